@@ -1,0 +1,154 @@
+import { parseTime } from './clock.ts';
+import { parseDuration } from './duration.ts';
+import type { Issue } from './error.ts';
+import { isUuidV7 } from './identity.ts';
+
+/**
+ * Collects what is wrong with one input. Each door (bus, config, command line, rows read back) checks through this, so
+ * that a fault is always told the same way and all faults are told at once, up to {@link ISSUES_MAX}.
+ */
+export class Issues {
+  readonly list: Issue[] = [];
+
+  add(path: string, message: string): undefined {
+    if (this.list.length < ISSUES_MAX) this.list.push({ path, message });
+    return undefined;
+  }
+
+  get none(): boolean {
+    return this.list.length === 0;
+  }
+}
+
+/** Beyond this many faults of one input the rest is not told. */
+export const ISSUES_MAX = 50;
+
+/** Reads one value at a path; records an issue and answers undefined when it does not fit. */
+export type Check<T> = (value: unknown, path: string, issues: Issues) => T | undefined;
+
+/** A path one step deeper: `at('', 'args')` is `args`, `at('3', 'args')` is `3.args`. */
+export const at = (path: string, key: string | number): string => (path === '' ? String(key) : `${path}.${key}`);
+
+/** A plain JSON object. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A string of `min` to `max` characters, matched by `accept` where one is given. */
+export function string(options: {
+  min?: number;
+  max: number;
+  accept?: (text: string) => boolean;
+  what: string;
+}): Check<string> {
+  const { min = 1, max, accept, what } = options;
+  return (value, path, issues) => {
+    if (typeof value !== 'string' || value.length < min || value.length > max || (accept && !accept(value))) {
+      return issues.add(path, `must be ${what}`);
+    }
+    return value;
+  };
+}
+
+/** A whole number from `min` to `max`, both included. */
+export function integer(min: number, max: number): Check<number> {
+  return (value, path, issues) =>
+    typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max
+      ? value
+      : issues.add(path, `must be a whole number from ${min} to ${max}`);
+}
+
+/** A number from `min` to `max`, both included. */
+export function numberIn(min: number, max: number): Check<number> {
+  return (value, path, issues) =>
+    typeof value === 'number' && value >= min && value <= max
+      ? value
+      : issues.add(path, `must be a number from ${min} to ${max}`);
+}
+
+export const boolean: Check<boolean> = (value, path, issues) =>
+  typeof value === 'boolean' ? value : issues.add(path, 'must be true or false');
+
+/** A {@link Duration}, answered in milliseconds. */
+export const duration: Check<number> = (value, path, issues) =>
+  parseDuration(value) ??
+  issues.add(
+    path,
+    'must be a duration: milliseconds as a number, or a number with a unit (ms s m h d) like "30s", up to 100 years',
+  );
+
+/** An RFC 3339 UTC time, answered in milliseconds since the epoch. */
+export const time: Check<number> = (value, path, issues) =>
+  (typeof value === 'string' ? parseTime(value) : undefined) ??
+  issues.add(path, 'must be a time like "2026-01-31T10:00:00.000Z" (RFC 3339, UTC, a real date)');
+
+/** A UUIDv7; upper case is read as lower case. */
+export const uuidV7: Check<string> = (value, path, issues) => {
+  const text = typeof value === 'string' ? value.toLowerCase() : '';
+  return isUuidV7(text) ? text : issues.add(path, 'must be a UUIDv7');
+};
+
+/** One of the listed words. */
+export function oneOf<const T extends string>(words: readonly T[]): Check<T> {
+  return (value, path, issues) =>
+    words.find((word) => word === value) ??
+    issues.add(path, `must be one of ${words.map((word) => `"${word}"`).join(', ')}`);
+}
+
+/** A list of at most `max` members, each checked. */
+export function arrayOf<T>(member: Check<T>, options: { min?: number; max: number }): Check<T[]> {
+  const { min = 0, max } = options;
+  return (value, path, issues) => {
+    if (!Array.isArray(value)) return issues.add(path, 'must be an array');
+    if (value.length < min || value.length > max) {
+      return issues.add(path, `must have ${min} to ${max} members, this has ${value.length}`);
+    }
+    const before = issues.list.length;
+    const read = value.map((entry, index) => member(entry, at(path, index), issues));
+    return issues.list.length === before ? (read as T[]) : undefined;
+  };
+}
+
+/** The fields of an object: each a check, wrapped in {@link optional} where the field may be left out. */
+export type Fields = Record<string, Check<unknown>>;
+type Read<C> = C extends Check<infer T> ? T : never;
+type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K] extends { optional: true } ? K : never }[keyof F];
+/** What {@link object} answers for given fields. */
+export type Shape<F extends Fields> = { [K in Exclude<keyof F, OptionalKeys<F>>]: Read<F[K]> } & {
+  [K in OptionalKeys<F>]?: Read<F[K]>;
+};
+
+/** Marks a field that may be left out. `null` counts as left out, since replies write absent fields as null. */
+export function optional<T>(check: Check<T>): Check<T> & { optional: true } {
+  const wrapped: Check<T> = (value, path, issues) => check(value, path, issues);
+  return Object.assign(wrapped, { optional: true as const });
+}
+
+/**
+ * An object with exactly these fields. Unknown fields are refused by name, so that a typing mistake never passes.
+ * @param fields checks by field name
+ */
+export function object<F extends Fields>(fields: F): Check<Shape<F>> {
+  const names = Object.keys(fields);
+  const known = new Set(names);
+  return (value, path, issues) => {
+    if (!isRecord(value)) return issues.add(path, 'must be an object');
+    const before = issues.list.length;
+    for (const key of Object.keys(value)) {
+      if (!known.has(key)) issues.add(at(path, key), `is not a known field; known are ${names.join(', ')}`);
+    }
+    const read: Record<string, unknown> = {};
+    for (const name of names) {
+      const check = fields[name];
+      if (check === undefined) continue;
+      const entry = Object.hasOwn(value, name) ? value[name] : undefined;
+      if (entry === undefined || (entry === null && 'optional' in check)) {
+        if (!('optional' in check)) issues.add(at(path, name), 'is required');
+        continue;
+      }
+      const result = check(entry, at(path, name), issues);
+      if (result !== undefined) read[name] = result;
+    }
+    return issues.list.length === before ? (read as Shape<F>) : undefined;
+  };
+}

@@ -1,0 +1,87 @@
+/** A timer that a {@link Clock} made. Opaque: only that clock understands it. */
+export type TimerHandle = unknown;
+
+/**
+ * The only source of time in Rota. Everything above the kernel is given one, so that a whole node can run on virtual
+ * time.
+ */
+export interface Clock {
+  /** Wall time in milliseconds since the epoch. May jump. */
+  now(): number;
+  /** Milliseconds that only ever rise; the zero point means nothing. For durations and restart windows. */
+  monotonicMs(): number;
+  /** Calls `fn` once after at least `ms` milliseconds. Any finite delay works, also beyond 2^31 ms. */
+  setTimeout(fn: () => void, ms: number): TimerHandle;
+  /** Stops a timer. A timer that has fired or `undefined` is ignored. */
+  clearTimeout(handle: TimerHandle): void;
+}
+
+/** Node's timers overflow above this delay and would fire at once: 2^31 - 1 ms, 24.8 days. */
+const NODE_TIMER_MS_MAX = 2_147_483_647;
+
+interface LongTimer {
+  timeout: NodeJS.Timeout;
+}
+
+/** The machine's own clock. A delay over 24.8 days is walked in steps. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  setTimeout(fn, ms) {
+    if (!(ms > NODE_TIMER_MS_MAX)) return setTimeout(fn, ms);
+    const due = performance.now() + ms;
+    const step = (): void => {
+      const leftMs = due - performance.now();
+      if (leftMs <= 0) fn();
+      else timer.timeout = setTimeout(step, Math.min(leftMs, NODE_TIMER_MS_MAX));
+    };
+    const timer: LongTimer = { timeout: setTimeout(step, NODE_TIMER_MS_MAX) };
+    return timer;
+  },
+  clearTimeout(handle) {
+    if (handle === undefined || handle === null) return;
+    clearTimeout(isLongTimer(handle) ? handle.timeout : (handle as NodeJS.Timeout));
+  },
+};
+
+function isLongTimer(handle: object): handle is LongTimer {
+  return 'timeout' in handle;
+}
+
+/**
+ * Waits on a clock.
+ * @param clock what measures the delay
+ * @param ms how long, in milliseconds
+ * @param signal ends the wait early: the promise then resolves at once, it never rejects
+ */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = (): void => {
+      clock.clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = clock.setTimeout(done, ms);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** A wall time as RFC 3339 UTC with milliseconds, the one text form of times on the wire. */
+export function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+const RFC3339_UTC = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?Z$/;
+
+/**
+ * Reads an RFC 3339 UTC time (`2026-01-31T10:00:00Z`, milliseconds optional).
+ * @returns milliseconds since the epoch, or undefined when the text is no such time or no real date
+ */
+export function parseTime(text: string): number | undefined {
+  const match = RFC3339_UTC.exec(text);
+  if (!match) return undefined;
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) return undefined;
+  return new Date(ms).toISOString().slice(0, 19) === text.slice(0, 19) ? ms : undefined;
+}

@@ -1,0 +1,53 @@
+import { v7 } from 'uuid';
+import type { Clock } from './clock.ts';
+
+/** Random numbers in [0, 1). Injected, so that a simulation can replay them. */
+export type Random = () => number;
+
+/** The machine's own randomness. */
+export const systemRandom: Random = () => Math.random();
+
+/** Makes ids that rise on this node: in one process each is greater than the one before, whatever the clock does. */
+export type IdSource = () => string;
+
+/** Counters start in the lower half of their 32 bits, so that a millisecond has room for 2^31 ids. */
+const SEQUENCE_START_MAX = 0x7fff_ffff;
+
+/**
+ * UUIDv7 (RFC 9562) ids. When the clock stands or steps back the last millisecond is kept and the sequence rises.
+ * @param clock gives the 48 bits of time
+ * @param random fills the rest; without it the machine's cryptographic randomness does
+ */
+export function uuidSource(clock: Clock, random?: Random): IdSource {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  let sequence = 0;
+  return () => {
+    const nowMs = clock.now();
+    if (nowMs > lastMs) {
+      lastMs = nowMs;
+      sequence = Math.floor((random ?? systemRandom)() * SEQUENCE_START_MAX);
+    } else if (++sequence > 0xffff_ffff) {
+      lastMs += 1;
+      sequence = 0;
+    }
+    return v7({ msecs: lastMs, seq: sequence, ...(random ? { random: randomBytes(random) } : {}) });
+  };
+}
+
+function randomBytes(random: Random): Uint8Array {
+  return Uint8Array.from({ length: 16 }, () => Math.floor(random() * 256));
+}
+
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
+const JOB_TYPE = /^[A-Za-z0-9_.:-]{1,128}$/;
+
+/** A UUIDv7 in lower-case text. */
+export const isUuidV7 = (text: string): boolean => UUID_V7.test(text);
+/** Any UUID in lower-case text. */
+export const isUuid = (text: string): boolean => UUID.test(text);
+/** A queue, schedule or node name: `[A-Za-z0-9_-]{1,64}`, safe as one subject token. */
+export const isToken = (text: string): boolean => TOKEN.test(text);
+/** A job type: `[A-Za-z0-9_.:-]{1,128}`; never a subject token. */
+export const isJobType = (text: string): boolean => JOB_TYPE.test(text);
