@@ -10,7 +10,6 @@ export const ERROR_STATUS = {
   too_large: 413,
   unsupported_content_type: 415,
   overloaded: 429,
-  internal: 500,
   unavailable: 503,
 } as const;
 
@@ -53,7 +52,7 @@ export class RotaError extends Error {
 
 /** The status number that goes with a code; what has none of its own is 500. */
 export function statusOf(code: ErrorCode): number {
-  return code in ERROR_STATUS ? ERROR_STATUS[code as WireErrorCode] : ERROR_STATUS.internal;
+  return code in ERROR_STATUS ? ERROR_STATUS[code as WireErrorCode] : 500;
 }
 
 /** An assertion of what must hold inside. A failure is a bug of ours and crashes the actor that meets it. */

@@ -1,0 +1,46 @@
+import { encode as pack, decode as unpack } from '@msgpack/msgpack';
+import { errorText, RotaError } from '../kernel/error.ts';
+
+/** How a body is written: readable on public subjects, compact between actors. */
+export type Codec = 'json' | 'msgpack';
+
+/** The header that names the codec of a body; without it a body is JSON. */
+export const CONTENT_TYPE = 'Content-Type';
+/** What the header says for each codec. */
+export const CONTENT_TYPES: Record<Codec, string> = { json: 'application/json', msgpack: 'application/msgpack' };
+
+const EMPTY = new Uint8Array(0);
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const UNPACK_LIMITS = { maxExtLength: 0, maxBinLength: 0 } as const;
+
+/**
+ * Which codec a Content-Type means; a charset after JSON is ignored.
+ * @returns undefined for any other type
+ */
+export function codecOf(contentType: string | undefined): Codec | undefined {
+  if (contentType === undefined || contentType === '') return 'json';
+  const essence = contentType.split(';', 1)[0]?.trim().toLowerCase();
+  if (essence === CONTENT_TYPES.json) return 'json';
+  return essence === CONTENT_TYPES.msgpack ? 'msgpack' : undefined;
+}
+
+/** Writes a value; `undefined` is the empty body. */
+export function encode(value: unknown, codec: Codec): Uint8Array {
+  if (value === undefined) return EMPTY;
+  if (codec === 'msgpack') return pack(value, { ignoreUndefined: true });
+  return Buffer.from(JSON.stringify(value), 'utf8');
+}
+
+/**
+ * Reads a body; an empty one is `{}`.
+ * @throws RotaError `invalid_request` when the bytes are not what the codec says
+ */
+export function decode(bytes: Uint8Array, codec: Codec): unknown {
+  if (bytes.length === 0) return {};
+  try {
+    return codec === 'json' ? JSON.parse(utf8.decode(bytes)) : unpack(bytes, UNPACK_LIMITS);
+  } catch (cause) {
+    const name = codec === 'json' ? 'JSON in UTF-8' : 'MessagePack';
+    throw new RotaError('invalid_request', `the body is not ${name}: ${errorText(cause)}`, { cause });
+  }
+}
