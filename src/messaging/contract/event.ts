@@ -1,0 +1,94 @@
+import { isTerminalFact, type JobFact } from '../../job/job-event.ts';
+import { timeText } from '../../kernel/clock.ts';
+import type { Subjects } from '../subjects.ts';
+import { scheduleView } from './job-view.ts';
+
+/** What events are about: the token after `events` in their subject. */
+export type EventKind = 'job' | 'queue' | 'schedule' | 'node' | 'supervisor' | 'intake';
+
+/** A CloudEvent 1.0 in structured JSON. */
+export interface CloudEvent {
+  specversion: '1.0';
+  id: string;
+  /** `/rota/<node>`. */
+  source: string;
+  /** `jobs.<kind>.<what>`, whatever the prefix. */
+  type: string;
+  subject: string;
+  time: string;
+  datacontenttype: 'application/json';
+  data: Record<string, unknown>;
+}
+
+/** An event with the subject that it goes out on. */
+export interface AddressedEvent {
+  subject: string;
+  event: CloudEvent;
+}
+
+/** What an event that is not about a job says. `at` is milliseconds since the epoch. */
+export interface PlainFact {
+  kind: Exclude<EventKind, 'job'>;
+  /** The name in the subject: a queue, schedule or node. */
+  name: string;
+  what: string;
+  at: number;
+  id: string;
+  /** The CloudEvent's subject; the name when left out. */
+  about?: string;
+  data: Record<string, unknown>;
+}
+
+/**
+ * The event of a committed job fact. The id of a terminal one is (job, run, what), the same whenever it is sent again.
+ */
+export function jobEvent(fact: JobFact, subjects: Subjects, node: string): AddressedEvent {
+  const { what, at, id, run, type, queue, state, attempt, maxAttempts, durationMs, waitMs, error, result, progress } =
+    fact;
+  const key = `${id}:${run}:${what}`;
+  return {
+    subject: subjects.event('job', queue, what),
+    event: {
+      specversion: '1.0',
+      id: isTerminalFact(what) ? key : `${key}:${at}`,
+      source: `/rota/${node}`,
+      type: `jobs.job.${what}`,
+      subject: id,
+      time: timeText(at),
+      datacontenttype: 'application/json',
+      data: {
+        id,
+        type,
+        queue,
+        state,
+        attempt,
+        maxAttempts,
+        ...(durationMs === undefined ? {} : { durationMs }),
+        ...(waitMs === undefined ? {} : { waitMs }),
+        ...(error === undefined ? {} : { error }),
+        ...(fact.nextAt === undefined ? {} : { nextAt: timeText(fact.nextAt) }),
+        ...(result === undefined ? {} : { result }),
+        ...(progress === undefined ? {} : { progress }),
+        ...(fact.schedule === undefined ? {} : { schedule: scheduleView(fact.schedule) }),
+      },
+    },
+  };
+}
+
+/** The event of a fact about anything else than a job. */
+export function plainEvent(fact: PlainFact, subjects: Subjects, node: string): AddressedEvent {
+  const { kind, name, what, at, id, about = name, data } = fact;
+  return {
+    subject: subjects.event(kind, name, what),
+    event: {
+      specversion: '1.0',
+      id,
+      source: `/rota/${node}`,
+      type: `jobs.${kind}.${what}`,
+      subject: about,
+      time: timeText(at),
+      datacontenttype: 'application/json',
+      data,
+    },
+  };
+}

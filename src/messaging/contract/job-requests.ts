@@ -1,0 +1,104 @@
+import { jobType, queueName, reference } from '../../job/job-fields.ts';
+import { LIMITS } from '../../job/limits.ts';
+import { JOB_STATES, type JobState } from '../../job/state.ts';
+import { arrayOf, boolean, type Check, integer, object, oneOf, optional, string, time } from '../../kernel/check.ts';
+import { RotaError } from '../../kernel/error.ts';
+import { readRequest } from './request.ts';
+
+/** Jobs that one page of a list may have at most, and by default. */
+export const LIST_LIMIT_MAX = 500;
+const LIST_LIMIT_DEFAULT = 50;
+/** How long `wait` may wait at most, and by default, in milliseconds. */
+export const WAIT_MS_MAX = 60_000;
+const WAIT_MS_DEFAULT = 30_000;
+
+const id = string({ max: 64, what: 'a job id' });
+const state = oneOf(JOB_STATES);
+const states: Check<JobState[]> = (value, path, issues) => {
+  if (Array.isArray(value)) return arrayOf(state, { min: 1, max: JOB_STATES.length })(value, path, issues);
+  const one = state(value, path, issues);
+  return one && [one];
+};
+const scheduleName = string({ max: 64, what: 'a schedule name' });
+const tag = string({ max: LIMITS.tagLengthMax, what: 'a tag' });
+
+const filterFields = {
+  state: optional(states),
+  queue: optional(queueName),
+  type: optional(jobType),
+  tag: optional(tag),
+  reference: optional(reference),
+  schedule: optional(scheduleName),
+  before: optional(time),
+  after: optional(time),
+};
+const filterShape = object(filterFields);
+
+/** Which jobs, as `JobFilter` of the store has it. */
+export interface Filter {
+  states?: JobState[];
+  queue?: string;
+  type?: string;
+  tag?: string;
+  reference?: { type: string; id: string };
+  schedule?: string;
+  before?: number;
+  after?: number;
+}
+
+type FilterInput = NonNullable<ReturnType<typeof filterShape>>;
+
+function filterOf(input: FilterInput): Filter {
+  const { state: wanted, queue, type, tag: label, reference: ref, schedule, before, after } = input;
+  return {
+    ...(wanted === undefined ? {} : { states: wanted }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(type === undefined ? {} : { type }),
+    ...(label === undefined ? {} : { tag: label.toLowerCase() }),
+    ...(ref === undefined ? {} : { reference: ref }),
+    ...(schedule === undefined ? {} : { schedule }),
+    ...(before === undefined ? {} : { before }),
+    ...(after === undefined ? {} : { after }),
+  };
+}
+
+const getShape = object({ id });
+/** `jobs.job.get`. @throws RotaError `invalid_request` */
+export const readGet = (body: unknown): { id: string } => readRequest(body, getShape);
+
+const listShape = object({
+  ...filterFields,
+  limit: optional(integer(1, LIST_LIMIT_MAX)),
+  cursor: optional(string({ max: 256, what: 'a cursor of the page before' })),
+  order: optional(oneOf(['asc', 'desc'])),
+});
+
+/** `jobs.job.list`. @throws RotaError `invalid_request` */
+export function readList(body: unknown): { filter: Filter; limit: number; order: 'asc' | 'desc'; cursor?: string } {
+  const { limit = LIST_LIMIT_DEFAULT, order = 'desc', cursor, ...filter } = readRequest(body, listShape);
+  return { filter: filterOf(filter), limit, order, ...(cursor === undefined ? {} : { cursor }) };
+}
+
+/** `jobs.job.count`. @throws RotaError `invalid_request` */
+export const readCount = (body: unknown): { filter: Filter } => ({ filter: filterOf(readRequest(body, filterShape)) });
+
+const waitShape = object({ id, timeoutMs: optional(integer(0, WAIT_MS_MAX)) });
+
+/** `jobs.job.wait`. @throws RotaError `invalid_request` */
+export function readWait(body: unknown): { id: string; timeoutMs: number } {
+  const { id: job, timeoutMs = WAIT_MS_DEFAULT } = readRequest(body, waitShape);
+  return { id: job, timeoutMs };
+}
+
+const cancelShape = object({ id: optional(id), ...filterFields, terminate: optional(boolean) });
+
+/** `jobs.job.cancel`: an id or a filter, one of them. @throws RotaError `invalid_request` */
+export function readCancel(body: unknown): ({ id: string } | { filter: Filter }) & { terminate: boolean } {
+  const { id: job, terminate = false, ...input } = readRequest(body, cancelShape);
+  const filtered = Object.keys(input).length > 0;
+  if ((job !== undefined) === filtered) {
+    const message = 'name either an id or a filter';
+    throw new RotaError('invalid_request', message, { issues: [{ path: 'id', message }] });
+  }
+  return job === undefined ? { filter: filterOf(input), terminate } : { id: job, terminate };
+}

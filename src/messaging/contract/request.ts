@@ -1,0 +1,19 @@
+import { type Check, Issues, object } from '../../kernel/check.ts';
+import { RotaError, type WireErrorCode } from '../../kernel/error.ts';
+
+/**
+ * Reads a request body through a check.
+ * @param code what a faulty body is answered with
+ * @throws RotaError with that code, every fault with its path
+ */
+export function readRequest<T>(body: unknown, check: Check<T>, code: WireErrorCode = 'invalid_request'): T {
+  const issues = new Issues();
+  const read = check(body, '', issues);
+  if (read !== undefined) return read;
+  const first = issues.list[0];
+  const where = first === undefined || first.path === '' ? 'the request' : first.path;
+  throw new RotaError(code, `${where} ${first?.message ?? 'is not valid'}`, { issues: issues.list });
+}
+
+/** A body without fields. */
+export const emptyRequest = object({});

@@ -1,0 +1,177 @@
+import { clipText } from '../../job/error-entry.ts';
+import { jobType, jsonWithin } from '../../job/job-fields.ts';
+import { LIMITS } from '../../job/limits.ts';
+import type { Outcome } from '../../job/outcome.ts';
+import {
+  arrayOf,
+  at,
+  type Check,
+  duration,
+  Issues,
+  integer,
+  isRecord,
+  object,
+  oneOf,
+  optional,
+  string,
+} from '../../kernel/check.ts';
+import { unreachable } from '../../kernel/error.ts';
+import { isToken, isUuid } from '../../kernel/identity.ts';
+import { checkJson, type Json } from '../../kernel/json.ts';
+
+/** Jobs that one claim may ask for at most. */
+export const CLAIM_LIMIT_MAX = 1_000;
+/** How long a claim may wait at most, in milliseconds. */
+export const CLAIM_WAIT_MS_MAX = 30_000;
+/** Jobs that one beat or settlement may name at most. */
+export const RUNNING_MAX = 10_000;
+
+const worker = string({ max: 36, accept: isUuid, what: 'a UUID' });
+const node = string({ max: 64, accept: isToken, what: 'a node name: 1 to 64 of A-Z a-z 0-9 _ -' });
+/** A job id as given: any text, so that an unknown one is answered as such. */
+const id = string({ max: 64, what: 'a job id' });
+
+const runFields = {
+  id,
+  attempt: integer(0, Number.MAX_SAFE_INTEGER),
+  run: optional(integer(1, Number.MAX_SAFE_INTEGER)),
+};
+
+/** `jobs.work.<queue>.claim`. */
+export const claimRequest = object({
+  worker,
+  node,
+  limit: optional(integer(1, CLAIM_LIMIT_MAX)),
+  waitMs: optional(integer(0, CLAIM_WAIT_MS_MAX)),
+  types: optional(arrayOf(jobType, { max: 10_000 })),
+});
+
+/** `jobs.work.<queue>.beat`. `node` is an addition: it lets a worker that has claimed nothing yet be known by it. */
+export const beatRequest = object({
+  worker,
+  node: optional(node),
+  running: arrayOf(object(runFields), { max: RUNNING_MAX }),
+});
+
+const progressValue: Check<{ json: Json }> = (value, path, issues) => {
+  if (!checkJson(value, path, issues)) return undefined;
+  return jsonWithin(value, path, { bytesMax: LIMITS.progressBytesMax, issues }) ? { json: value as Json } : undefined;
+};
+
+/** `jobs.work.<queue>.progress`. */
+export const progressRequest = object({ worker, ...runFields, progress: progressValue });
+
+const OUTCOMES = ['complete', 'fail', 'snooze', 'cancel', 'discard', 'release'] as const;
+const reason = string({ min: 0, max: 1_000_000, what: 'a text' });
+const endSchedule: Check<true> = (value, path, issues) =>
+  value === true ? true : issues.add(path, 'must be true or left out');
+const anyValue: Check<{ it: unknown }> = (value) => ({ it: value });
+
+const common = { ...runFields, outcome: oneOf(OUTCOMES), endSchedule: optional(endSchedule) };
+const shapes = {
+  complete: object({ ...common, result: optional(anyValue) }),
+  fail: object({
+    ...common,
+    error: object({
+      kind: optional(oneOf(['error', 'timeout', 'killed'])),
+      message: reason,
+      stack: optional(reason),
+    }),
+    retryIn: optional(duration),
+  }),
+  snooze: object({ ...common, for: duration }),
+  cancel: object({ ...common, reason: optional(reason) }),
+  discard: object({ ...common, reason: optional(reason) }),
+  release: object(common),
+};
+
+type OutcomeReport = { id: string; attempt: number; run?: number } & Outcome;
+
+const outcomeReport: Check<OutcomeReport> = (value, path, issues) => {
+  const word = oneOf(OUTCOMES)(isRecord(value) ? value.outcome : undefined, at(path, 'outcome'), issues);
+  if (word === undefined) return undefined;
+  const read = readOutcome(word, { value, path, issues });
+  if (read === undefined) return undefined;
+  const { outcome, ref } = read;
+  const end = ref.endSchedule === true ? { endSchedule: true as const } : {};
+  return { id: ref.id, attempt: ref.attempt, ...(ref.run === undefined ? {} : { run: ref.run }), ...outcome, ...end };
+};
+
+interface Input {
+  value: unknown;
+  path: string;
+  issues: Issues;
+}
+
+type OutcomeRef = { id: string; attempt: number; run?: number; endSchedule?: true };
+
+function readOutcome(word: (typeof OUTCOMES)[number], input: Input): { outcome: Outcome; ref: OutcomeRef } | undefined {
+  const { value, path, issues } = input;
+  switch (word) {
+    case 'complete': {
+      const ref = shapes.complete(value, path, issues);
+      return ref && { ref, outcome: completion(ref.result?.it) };
+    }
+    case 'fail': {
+      const ref = shapes.fail(value, path, issues);
+      if (ref === undefined) return undefined;
+      const { kind = 'error', message } = ref.error;
+      const retry = ref.retryIn === undefined ? {} : { retryInMs: ref.retryIn };
+      return { ref, outcome: { outcome: word, error: { kind, message: clipText(message) }, ...retry } };
+    }
+    case 'snooze': {
+      const ref = shapes.snooze(value, path, issues);
+      return ref && { ref, outcome: { outcome: word, forMs: ref.for } };
+    }
+    case 'cancel':
+    case 'discard': {
+      const ref = shapes[word](value, path, issues);
+      return ref && { ref, outcome: { outcome: word, reason: clipText(ref.reason ?? '') } };
+    }
+    case 'release': {
+      const ref = shapes.release(value, path, issues);
+      return ref && { ref, outcome: { outcome: word } };
+    }
+    default:
+      return unreachable(word);
+  }
+}
+
+/** A result that is no JSON costs the result and not the completion. */
+function completion(result: unknown): Outcome {
+  if (result === undefined) return { outcome: 'complete', result: null };
+  const issues = new Issues();
+  if (checkJson(result, 'result', issues)) return { outcome: 'complete', result: result as Json };
+  const { path, message } = issues.list[0] ?? { path: 'result', message: 'is no JSON' };
+  return { outcome: 'complete', result: null, resultFault: `${path} ${message}` };
+}
+
+/** `jobs.work.<queue>.settle`. */
+export const settleRequest = object({ worker, outcomes: arrayOf(outcomeReport, { max: RUNNING_MAX }) });
+
+/** Writes an outcome as the wire has it: what {@link settleRequest} reads. */
+export function outcomeView(report: OutcomeReport): Record<string, unknown> {
+  const { id, attempt, run, endSchedule } = report;
+  const ref = {
+    id,
+    attempt,
+    ...(run === undefined ? {} : { run }),
+    outcome: report.outcome,
+    ...(endSchedule ? { endSchedule } : {}),
+  };
+  switch (report.outcome) {
+    case 'complete':
+      return { ...ref, result: report.result };
+    case 'fail':
+      return { ...ref, error: report.error, ...(report.retryInMs === undefined ? {} : { retryIn: report.retryInMs }) };
+    case 'snooze':
+      return { ...ref, for: report.forMs };
+    case 'cancel':
+    case 'discard':
+      return { ...ref, reason: report.reason };
+    case 'release':
+      return ref;
+    default:
+      return unreachable(report);
+  }
+}
