@@ -14,7 +14,9 @@ export function errorReply(thrown: unknown, codec: Codec): Envelope {
     thrown instanceof RotaError
       ? thrown
       : new RotaError('unavailable', `an internal error: ${errorText(thrown)}`, { cause: thrown });
-  const { code, message, issues } = error;
+  const { message, issues } = error;
+  // What only arises in our own process (a time-out, a closed bus) means to a requester that he should try again.
+  const code = error.code in ERROR_STATUS ? error.code : 'unavailable';
   return {
     body: Body.of({ error: { code, message, ...(issues.length > 0 ? { issues } : {}) } }, codec),
     headers: { [ERROR_CODE_HEADER]: String(statusOf(code)), [ERROR_TEXT_HEADER]: headerText(message) },

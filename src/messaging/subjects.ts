@@ -1,5 +1,5 @@
-/** The verbs of the worker protocol. */
-export const WORK_VERBS = ['claim', 'beat', 'settle', 'progress'] as const;
+/** The verbs of the worker protocol. `withdraw` is an addition: a worker that stops takes its waiting claims back. */
+export const WORK_VERBS = ['claim', 'withdraw', 'beat', 'settle', 'progress'] as const;
 export type WorkVerb = (typeof WORK_VERBS)[number];
 
 /** Every subject of the wire contract under one prefix, so that none is put together elsewhere. */

@@ -46,6 +46,8 @@ export interface ClaimOptions {
   limit: number;
   /** Only these types; all when left out. */
   types?: readonly string[];
+  /** Fewer are claimed where their JSON would be larger than this together; the first always is. */
+  bytesMax?: number;
 }
 
 /** One job that a worker says it is running. `run` left out: fenced by attempt alone. */
@@ -148,7 +150,11 @@ export interface StoreVerbs {
     answer: { refused: RefusalReason | null };
   };
   get: { options: { ids: readonly string[] }; answer: Job[] };
-  list: { options: { filter: JobFilter; limit: number; order: 'asc' | 'desc'; cursor?: string }; answer: JobPage };
+  /** A page; shorter than `limit` where its JSON would be larger than `bytesMax`, but never empty for that. */
+  list: {
+    options: { filter: JobFilter; limit: number; order: 'asc' | 'desc'; cursor?: string; bytesMax?: number };
+    answer: JobPage;
+  };
   count: { options: { filter: JobFilter }; answer: JobCounts };
   /**
    * Cancels one job. `job` is the row afterwards, null when there is none; `conflict` when its state does not allow it.

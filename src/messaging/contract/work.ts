@@ -46,6 +46,9 @@ export const claimRequest = object({
   types: optional(arrayOf(jobType, { max: 10_000 })),
 });
 
+/** `jobs.work.<queue>.withdraw`. */
+export const withdrawRequest = object({ worker });
+
 /** `jobs.work.<queue>.beat`. `node` is an addition: it lets a worker that has claimed nothing yet be known by it. */
 export const beatRequest = object({
   worker,

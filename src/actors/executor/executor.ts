@@ -1,0 +1,168 @@
+import type { AnyJobDefinition, EnqueueFunction, Services } from '../../job/definition.ts';
+import { type Clock, sleep, type TimerHandle } from '../../kernel/clock.ts';
+import { errorText } from '../../kernel/error.ts';
+import type { Json } from '../../kernel/json.ts';
+import type { Logger } from '../../kernel/log.ts';
+import { Body } from '../../messaging/body.ts';
+import type { Bus, Message, Subscription } from '../../messaging/bus.ts';
+import { answer, ask } from '../../messaging/reply.ts';
+import type { Subjects } from '../../messaging/subjects.ts';
+import type { BeatResult, RunRef } from '../../store/job-store.ts';
+import type { Service } from '../service.ts';
+import { type CancelHint, type ClaimedWork, type ExecutorStatus, executorName, queueActorName } from './messages.ts';
+import { RunningJobs } from './running-jobs.ts';
+import { Settler } from './settler.ts';
+
+export interface ExecutorWorld {
+  bus: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  node: string;
+  queue: string;
+  /** A new UUID for each incarnation: an executor that crashed is a dead worker. */
+  worker: string;
+  definitions: ReadonlyMap<string, AnyJobDefinition>;
+  services: Services;
+  enqueue: EnqueueFunction;
+  beatMs: number;
+  /** How long handlers may run on when the executor is stopped, in milliseconds. */
+  graceMs: number;
+  log: Logger;
+}
+
+/** After the grace: how long what handlers return on their abort signal is still settled, in milliseconds. */
+const AFTER_ABORT_MS = 2_000;
+/** How long the last settlements may take at a stop, in milliseconds. */
+const LAST_SETTLEMENTS_MS = 5_000;
+const PROGRESS_TIMEOUT_MS = 5_000;
+
+/** How long a stop of an executor can take beyond its grace, in milliseconds. */
+export const STOP_MARGIN_MS = AFTER_ABORT_MS + LAST_SETTLEMENTS_MS + 1_000;
+
+/**
+ * Runs the handlers of one queue on this node: abort signals, time-outs, beats, settlements. It survives a crash of its
+ * queue actor.
+ */
+export class Executor implements Service {
+  readonly #world: ExecutorWorld;
+  readonly #settler: Settler;
+  readonly #jobs: RunningJobs;
+  readonly #subscriptions: Subscription[];
+  #beatTimer: TimerHandle;
+  #freeTold = true;
+  #killed = false;
+
+  constructor(world: ExecutorWorld) {
+    const { bus, subjects, clock, node, queue, worker, log, definitions, services, enqueue } = world;
+    this.#world = world;
+    this.#jobs = new RunningJobs({
+      ...{ clock, definitions, services, enqueue, log },
+      onOutcome: (report) => this.#settler.add(report),
+      onProgress: (ref, progress) => this.#tellProgress(ref, progress),
+      onFree: () => this.#tellFree(),
+    });
+    this.#settler = new Settler({
+      ...{ bus, subjects, clock, queue, worker, log },
+      onSettled: (reports) => this.#jobs.confirm(reports),
+    });
+    const serve = (verb: string, deal: (message: Message) => void | Promise<void>): Subscription =>
+      bus.subscribe(subjects.actor(node, executorName(queue), verb), {}, deal);
+    this.#subscriptions = [
+      serve('status', (message) => answer(message, this.#status())),
+      serve('run', (message) => this.#run(message)),
+      serve('drain', async (message) => {
+        await this.drain((message.body.value as { graceMs: number }).graceMs);
+        answer(message, this.#status());
+      }),
+      bus.subscribe(subjects.hint('cancel', queue), {}, (message) => {
+        const hint = message.body.value as CancelHint;
+        if (hint.worker === worker) this.#jobs.disown(hint.id, 'cancelled');
+      }),
+    ];
+    this.#armBeat();
+  }
+
+  /** Drains with its own grace, then lets go. */
+  async stop(): Promise<void> {
+    await this.drain(this.#world.graceMs);
+    this.kill();
+  }
+
+  kill(): void {
+    this.#killed = true;
+    this.#settler.kill();
+    this.#jobs.abandon();
+    this.#world.clock.clearTimeout(this.#beatTimer);
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  /**
+   * Lets handlers run on for the grace, then aborts them, settles what they return within 2 s and releases the rest.
+   * Resolves when all of that is settled, or after a bounded time.
+   */
+  async drain(graceMs: number): Promise<void> {
+    await this.#within(this.#jobs.quiet(), graceMs);
+    this.#jobs.abortAll();
+    await this.#within(this.#jobs.quiet(), AFTER_ABORT_MS);
+    this.#jobs.releaseOpen();
+    await this.#within(this.#settler.idle(), LAST_SETTLEMENTS_MS);
+  }
+
+  async #within(work: Promise<void>, ms: number): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([work, sleep(this.#world.clock, ms, over.signal)]);
+    over.abort();
+  }
+
+  #status(): ExecutorStatus {
+    return { worker: this.#world.worker, busy: this.#jobs.busy };
+  }
+
+  #run(message: Message): void {
+    // The queue actor hands on what it claimed, in the contract's shape.
+    const { jobs } = message.body.value as { jobs: ClaimedWork[] };
+    for (const work of jobs) this.#jobs.start(work);
+    answer(message, this.#status());
+  }
+
+  /** Slots that become free in one turn of the event loop are told once. */
+  #tellFree(): void {
+    if (!this.#freeTold || this.#killed) return;
+    this.#freeTold = false;
+    queueMicrotask(() => {
+      this.#freeTold = true;
+      if (this.#killed) return;
+      const { bus, subjects, node, queue } = this.#world;
+      bus.publish(subjects.actor(node, queueActorName(queue), 'free'), { body: Body.of(this.#status(), 'msgpack') });
+    });
+  }
+
+  #tellProgress({ id, attempt, run }: Required<RunRef>, progress: Json): void {
+    const { bus, subjects, queue, worker, log } = this.#world;
+    const value = { worker, id, attempt, run, progress };
+    ask(bus, subjects.work(queue, 'progress'), { value, timeoutMs: PROGRESS_TIMEOUT_MS }).catch((error: unknown) => {
+      log.debug({ job: id, error: errorText(error) }, 'progress was not kept');
+    });
+  }
+
+  #armBeat(): void {
+    if (this.#killed) return;
+    this.#beatTimer = this.#world.clock.setTimeout(() => {
+      this.#beat().finally(() => this.#armBeat());
+    }, this.#world.beatMs);
+  }
+
+  async #beat(): Promise<void> {
+    const { bus, subjects, queue, worker, node, beatMs, log } = this.#world;
+    const value = { worker, node, running: this.#jobs.refs() };
+    try {
+      const reply = await ask(bus, subjects.work(queue, 'beat'), { value, timeoutMs: beatMs });
+      const { cancel, lost } = reply as BeatResult;
+      for (const { id } of cancel) this.#jobs.disown(id, 'cancelled');
+      for (const id of lost) this.#jobs.disown(id, 'lost');
+    } catch (error) {
+      // The handlers go on: the lease decides, and it is the store's clock that measures it.
+      log.debug({ error: errorText(error) }, 'a beat got no answer');
+    }
+  }
+}

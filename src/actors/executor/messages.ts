@@ -1,0 +1,42 @@
+import type { JobReference } from '../../job/job.ts';
+import type { Json } from '../../kernel/json.ts';
+
+/** A claimed job as the worker protocol writes it: what an executor is handed. Times are RFC 3339 texts. */
+export interface ClaimedWork {
+  id: string;
+  run: number;
+  type: string;
+  queue: string;
+  args: Json;
+  attempt: number;
+  maxAttempts: number;
+  priority: number;
+  /** Milliseconds; null: no limit. */
+  timeout: number | null;
+  meta: { [key: string]: Json };
+  tags: string[];
+  reference: JobReference | null;
+  schedule: { name: string; at: string; late: boolean } | null;
+  scheduledAt: string;
+  insertedAt: string;
+  traceparent: string | null;
+}
+
+/** What an executor answers to `status`, `run` and `drain`: who it is and how many of its slots are taken. */
+export interface ExecutorStatus {
+  worker: string;
+  /** Handlers that run, deaf ones included, and attempts whose settlement is not confirmed. */
+  busy: number;
+}
+
+/** The hint that a running job was cancelled; the next beat says it again. */
+export interface CancelHint {
+  id: string;
+  run: number;
+  worker: string;
+  terminate: boolean;
+}
+
+/** The names under which the parts of a queue are found on their node. */
+export const executorName = (queue: string): string => `executor-${queue}`;
+export const queueActorName = (queue: string): string => `queue-${queue}`;

@@ -1,0 +1,191 @@
+import type { AnyJobDefinition, EnqueueFunction, HandlerJob, Services } from '../../job/definition.ts';
+import type { Outcome } from '../../job/outcome.ts';
+import { type Clock, parseTime } from '../../kernel/clock.ts';
+import type { Json } from '../../kernel/json.ts';
+import type { Logger } from '../../kernel/log.ts';
+import type { OutcomeReport, RunRef } from '../../store/job-store.ts';
+import { runAttempt } from './attempt.ts';
+import type { ClaimedWork } from './messages.ts';
+
+/** What the abort signal of a handler carries as its reason. */
+export type AbortReason = 'cancelled' | 'lost' | 'timeout' | 'stopping';
+
+export interface RunningJobsWorld {
+  clock: Clock;
+  definitions: ReadonlyMap<string, AnyJobDefinition>;
+  services: Services;
+  enqueue: EnqueueFunction;
+  log: Logger;
+  /** An attempt has ended and its job is still ours: settle it. */
+  onOutcome(report: OutcomeReport): void;
+  /** Sends a job's progress on its way. */
+  onProgress(ref: Required<RunRef>, progress: Json): void;
+  /** A slot became free. */
+  onFree(): void;
+}
+
+interface Entry {
+  work: ClaimedWork;
+  abort: AbortController;
+  /** The job is not ours any more: what the handler returns is of no interest. */
+  disowned: boolean;
+  /** Its outcome is on the way to the store. */
+  reported: boolean;
+  /** The store has confirmed or refused the outcome. */
+  settled: boolean;
+  /** The handler has really returned. */
+  returned: boolean;
+  /** Resolves when the outcome is known or the job disowned. */
+  over: PromiseWithResolvers<void>;
+}
+
+/**
+ * The attempts that run in this process. A slot is taken until the handler has really returned and its outcome is
+ * settled, so that neither a deaf handler nor a store that is away lets more run than the limit.
+ */
+export class RunningJobs {
+  readonly #world: RunningJobsWorld;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(world: RunningJobsWorld) {
+    this.#world = world;
+  }
+
+  /** Slots that are taken. */
+  get busy(): number {
+    return this.#entries.size;
+  }
+
+  /** What a beat lists: every attempt that is still ours. */
+  refs(): Required<RunRef>[] {
+    return [...this.#entries.values()].filter(({ disowned }) => !disowned).map(({ work }) => refOf(work));
+  }
+
+  /** Starts a claimed job. One that runs already, the same (id, run), is not started again. */
+  start(work: ClaimedWork): void {
+    if (this.#entries.has(work.id)) return;
+    const definition = this.#world.definitions.get(work.type);
+    const entry: Entry = {
+      ...{ work, abort: new AbortController(), over: Promise.withResolvers<void>() },
+      ...{ disowned: false, reported: false, settled: false, returned: false },
+    };
+    this.#entries.set(work.id, entry);
+    if (definition?.run === undefined) {
+      entry.returned = true;
+      this.#report(entry, { outcome: 'release' });
+      return;
+    }
+    const { outcome, ended } = runAttempt({
+      definition,
+      context: this.#context(entry),
+      attempt: work.attempt,
+      timeoutMs: work.timeout,
+      clock: this.#world.clock,
+      onTimeout: () => entry.abort.abort('timeout' satisfies AbortReason),
+    });
+    outcome.then((how) => this.#report(entry, how));
+    ended.then(() => {
+      entry.returned = true;
+      this.#freeIfDone(entry);
+    });
+  }
+
+  /** The store has dealt with these outcomes. */
+  confirm(reports: readonly OutcomeReport[]): void {
+    for (const { id } of reports) {
+      const entry = this.#entries.get(id);
+      if (entry === undefined) continue;
+      entry.settled = true;
+      if (!entry.returned) {
+        const { type } = entry.work;
+        this.#world.log.warn({ job: id, type }, 'the handler is deaf to its signal: it runs on and keeps its slot');
+      }
+      this.#freeIfDone(entry);
+    }
+  }
+
+  /** The job is not ours any more: its handler's signal aborts and what it returns is dropped. */
+  disown(id: string, reason: Extract<AbortReason, 'cancelled' | 'lost'>): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.disowned || entry.reported) return;
+    entry.disowned = true;
+    entry.abort.abort(reason);
+    entry.over.resolve();
+    this.#freeIfDone(entry);
+  }
+
+  /** Aborts every signal; what the handlers return still counts. */
+  abortAll(): void {
+    for (const { abort } of this.#entries.values()) abort.abort('stopping' satisfies AbortReason);
+  }
+
+  /** Resolves when no attempt is open, that is without an outcome. */
+  async quiet(): Promise<void> {
+    await Promise.all(this.#open().map(({ over }) => over.promise));
+  }
+
+  /** Hands back what is still open: deaf handlers at a stop. */
+  releaseOpen(): void {
+    for (const entry of this.#open()) {
+      this.#world.log.warn(
+        { job: entry.work.id, type: entry.work.type },
+        'a deaf handler is left behind; its job is released',
+      );
+      this.#report(entry, { outcome: 'release' });
+    }
+  }
+
+  /** Aborts everything and forgets it: nothing more is reported. */
+  abandon(): void {
+    for (const entry of this.#entries.values()) entry.disowned = true;
+    this.abortAll();
+    this.#entries.clear();
+  }
+
+  #open(): Entry[] {
+    return [...this.#entries.values()].filter(({ disowned, reported }) => !disowned && !reported);
+  }
+
+  #report(entry: Entry, outcome: Outcome): void {
+    if (entry.disowned || entry.reported) return;
+    entry.reported = true;
+    entry.over.resolve();
+    this.#world.onOutcome({ ...refOf(entry.work), ...outcome });
+  }
+
+  #freeIfDone(entry: Entry): void {
+    if (!entry.returned || !(entry.settled || entry.disowned)) return;
+    if (this.#entries.get(entry.work.id) === entry && this.#entries.delete(entry.work.id)) this.#world.onFree();
+  }
+
+  #context(entry: Entry) {
+    const { services, enqueue, log } = this.#world;
+    const { work } = entry;
+    const ref = refOf(work);
+    return {
+      args: work.args,
+      job: handlerJob(work),
+      signal: entry.abort.signal,
+      log: log.child({ job: work.id, type: work.type, attempt: work.attempt }),
+      progress: (value: Json) => {
+        if (!entry.disowned && !entry.reported) this.#world.onProgress(ref, value);
+      },
+      services,
+      enqueue,
+    };
+  }
+}
+
+const refOf = ({ id, attempt, run }: ClaimedWork): Required<RunRef> => ({ id, attempt, run });
+
+const msOf = (text: string): number => parseTime(text) ?? 0;
+
+function handlerJob(work: ClaimedWork): HandlerJob {
+  const { id, type, queue, attempt, maxAttempts, run, priority, tags, meta, reference, schedule, traceparent } = work;
+  return {
+    ...{ id, type, queue, attempt, maxAttempts, run, priority, tags, meta, reference, traceparent },
+    scheduledAt: msOf(work.scheduledAt),
+    insertedAt: msOf(work.insertedAt),
+    schedule: schedule && { ...schedule, at: msOf(schedule.at) },
+  };
+}

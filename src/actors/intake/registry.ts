@@ -1,0 +1,56 @@
+import type { AnyJobDefinition } from '../../job/definition.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { NodeRecord } from '../../store/job-store.ts';
+import type { StoreClient } from '../store-client.ts';
+
+export interface RegistryWorld {
+  store: StoreClient;
+  clock: Clock;
+  /** What this node's own config names; known without asking. */
+  definitions: ReadonlyMap<string, AnyJobDefinition>;
+  queues: ReadonlySet<string>;
+  /** A node not seen for this long is not living, in milliseconds. */
+  livingMs: number;
+}
+
+/** How long an answer of the store is used again, in milliseconds: a flood of unknown names costs one look per this. */
+const FRESH_MS = 250;
+
+/** What the living nodes' configs name: what makes a queue or a type known. */
+export class Registry {
+  readonly #world: RegistryWorld;
+  #nodes: Promise<NodeRecord[]> | undefined;
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(world: RegistryWorld) {
+    this.#world = world;
+  }
+
+  /** The living nodes. @throws RotaError when the store is away */
+  nodes(): Promise<NodeRecord[]> {
+    const now = this.#world.clock.monotonicMs();
+    if (this.#nodes === undefined || now - this.#readAt > FRESH_MS) {
+      this.#readAt = now;
+      const { store, clock, livingMs } = this.#world;
+      this.#nodes = store.ask('nodes', { seenAfter: clock.now() - livingMs });
+      this.#nodes.catch(() => {
+        this.#nodes = undefined;
+      });
+    }
+    return this.#nodes;
+  }
+
+  definition(type: string): AnyJobDefinition | undefined {
+    return this.#world.definitions.get(type);
+  }
+
+  async knowsQueue(name: string): Promise<boolean> {
+    if (this.#world.queues.has(name)) return true;
+    return (await this.nodes()).some(({ queues }) => queues.some((queue) => queue.name === name));
+  }
+
+  async knowsType(type: string): Promise<boolean> {
+    if (this.#world.definitions.has(type)) return true;
+    return (await this.nodes()).some(({ types }) => types.some((entry) => entry.type === type));
+  }
+}

@@ -1,0 +1,93 @@
+import type { JobFact } from '../../job/job-event.ts';
+import { RotaError } from '../../kernel/error.ts';
+import type { JobStore, StoreReply, StoreRequest } from '../../store/job-store.ts';
+
+/** A request that waits for the next group, and who is told what it came to. */
+export interface Waiting {
+  request: StoreRequest;
+  resolve(answer: unknown): void;
+  reject(error: unknown): void;
+}
+
+export interface CommitGroupWorld {
+  store: JobStore;
+  /** Adds what should ride in the same transaction, right before it begins. */
+  complete(requests: readonly StoreRequest[]): Waiting[];
+  /** Told after the commit, before the answers go out. */
+  onFacts(facts: readonly JobFact[]): void;
+  /** Told when a whole group failed. */
+  onFailure(error: unknown): void;
+}
+
+/** Requests that one transaction takes at most. What came later waits for the next. */
+const GROUP_MAX = 2_000;
+
+/**
+ * Group commit: what arrives in one turn of the event loop, or while a transaction runs, becomes one transaction, and
+ * each requester hears of it only after the commit.
+ */
+export class CommitGroup {
+  readonly #world: CommitGroupWorld;
+  #waiting: Waiting[] = [];
+  #busy: Promise<void> | undefined;
+
+  constructor(world: CommitGroupWorld) {
+    this.#world = world;
+  }
+
+  /** Requests that wait for a transaction. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Runs a request in the next group.
+   * @returns its answer, after the commit
+   * @throws RotaError what it was refused with, or `unavailable` when the group could not be written
+   */
+  perform(request: StoreRequest): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.add({ request, resolve, reject });
+    });
+  }
+
+  /** Adds a request with its own continuations. */
+  add(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    this.#busy ??= this.#run();
+  }
+
+  /** Resolves when nothing waits any more. */
+  async idle(): Promise<void> {
+    while (this.#busy !== undefined) await this.#busy;
+  }
+
+  async #run(): Promise<void> {
+    // One microtask later everything that came in the same turn is here.
+    await undefined;
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, GROUP_MAX);
+      group.push(...this.#world.complete(group.map(({ request }) => request)));
+      await this.#commit(group);
+    }
+    this.#busy = undefined;
+  }
+
+  async #commit(group: readonly Waiting[]): Promise<void> {
+    let replies: StoreReply[];
+    try {
+      replies = await this.#world.store.perform(group.map(({ request }) => request));
+    } catch (error) {
+      for (const waiting of group) waiting.reject(error);
+      this.#world.onFailure(error);
+      return;
+    }
+    this.#world.onFacts(replies.flatMap((reply) => (reply.ok ? reply.facts : [])));
+    for (const [index, waiting] of group.entries()) {
+      const reply = replies[index];
+      if (reply === undefined) waiting.reject(new RotaError('unavailable', 'the store gave no answer'));
+      else if (reply.ok) waiting.resolve(reply.answer);
+      else waiting.reject(new RotaError(reply.error.code, reply.error.message));
+    }
+  }
+}

@@ -1,0 +1,235 @@
+import type { ClaimedJob } from '../../job/job.ts';
+import type { JobFact } from '../../job/job-event.ts';
+import type { Clock, TimerHandle } from '../../kernel/clock.ts';
+import { errorText } from '../../kernel/error.ts';
+import type { Logger } from '../../kernel/log.ts';
+import { Body } from '../../messaging/body.ts';
+import type { Bus, Message, Subscription } from '../../messaging/bus.ts';
+import { answerCodec, refuse } from '../../messaging/reply.ts';
+import type { Subjects } from '../../messaging/subjects.ts';
+import type {
+  JobStore,
+  NodeRecord,
+  RefusalReason,
+  StoreAnswer,
+  StoreOptions,
+  StoreRequest,
+  StoreVerb,
+} from '../../store/job-store.ts';
+import { Announcer } from './announcer.ts';
+import { CommitGroup, type Waiting } from './commit-group.ts';
+import { KnownNames } from './known-names.ts';
+import { type WaitingClaim, WaitingClaims } from './waiting-claims.ts';
+import { WorkDesk } from './work-desk.ts';
+
+/** What the persistence actor works with. */
+export interface PersistenceWorld {
+  store: JobStore;
+  bus: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  node: string;
+  leaseMs: number;
+  beatMs: number;
+  log: Logger;
+}
+
+/** Messages that may wait for the store at once; one more is answered `overloaded`. */
+const INBOX_MAX = 20_000;
+const GROUP = 'rota-store';
+
+/**
+ * The only owner of the store. Serves the store's verbs to our own actors and the worker protocol to everybody; gathers
+ * what arrives together into one transaction; answers waiting claims in the transaction that brings them work; tells
+ * the facts after the commit.
+ */
+export class Persistence {
+  readonly #world: PersistenceWorld;
+  readonly #group: CommitGroup;
+  readonly #waiting: WaitingClaims;
+  readonly #announcer: Announcer;
+  readonly #known = new KnownNames();
+  readonly #refused: Record<RefusalReason, number> = { not_owner: 0, not_executing: 0, not_found: 0 };
+  readonly #subscriptions: Subscription[] = [];
+  #touchTimer: TimerHandle;
+
+  constructor(world: PersistenceWorld) {
+    const { store, bus, subjects, clock, node, log } = world;
+    this.#world = world;
+    this.#waiting = new WaitingClaims(clock);
+    this.#group = new CommitGroup({
+      store,
+      complete: (requests) => this.#claimsFor(requests),
+      onFacts: (facts) => this.#factsCommitted(facts),
+      onFailure: (error) => log.error({ error: errorText(error) }, 'the store could not write a group'),
+    });
+    const outbox = {
+      unannounced: (after: number, limit: number) => this.perform('unannounced', { after, limit }),
+      announced: async (from: number, to: number) => {
+        await this.perform('announced', { from, to });
+      },
+    };
+    this.#announcer = new Announcer({ bus, subjects, node, clock, outbox, log });
+  }
+
+  /** Begins to serve. */
+  async start(): Promise<void> {
+    const { bus, subjects, clock, leaseMs } = this.#world;
+    await this.#refreshKnown();
+    const desk = new WorkDesk({
+      world: this.#world,
+      perform: (verb, options) => this.perform(verb, options),
+      park: (claim, waitMs) => this.#waiting.park(claim, waitMs),
+      withdraw: (queue, worker) => this.#waiting.withdraw(queue, worker),
+      knowsQueue: (name) => this.#knowsQueue(name),
+      count: (reason, times) => {
+        this.#refused[reason] += times;
+      },
+    });
+    const options = { group: GROUP, inboxMax: INBOX_MAX };
+    this.#subscriptions.push(
+      bus.subscribe(subjects.store('*'), options, (message) => this.#serveStore(message)),
+      bus.subscribe(`${subjects.prefix}.work.>`, options, (message) => desk.serve(message)),
+    );
+    this.#announcer.start();
+    const touch = (): void => {
+      const workers = this.#waiting.workers();
+      if (workers.length > 0) this.perform('touch', { now: clock.now(), workers }).catch(() => {});
+      this.#touchTimer = clock.setTimeout(touch, leaseMs / 4);
+    };
+    this.#touchTimer = clock.setTimeout(touch, leaseMs / 4);
+  }
+
+  /** Serves no more, finishes what waits, tells what is committed, closes the store. */
+  async stop(): Promise<void> {
+    this.#release();
+    await this.#group.idle();
+    await this.#announcer.drain();
+    this.#announcer.stop();
+    await this.#group.idle();
+    await this.#world.store.close();
+  }
+
+  /** Lets go at once. What was committed stays. */
+  kill(): void {
+    this.#release();
+    this.#announcer.stop();
+    this.#world.store.close().catch(() => {});
+  }
+
+  /** Runs a verb in the next group. */
+  async perform<V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<StoreAnswer<V>> {
+    // A verb with its options is one of the requests, and its answer has the verb's shape: the port says so.
+    return (await this.#group.perform({ verb, ...options } as unknown as StoreRequest)) as StoreAnswer<V>;
+  }
+
+  #release(): void {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#world.clock.clearTimeout(this.#touchTimer);
+    this.#waiting.clear();
+  }
+
+  async #serveStore(message: Message): Promise<void> {
+    const verb = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+    try {
+      // Only our own actors reach these subjects, and they send what the port asks for.
+      const options = { ...(message.body.value as object), now: this.#world.clock.now() };
+      const value = await this.#performNamed(verb, options);
+      message.respond({ body: Body.of({ answer: value }, answerCodec(message)) });
+    } catch (error) {
+      refuse(message, error);
+    }
+  }
+
+  async #performNamed(verb: string, options: object): Promise<unknown> {
+    const answered = await this.#group.perform(this.#prepared({ verb, ...options } as unknown as StoreRequest));
+    switch (verb) {
+      case 'registerNode':
+      case 'removeNode':
+        await this.#refreshKnown();
+        break;
+      case 'stage':
+      case 'rescue':
+        for (const queue of (answered as StoreAnswer<'stage'>).queues) this.#wake(queue);
+        break;
+      case 'cancel':
+        this.#tellCancelled(answered as StoreAnswer<'cancel'>, (options as StoreOptions<'cancel'>).terminate);
+        break;
+    }
+    return answered;
+  }
+
+  /** A node's record carries what this actor has refused so far. */
+  #prepared(request: StoreRequest): StoreRequest {
+    if (request.verb !== 'registerNode' || request.node.node !== this.#world.node) return request;
+    return { ...request, node: { ...request.node, refused: { ...this.#refused } } };
+  }
+
+  async #refreshKnown(): Promise<void> {
+    this.#known.refresh(await this.#livingNodes());
+  }
+
+  #livingNodes(): Promise<NodeRecord[]> {
+    return this.perform('nodes', { seenAfter: this.#world.clock.now() - this.#world.leaseMs * 2 });
+  }
+
+  async #knowsQueue(name: string): Promise<boolean> {
+    if (this.#known.hasQueue(name)) return true;
+    await this.#refreshKnown();
+    return this.#known.hasQueue(name);
+  }
+
+  /** The cancelled attempt's executor is told at once; its next beat says it again. */
+  #tellCancelled({ job, wasRunning }: StoreAnswer<'cancel'>, terminate: boolean): void {
+    if (job === null || wasRunning === null) return;
+    const { bus, subjects } = this.#world;
+    bus.publish(subjects.hint('cancel', job.queue), {
+      body: Body.of({ id: job.id, ...wasRunning, terminate }, 'msgpack'),
+    });
+  }
+
+  /** The waiting claims that ride in the transaction which brings their queue work. */
+  #claimsFor(requests: readonly StoreRequest[]): Waiting[] {
+    if (this.#waiting.size === 0) return [];
+    const available = new Map<string, number>();
+    const add = (queue: string): void => {
+      available.set(queue, (available.get(queue) ?? 0) + 1);
+    };
+    for (const request of requests) {
+      if (request.verb === 'insert') for (const job of request.jobs) if (job.state === 'available') add(job.queue);
+      if (request.verb === 'tick') for (const { job } of request.ticks) if (job?.state === 'available') add(job.queue);
+    }
+    return [...available].flatMap(([queue, jobs]) =>
+      this.#waiting.candidates(queue, jobs).map((claim) => this.#tryOf(claim)),
+    );
+  }
+
+  #wake(queue: string): void {
+    for (const claim of this.#waiting.candidates(queue, Number.MAX_SAFE_INTEGER)) this.#group.add(this.#tryOf(claim));
+  }
+
+  #tryOf(claim: WaitingClaim): Waiting {
+    const finish = (jobs: ClaimedJob[]): void => {
+      if (!this.#waiting.settle(claim, jobs)) this.#handBack(claim, jobs);
+    };
+    return {
+      request: { verb: 'claim', ...claim.options, now: this.#world.clock.now() },
+      resolve: (jobs) => finish(jobs as ClaimedJob[]),
+      reject: () => finish([]),
+    };
+  }
+
+  #handBack(claim: WaitingClaim, jobs: readonly ClaimedJob[]): void {
+    const outcomes = jobs.map(({ id, attempt, run }) => ({ id, attempt, run, outcome: 'release' as const }));
+    this.perform('settle', { now: this.#world.clock.now(), worker: claim.options.worker, outcomes }).catch(() => {});
+  }
+
+  #factsCommitted(facts: readonly JobFact[]): void {
+    this.#announcer.tell(facts);
+    if (this.#waiting.size === 0) return;
+    const woken = new Set(
+      facts.filter(({ what, state }) => state === 'available' && what !== 'inserted').map(({ queue }) => queue),
+    );
+    for (const queue of woken) this.#wake(queue);
+  }
+}

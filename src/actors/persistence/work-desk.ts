@@ -1,0 +1,140 @@
+import type { ClaimedJob } from '../../job/job.ts';
+import { RotaError } from '../../kernel/error.ts';
+import { isToken } from '../../kernel/identity.ts';
+import type { Message } from '../../messaging/bus.ts';
+import { claimedView } from '../../messaging/contract/job-view.ts';
+import { readRequest } from '../../messaging/contract/request.ts';
+import {
+  beatRequest,
+  claimRequest,
+  progressRequest,
+  settleRequest,
+  withdrawRequest,
+} from '../../messaging/contract/work.ts';
+import { answer, refuse } from '../../messaging/reply.ts';
+import { tokensAfter, WORK_VERBS, type WorkVerb } from '../../messaging/subjects.ts';
+import type { RefusalReason, StoreAnswer, StoreOptions, StoreVerb } from '../../store/job-store.ts';
+import type { PersistenceWorld } from './persistence.ts';
+import type { WaitingClaim } from './waiting-claims.ts';
+
+/** What the desk needs of the actor around it. */
+export interface WorkDeskParts {
+  world: PersistenceWorld;
+  perform<V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<StoreAnswer<V>>;
+  park(claim: WaitingClaim, waitMs: number): void;
+  /** Answers a worker's waiting claims of a queue with nothing. */
+  withdraw(queue: string, worker: string): number;
+  knowsQueue(name: string): Promise<boolean>;
+  /** Counts stale settlements and beats. */
+  count(reason: RefusalReason, times: number): void;
+}
+
+/** Serves `work.<queue>.claim|beat|settle|progress`, the same for our own workers and for anybody's. */
+export class WorkDesk {
+  readonly #parts: WorkDeskParts;
+
+  constructor(parts: WorkDeskParts) {
+    this.#parts = parts;
+  }
+
+  /** Deals with one request; never throws. */
+  async serve(message: Message): Promise<void> {
+    try {
+      const { queue, verb } = readSubject(message.subject);
+      await this.#serveVerb(queue, verb, message);
+    } catch (error) {
+      refuse(message, error);
+    }
+  }
+
+  #serveVerb(queue: string, verb: WorkVerb, message: Message): Promise<void> {
+    switch (verb) {
+      case 'claim':
+        return this.#claim(queue, message);
+      case 'withdraw':
+        return this.#withdraw(queue, message);
+      case 'beat':
+        return this.#beat(queue, message);
+      case 'settle':
+        return this.#settle(message);
+      case 'progress':
+        return this.#progress(message);
+    }
+  }
+
+  async #claim(queue: string, message: Message): Promise<void> {
+    const { worker, node, limit = 1, waitMs = 0, types } = readRequest(message.body.value, claimRequest);
+    if (!(await this.#parts.knowsQueue(queue))) {
+      throw new RotaError('not_found', `no living node's config names the queue "${queue}"`);
+    }
+    const { clock, bus } = this.#parts.world;
+    const bytesMax = bus.payloadBytesMax - REPLY_FRAME_BYTES;
+    const options = {
+      queue,
+      worker: worker.toLowerCase(),
+      node,
+      limit,
+      bytesMax,
+      ...(types === undefined ? {} : { types }),
+    };
+    const jobs = await this.#parts.perform('claim', { ...options, now: clock.now() });
+    if (jobs.length > 0 || waitMs === 0) return this.#hand(message, jobs);
+    this.#parts.park({ options, answer: (found) => this.#hand(message, found) }, waitMs);
+  }
+
+  async #withdraw(queue: string, message: Message): Promise<void> {
+    const { worker } = readRequest(message.body.value, withdrawRequest);
+    answer(message, { withdrawn: this.#parts.withdraw(queue, worker.toLowerCase()) });
+  }
+
+  #hand(message: Message, jobs: readonly ClaimedJob[]): void {
+    const { leaseMs, beatMs } = this.#parts.world;
+    answer(message, { jobs: jobs.map(claimedView), leaseMs, beatMs });
+  }
+
+  async #beat(queue: string, message: Message): Promise<void> {
+    const { worker, node, running } = readRequest(message.body.value, beatRequest);
+    const { clock, beatMs } = this.#parts.world;
+    const result = await this.#parts.perform('beat', {
+      now: clock.now(),
+      queue,
+      worker: worker.toLowerCase(),
+      node: node ?? '',
+      running,
+      beatMs,
+    });
+    this.#parts.count('not_owner', result.lost.length);
+    answer(message, result);
+  }
+
+  async #settle(message: Message): Promise<void> {
+    const { worker, outcomes } = readRequest(message.body.value, settleRequest);
+    const options = { now: this.#parts.world.clock.now(), worker: worker.toLowerCase(), outcomes };
+    const result = await this.#parts.perform('settle', options);
+    for (const { reason } of result.refused) this.#parts.count(reason, 1);
+    answer(message, result);
+  }
+
+  async #progress(message: Message): Promise<void> {
+    const { worker, progress, ...ref } = readRequest(message.body.value, progressRequest);
+    const now = this.#parts.world.clock.now();
+    const options = { ...ref, now, worker: worker.toLowerCase(), progress: progress.json };
+    const { refused } = await this.#parts.perform('progress', options);
+    if (refused === 'not_found') throw new RotaError('not_found', `there is no job ${ref.id}`);
+    if (refused !== null) throw new RotaError('conflict', `progress of ${ref.id} is refused: ${refused}`);
+    answer(message, {});
+  }
+}
+
+/** Bytes of a reply that are not jobs: its frame, headers and a margin. */
+const REPLY_FRAME_BYTES = 4_096;
+
+function readSubject(subject: string): { queue: string; verb: WorkVerb } {
+  const [queue = '', verb = '', ...rest] = tokensAfter(subject, 2);
+  const known = WORK_VERBS.find((word) => word === verb);
+  if (!isToken(queue) || known === undefined || rest.length > 0) {
+    const message = `${subject} is not served: the worker protocol is work.<queue>.${WORK_VERBS.join('|')}`;
+    throw new RotaError('invalid_request', message, { issues: [{ path: 'subject', message }] });
+  }
+  return { queue, verb: known };
+}
