@@ -85,3 +85,8 @@ export function parseTime(text: string): number | undefined {
   if (Number.isNaN(ms)) return undefined;
   return new Date(ms).toISOString().slice(0, 19) === text.slice(0, 19) ? ms : undefined;
 }
+
+/** Runs `fn` in a turn of the event loop of its own, after what is already waiting. Not a matter of time. */
+export function nextTurn(fn: () => void): void {
+  setImmediate(fn);
+}

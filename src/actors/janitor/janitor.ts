@@ -1,0 +1,66 @@
+import type { Clock } from '../../kernel/clock.ts';
+import { errorText } from '../../kernel/error.ts';
+import type { Logger } from '../../kernel/log.ts';
+import type { Bus } from '../../messaging/bus.ts';
+import type { Subjects } from '../../messaging/subjects.ts';
+import type { KeepMs } from '../../store/job-store.ts';
+import { Periodic } from '../periodic.ts';
+import type { Service } from '../service.ts';
+import { storeClient } from '../store-client.ts';
+
+export interface JanitorWorld {
+  bus: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  pollMs: number;
+  leaseMs: number;
+  keepMs: KeepMs;
+  log: Logger;
+}
+
+/** Jobs that one step stages, rescues or prunes at most: a long list is many short transactions. */
+const STEP_MAX = 1_000;
+/** How often old rows are looked for when there were none, in milliseconds. */
+const PRUNE_EVERY_MS = 60_000;
+
+/**
+ * Keeps the store in order: makes due jobs available, rescues jobs of dead workers, prunes old rows. Nobody is dead
+ * before one lease after this actor began or the store answered again, for until then signs of life could not be told.
+ */
+export function startJanitor(world: JanitorWorld): Service {
+  const { bus, subjects, clock, pollMs, leaseMs, keepMs, log } = world;
+  const store = storeClient(bus, subjects);
+  let judgesFrom = clock.monotonicMs() + leaseMs;
+  let prunesFrom = clock.monotonicMs();
+
+  const stage = async (): Promise<number> => {
+    for (;;) {
+      const { staged, nextAt } = await store.ask('stage', { now: clock.now(), limit: STEP_MAX });
+      if (staged < STEP_MAX) return nextAt === null ? pollMs : Math.max(0, Math.min(pollMs, nextAt - clock.now()));
+    }
+  };
+  const rescue = async (): Promise<void> => {
+    if (clock.monotonicMs() < judgesFrom) return;
+    const now = clock.now();
+    const { rescued } = await store.ask('rescue', { now, deadBefore: now - leaseMs, limit: STEP_MAX });
+    if (rescued > 0) log.warn({ jobs: rescued }, 'rescued jobs of dead workers');
+  };
+  const prune = async (): Promise<void> => {
+    if (clock.monotonicMs() < prunesFrom) return;
+    const { pruned } = await store.ask('prune', { now: clock.now(), keepMs, limit: STEP_MAX });
+    if (pruned < STEP_MAX) prunesFrom = clock.monotonicMs() + PRUNE_EVERY_MS;
+  };
+  const duty = async (): Promise<number> => {
+    try {
+      const waitMs = await stage();
+      await rescue();
+      await prune();
+      return waitMs;
+    } catch (error) {
+      log.debug({ error: errorText(error) }, 'the store is away; the janitor waits');
+      judgesFrom = clock.monotonicMs() + leaseMs;
+      return pollMs;
+    }
+  };
+  return new Periodic({ clock, duty, firstMs: 0 });
+}

@@ -1,0 +1,81 @@
+import { type Clock, sleep } from '../../kernel/clock.ts';
+import { errorText, RotaError } from '../../kernel/error.ts';
+import type { Logger } from '../../kernel/log.ts';
+import type { Bus, Subscription } from '../../messaging/bus.ts';
+import { answer } from '../../messaging/reply.ts';
+import type { Subjects } from '../../messaging/subjects.ts';
+import type { NodeRecord } from '../../store/job-store.ts';
+import { Periodic } from '../periodic.ts';
+import type { Service } from '../service.ts';
+import { storeClient } from '../store-client.ts';
+
+export interface NodeWorld {
+  bus: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  beatMs: number;
+  /** A node not seen for this long is not living, in milliseconds. */
+  livingMs: number;
+  /** What this node says of itself; `seenAt` is filled in. */
+  record: Omit<NodeRecord, 'seenAt' | 'refused'>;
+  /** The supervision tree as plain data. */
+  tree(): unknown;
+  log: Logger;
+}
+
+const FIRST_TRY_MS = 250;
+
+/**
+ * This node's place in the registry: registers, beats, tells its tree. Its queues and types are known from its first
+ * registration on, so it starts before everything that serves them.
+ */
+export async function startNode(world: NodeWorld, signal: AbortSignal): Promise<Service> {
+  const { bus, subjects, clock, beatMs, livingMs, record, tree, log } = world;
+  const store = storeClient(bus, subjects, Math.max(beatMs, 1_000));
+  const register = async (): Promise<boolean> => {
+    const now = clock.now();
+    const node = { ...record, seenAt: now, refused: { not_owner: 0, not_executing: 0, not_found: 0 } };
+    const { taken } = await store.ask('registerNode', { now, deadBefore: now - livingMs, node });
+    return !taken;
+  };
+  await untilRegistered(register, world, signal);
+
+  const subscription: Subscription = bus.subscribe(subjects.actor(record.node, 'node', 'tree'), {}, (message) =>
+    answer(message, tree()),
+  );
+  const beats = new Periodic({
+    clock,
+    firstMs: beatMs,
+    duty: async () => {
+      // A store that is away is told again at the next beat; the node is known for a while without.
+      await register().catch((error: unknown) => log.debug({ error: errorText(error) }, 'the node could not beat'));
+      return beatMs;
+    },
+  });
+  const kill = (): void => {
+    beats.kill();
+    subscription.unsubscribe();
+  };
+  return {
+    kill,
+    stop: async () => {
+      kill();
+      await beats.stop();
+      await store.ask('removeNode', { node: record.node, instance: record.instance }).catch(() => {});
+    },
+  };
+}
+
+/** A store that is away is waited for; a name that a living node has is an error. */
+async function untilRegistered(register: () => Promise<boolean>, world: NodeWorld, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      if (await register()) return;
+    } catch (error) {
+      world.log.debug({ error: errorText(error) }, 'the store is away; the node registers later');
+      await sleep(world.clock, FIRST_TRY_MS, signal);
+      continue;
+    }
+    throw new RotaError('conflict', `a living node is called "${world.record.node}" already`);
+  }
+}

@@ -1,0 +1,115 @@
+import { LIMITS } from '../job/limits.ts';
+import { type ErrorCode, type Issue, RotaError } from '../kernel/error.ts';
+import { utf8Bytes } from '../kernel/json.ts';
+import type { JobView } from '../messaging/contract/job-view.ts';
+
+/** What became of an enqueue. `conflict`: a job with this id or unique key was there already, and is answered. */
+export interface Enqueued {
+  id: string;
+  job: JobView;
+  conflict: boolean;
+}
+
+interface Call {
+  body: Record<string, unknown>;
+  bytes: number;
+  headers: Readonly<Record<string, string>>;
+  settle: PromiseWithResolvers<Enqueued>;
+}
+
+/** Sends one request body to a queue and answers the reply's value. */
+export type SendEnqueue = (queue: string, body: unknown, headers: Readonly<Record<string, string>>) => Promise<unknown>;
+
+/** Bytes of JSON that travel together at most, well below a server's smallest usual payload of 1 MiB. */
+const BATCH_BYTES_MAX = 512 * 1024;
+
+/** Gathers the enqueues of one turn of the event loop: they travel in one message, and one that is refused fails alone. */
+export class EnqueueBatcher {
+  readonly #send: SendEnqueue;
+  readonly #waiting = new Map<string, Call[]>();
+
+  constructor(send: SendEnqueue) {
+    this.#send = send;
+  }
+
+  /** Enqueues one job. @throws RotaError what it was refused with */
+  enqueue(queue: string, body: Record<string, unknown>, headers: Readonly<Record<string, string>>): Promise<Enqueued> {
+    const settle = Promise.withResolvers<Enqueued>();
+    const calls = this.#waiting.get(queue) ?? [];
+    if (this.#waiting.size === 0) queueMicrotask(() => this.#flush());
+    this.#waiting.set(queue, calls);
+    try {
+      calls.push({ body, headers, settle, bytes: utf8Bytes(JSON.stringify(body)) });
+    } catch (cause) {
+      const message = 'the args are not JSON';
+      settle.reject(new RotaError('invalid_args', message, { cause, issues: [{ path: 'args', message }] }));
+    }
+    return settle.promise;
+  }
+
+  #flush(): void {
+    const gathered = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [queue, calls] of gathered) {
+      // A trace belongs to one call: those that carry headers travel alone.
+      const plain = calls.filter(({ headers }) => Object.keys(headers).length === 0);
+      for (const call of calls) if (!plain.includes(call)) void this.#sendOne(queue, call);
+      for (const batch of batches(plain)) {
+        const [first] = batch;
+        if (batch.length === 1 && first !== undefined) void this.#sendOne(queue, first);
+        else void this.#sendMany(queue, batch);
+      }
+    }
+  }
+
+  async #sendOne(queue: string, call: Call): Promise<void> {
+    try {
+      const reply = (await this.#send(queue, call.body, call.headers)) as { job: JobView; conflict: boolean };
+      call.settle.resolve({ id: reply.job.id, ...reply });
+    } catch (error) {
+      call.settle.reject(error);
+    }
+  }
+
+  async #sendMany(queue: string, calls: readonly Call[]): Promise<void> {
+    try {
+      const reply = await this.#send(queue, { each: calls.map(({ body }) => body) }, {});
+      const { each } = reply as { each: EachReply[] };
+      for (const [index, call] of calls.entries()) settleOne(call, each[index]);
+    } catch (error) {
+      for (const call of calls) call.settle.reject(error);
+    }
+  }
+}
+
+type EachReply =
+  | { job: JobView; conflict: boolean }
+  | { error: { code: ErrorCode; message: string; issues?: Issue[] } };
+
+function settleOne({ body, settle }: Call, reply: EachReply | undefined): void {
+  if (reply === undefined) {
+    settle.reject(new RotaError('unavailable', 'the reply left this job out'));
+  } else if ('error' in reply) {
+    const { code, message, issues = [] } = reply.error;
+    settle.reject(new RotaError(code, message, { issues }));
+  } else {
+    // Bulk replies leave the args out; they are the ones that were sent, or the existing job's.
+    const args = reply.conflict ? null : ((body.args as JobView['args'] | undefined) ?? {});
+    settle.resolve({ id: reply.job.id, job: { ...reply.job, args }, conflict: reply.conflict });
+  }
+}
+
+function* batches(calls: readonly Call[]): Generator<Call[]> {
+  let batch: Call[] = [];
+  let bytes = 0;
+  for (const call of calls) {
+    if (batch.length > 0 && (batch.length >= LIMITS.jobsPerRequestMax || bytes + call.bytes > BATCH_BYTES_MAX)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(call);
+    bytes += call.bytes;
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -1,0 +1,247 @@
+import type { EnqueueOptions } from '../job/definition.ts';
+import type { JobReference } from '../job/job.ts';
+import type { JobState } from '../job/state.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Duration } from '../kernel/duration.ts';
+import { RotaError } from '../kernel/error.ts';
+import type { IdSource } from '../kernel/identity.ts';
+import { Body } from '../messaging/body.ts';
+import type { Bus } from '../messaging/bus.ts';
+import type { Codec } from '../messaging/codec.ts';
+import { WAIT_MS_MAX } from '../messaging/contract/job-requests.ts';
+import type { JobView } from '../messaging/contract/job-view.ts';
+import { replyValue } from '../messaging/reply.ts';
+import type { Subjects } from '../messaging/subjects.ts';
+import { JobFailed, WaitTimeout } from './client-errors.ts';
+import { EnqueueBatcher, type Enqueued } from './enqueue-batcher.ts';
+import { eventStream, type ReceivedEvent } from './event-stream.ts';
+import { durationOption, type JobTypeRef, jobBody, queueOf } from './job-body.ts';
+import { untilDeadline } from './retry.ts';
+
+/** Which jobs; all given parts must hold. Times as text, exclusive, of insertion. */
+export interface JobQuery {
+  state?: JobState | readonly JobState[];
+  queue?: string;
+  type?: string;
+  tag?: string;
+  reference?: JobReference;
+  schedule?: string;
+  before?: string;
+  after?: string;
+}
+
+/** How a list is read: up to 500 at once (default 50), by order of insertion (default `desc`). */
+export type ListQuery = JobQuery & { limit?: number; cursor?: string; order?: 'asc' | 'desc' };
+
+export interface RotaClientWorld {
+  bus: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  newId: IdSource;
+  codec: Codec;
+  /** For how long a request is tried again when nobody answers, in milliseconds. */
+  deadlineMs: number;
+  /** Called by `close`. */
+  close(): Promise<void>;
+}
+
+/** How an `enqueueBatch` is cut and watched. */
+export type BatchOptions = EnqueueOptions & {
+  /** Jobs per request, 1 to 1000; default 500. */
+  batchSize?: number;
+  /** Called after each request. */
+  onProgress?: (done: { enqueued: number; total: number }) => void;
+};
+
+const BATCH_SIZE_DEFAULT = 500;
+
+/**
+ * Talks to Rota over the bus, and over nothing else. Every failure is a `RotaError` with the wire's code. A request that
+ * nobody answered is sent again until the deadline; jobs carry an id chosen here, so that none is doubled by that.
+ */
+export class RotaClient {
+  readonly #world: RotaClientWorld;
+  readonly #batcher: EnqueueBatcher;
+
+  constructor(world: RotaClientWorld) {
+    this.#world = world;
+    this.#batcher = new EnqueueBatcher((queue, body, headers) =>
+      this.#send(world.subjects.enqueue(queue), body, { headers }),
+    );
+  }
+
+  /**
+   * Enqueues a job; durable when this resolves. Calls of one turn of the event loop travel together.
+   * @param type its name, or its definition
+   */
+  enqueue = (type: JobTypeRef, args?: unknown, options: EnqueueOptions = {}): Promise<Enqueued> => {
+    const id = options.id ?? this.#world.newId();
+    const { traceparent } = options;
+    try {
+      const body = jobBody(type, args, { ...options, id });
+      return this.#batcher.enqueue(queueOf(type, options), body, traceparent === undefined ? {} : { traceparent });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
+
+  /** Enqueues a job that is due after a delay: `enqueueIn('7d', 'review.request', args)`. */
+  enqueueIn(delay: Duration, type: JobTypeRef, ...rest: [args?: unknown, options?: EnqueueOptions]): Promise<Enqueued> {
+    return this.enqueue(type, rest[0], { ...rest[1], scheduleIn: delay });
+  }
+
+  /** Enqueues a job that is due at a time: a Date, RFC 3339 text in UTC, or milliseconds since the epoch. */
+  enqueueAt(
+    time: Date | string | number,
+    type: JobTypeRef,
+    ...rest: [args?: unknown, options?: EnqueueOptions]
+  ): Promise<Enqueued> {
+    return this.enqueue(type, rest[0], { ...rest[1], scheduledAt: time });
+  }
+
+  /**
+   * Enqueues many jobs of one type, one per item, in requests of `batchSize` that each stand or fall whole.
+   * @returns the ids in the items' order; `enqueued` does not count those that were there already
+   */
+  async enqueueBatch(
+    type: JobTypeRef,
+    items: readonly unknown[],
+    options: BatchOptions = {},
+  ): Promise<{ total: number; enqueued: number; ids: string[] }> {
+    const { batchSize = BATCH_SIZE_DEFAULT, onProgress, ...shared } = options;
+    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 1_000) {
+      throw new RotaError('invalid_request', 'batchSize must be a whole number from 1 to 1000');
+    }
+    const subject = this.#world.subjects.enqueue(queueOf(type, shared));
+    const ids: string[] = [];
+    let enqueued = 0;
+    for (let from = 0; from < items.length; from += batchSize) {
+      const bodies = items
+        .slice(from, from + batchSize)
+        .map((args) => jobBody(type, args, { ...shared, id: this.#world.newId() }));
+      const { jobs } = (await this.#send(subject, bodies)) as { jobs: { job: JobView; conflict: boolean }[] };
+      ids.push(...jobs.map(({ job }) => job.id));
+      enqueued += jobs.filter(({ conflict }) => !conflict).length;
+      onProgress?.({ enqueued: ids.length, total: items.length });
+    }
+    return { total: items.length, enqueued, ids };
+  }
+
+  /** One job. @throws RotaError `not_found` */
+  async get(id: string): Promise<JobView> {
+    return (await this.#job('get', { id })) as JobView;
+  }
+
+  /** A page of jobs; `cursor` is null on the last one. */
+  async list(query: ListQuery = {}): Promise<{ jobs: JobView[]; cursor: string | null }> {
+    return (await this.#job('list', query)) as { jobs: JobView[]; cursor: string | null };
+  }
+
+  /** How many jobs there are, by state and queue. */
+  async count(
+    query: JobQuery = {},
+  ): Promise<{ total: number; byState: Record<JobState, number>; byQueue: Record<string, number> }> {
+    return (await this.#job('count', query)) as {
+      total: number;
+      byState: Record<JobState, number>;
+      byQueue: Record<string, number>;
+    };
+  }
+
+  /** The newest jobs that stand for something outside: "the job of this upload". */
+  async findByReference(type: string, id: string): Promise<JobView[]> {
+    return (await this.list({ reference: { type, id } })).jobs;
+  }
+
+  /**
+   * Waits until a job ends.
+   * @returns the completed job
+   * @throws JobFailed when it was cancelled or discarded, WaitTimeout when the time was over (default 30 s), RotaError
+   */
+  async wait(id: string, options: { timeoutMs?: number } = {}): Promise<JobView> {
+    const { clock, subjects } = this.#world;
+    const endMs = clock.monotonicMs() + (options.timeoutMs ?? 30_000);
+    for (;;) {
+      const leftMs = Math.max(0, Math.ceil(endMs - clock.monotonicMs()));
+      const timeoutMs = Math.min(leftMs, WAIT_MS_MAX);
+      const send = (): Promise<unknown> =>
+        this.#once(subjects.job('wait'), { id, timeoutMs }, { tryMs: timeoutMs + ANSWER_MARGIN_MS });
+      const job = (await untilDeadline(send, leftMs + ANSWER_MARGIN_MS, clock)) as JobView & { timedOut?: boolean };
+      if (job.timedOut !== true) {
+        if (job.state === 'completed') return job;
+        throw new JobFailed(job);
+      }
+      if (clock.monotonicMs() >= endMs) throw new WaitTimeout(job);
+    }
+  }
+
+  /** Cancels a job. A running one is cancelled at once and its signal aborts. Cancelling a cancelled one answers it. */
+  async cancel(id: string, options: { terminate?: boolean } = {}): Promise<JobView> {
+    return (await this.#job('cancel', { id, ...options })) as JobView;
+  }
+
+  /** Queues as they stand. */
+  readonly queues = {
+    list: async (): Promise<Record<string, unknown>[]> => this.#listOf('queue', 'list', 'queues'),
+  };
+
+  /** Schedules as they stand. */
+  readonly schedules = {
+    list: async (): Promise<Record<string, unknown>[]> => this.#listOf('schedule', 'list', 'schedules'),
+  };
+
+  /** The living nodes, their supervision trees and the types that they know. */
+  readonly nodes = {
+    list: async (): Promise<Record<string, unknown>[]> => this.#listOf('node', 'list', 'nodes'),
+    types: async (): Promise<Record<string, unknown>[]> => this.#listOf('node', 'types', 'types'),
+    tree: async (node?: string): Promise<unknown> =>
+      this.#send(this.#world.subjects.control('node', 'tree'), node === undefined ? {} : { node }),
+  };
+
+  /**
+   * Job events as they happen, from now on; with no filter every event of the system.
+   * @param filter of a queue, of some facts (`completed`, …), or any subject pattern of NATS
+   */
+  events(filter: { queue?: string; what?: string; subject?: string } = {}): AsyncIterableIterator<ReceivedEvent> {
+    const { bus, subjects } = this.#world;
+    const { queue, what, subject } = filter;
+    if (subject !== undefined) return eventStream(bus, subject);
+    if (queue === undefined && what === undefined) return eventStream(bus, subjects.events());
+    return eventStream(bus, subjects.event('job', queue ?? '*', what ?? '*'));
+  }
+
+  /** Lets the connection go. */
+  close(): Promise<void> {
+    return this.#world.close();
+  }
+
+  async #listOf(kind: string, verb: string, field: string): Promise<Record<string, unknown>[]> {
+    const reply = await this.#send(this.#world.subjects.control(kind, verb), {});
+    return (reply as Record<string, Record<string, unknown>[]>)[field] ?? [];
+  }
+
+  #job(verb: string, body: object): Promise<unknown> {
+    return this.#send(this.#world.subjects.job(verb), body);
+  }
+
+  #send(
+    subject: string,
+    body: unknown,
+    { headers = {} }: { headers?: Readonly<Record<string, string>> } = {},
+  ): Promise<unknown> {
+    const { deadlineMs, clock } = this.#world;
+    return untilDeadline((tryMs) => this.#once(subject, body, { tryMs, headers }), deadlineMs, clock);
+  }
+
+  async #once(
+    subject: string,
+    value: unknown,
+    { tryMs, headers = {} }: { tryMs: number; headers?: Readonly<Record<string, string>> },
+  ): Promise<unknown> {
+    const { bus, codec } = this.#world;
+    return replyValue(await bus.request(subject, { body: Body.of(value, codec), headers }, { timeoutMs: tryMs }));
+  }
+}
+
+/** What an answer may take beyond the time that was asked for. */
+const ANSWER_MARGIN_MS = 5_000;

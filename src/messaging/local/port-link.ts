@@ -1,0 +1,143 @@
+import type { MessagePort } from 'node:worker_threads';
+import { Body } from '../body.ts';
+import type { Headers } from '../bus.ts';
+
+/** What one item on a port says. What `id`, `count` and `text` hold depends on it. */
+export type PortVerb =
+  /** To the main thread. id: subscription, count: inbox bound, text: group. */
+  | 'subscribe'
+  /** id: subscription. */
+  | 'unsubscribe'
+  | 'publish'
+  /** id: request, count: timeout in milliseconds. */
+  | 'request'
+  /** id: delivery. */
+  | 'answer'
+  /** id: subscription, count: how many of its messages are done. */
+  | 'finished'
+  /** id: flush. Answered by `reply` or `failed`. */
+  | 'flush'
+  /** To the thread. id: subscription, count: delivery, text: reply subject. */
+  | 'message'
+  /** id: request or flush. */
+  | 'reply'
+  /** id: request or flush, subject: error code, text: message. */
+  | 'failed'
+  /** subject: the state, count: largest payload in bytes. */
+  | 'state'
+  /** id: subscription, count: how many messages it had no room for. */
+  | 'overflowed'
+  /** count: how many publishes have been taken off the port. */
+  | 'taken';
+
+/** One thing to say across a port. */
+export interface PortItem {
+  verb: PortVerb;
+  id?: number;
+  count?: number;
+  subject?: string;
+  text?: string | undefined;
+  headers?: Headers | undefined;
+  body?: Body;
+}
+
+/** An item as it arrives. */
+export type ArrivedItem = Required<PortItem>;
+
+/** Slots of one item in a frame: verb, id, count, subject, text, headers, content type, bytes of body. */
+const SLOTS = 8;
+const EMPTY_BODY = Body.encoded(new Uint8Array(0), undefined);
+
+/**
+ * One end of a MessagePort between two threads. What is said in one turn travels as one frame: a flat array whose
+ * first member holds all bodies end to end, transferred. Measured with 200-byte bodies and 1,000 requests under way
+ * (2 cores, Node 24): 1.3 µs a round trip; with a typed array for each body 2.8 µs, with an object for each item
+ * 3.8 µs. Flushing in a microtask is never slower than in a macrotask.
+ */
+export class PortLink {
+  readonly #port: MessagePort;
+  readonly #onItem: (item: ArrivedItem) => void;
+  #fields: unknown[] = [];
+  #bodies: Uint8Array[] = [];
+  #scheduled = false;
+  #open = true;
+
+  /**
+   * @param onItem must not throw
+   * @param onClose called once, when either end has gone
+   */
+  constructor(port: MessagePort, onItem: (item: ArrivedItem) => void, onClose: () => void) {
+    this.#port = port;
+    this.#onItem = onItem;
+    port.on('message', (frame: unknown[]) => this.#receive(frame));
+    port.once('close', () => {
+      this.#open = false;
+      onClose();
+    });
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /**
+   * Says something at the end of this turn.
+   * @throws what encoding the body throws; then nothing is said
+   */
+  send(item: PortItem): void {
+    if (!this.#open) return;
+    const { verb, id = 0, count = 0, subject = '', text, headers, body } = item;
+    const bytes = body?.bytes;
+    this.#fields.push(verb, id, count, subject, text, headers, body?.contentType, bytes?.length ?? 0);
+    if (bytes !== undefined && bytes.length > 0) this.#bodies.push(bytes);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  /** Says what is still to be said and closes both ends. */
+  close(): void {
+    if (!this.#open) return;
+    this.#flush();
+    this.#open = false;
+    this.#port.close();
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    const fields = this.#fields;
+    const bodies = this.#bodies;
+    if (fields.length === 0 || !this.#open) return;
+    this.#fields = [];
+    this.#bodies = [];
+    const bytes = new Uint8Array(bodies.reduce((sum, body) => sum + body.length, 0));
+    let offset = 0;
+    for (const body of bodies) {
+      bytes.set(body, offset);
+      offset += body.length;
+    }
+    fields.push(bytes);
+    this.#port.postMessage(fields, [bytes.buffer]);
+  }
+
+  #receive(frame: unknown[]): void {
+    const bytes = frame.at(-1) as Uint8Array;
+    let offset = 0;
+    for (let at = 0; at + SLOTS < frame.length; at += SLOTS) {
+      const [verb, id, count, subject, text, headers, contentType, length] = frame.slice(at, at + SLOTS) as [
+        PortVerb,
+        number,
+        number,
+        string,
+        string | undefined,
+        Headers | undefined,
+        string | undefined,
+        number,
+      ];
+      const bodyBytes = bytes.subarray(offset, offset + length);
+      offset += length;
+      const body = length === 0 && contentType === undefined ? EMPTY_BODY : Body.encoded(bodyBytes, contentType);
+      this.#onItem({ verb, id, count, subject, text, headers, body });
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { AuthorizationError, connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { sleep } from '../../kernel/clock.ts';
+import { errorText, RotaError } from '../../kernel/error.ts';
+import type { Random } from '../../kernel/identity.ts';
+import { NatsBus, type NatsBusOptions } from './nats-bus.ts';
+import { type NatsSettings, natsConnectionOptions } from './nats-settings.ts';
+
+export interface ConnectNatsOptions
+  extends NatsSettings,
+    Omit<NatsBusOptions, 'inboxPrefix' | 'onDisconnect' | 'onReconnect'> {
+  random: Random;
+  /** Whether the server keeps our own messages from our own subscriptions: what a LocalRoute `local` needs. */
+  noEcho?: boolean;
+  /** How long to try, in milliseconds. Default 5,000. */
+  timeoutMs?: number;
+}
+
+const TIMEOUT_MS_DEFAULT = 5_000;
+/** Between two tries of a first connect, in milliseconds. */
+const RETRY_MS = 100;
+/** Between two tries of a server during an outage, in milliseconds: a quarter of what it has lasted, within these. */
+const RECONNECT_MS_MIN = 100;
+const RECONNECT_MS_MAX = 2_000;
+
+/**
+ * Connects to NATS. From then on the connection mends itself; the first connect is the caller's to repeat, so that a
+ * start without a server is the caller's to decide.
+ * @throws RotaError `connection` when no server let us in within `timeoutMs` (being refused is told at once),
+ * `invalid_config` for credentials that cannot be read or a server that is none
+ */
+export async function connectNats(options: ConnectNatsOptions): Promise<NatsBus> {
+  const { clock, subjects, random, inboxPrefix, onError, timeoutMs = TIMEOUT_MS_DEFAULT } = options;
+  let lostAtMs = 0;
+  const natsOptions: NodeConnectionOptions = {
+    ...natsConnectionOptions(options, () => {
+      const outageMs = clock.monotonicMs() - lostAtMs;
+      const waitMs = Math.min(Math.max(outageMs / 4, RECONNECT_MS_MIN), RECONNECT_MS_MAX);
+      return Math.round(waitMs * (1 + random() / 2));
+    }),
+    noEcho: options.noEcho ?? false,
+  };
+  const connection = await firstConnect(natsOptions, { ...options, timeoutMs });
+  return new NatsBus(connection, {
+    subjects,
+    clock,
+    inboxPrefix,
+    onError,
+    onDisconnect: () => {
+      lostAtMs = clock.monotonicMs();
+    },
+  });
+}
+
+async function firstConnect(
+  natsOptions: NodeConnectionOptions,
+  { clock, servers, timeoutMs }: ConnectNatsOptions & { timeoutMs: number },
+): Promise<NatsConnection> {
+  const deadlineMs = clock.monotonicMs() + timeoutMs;
+  let last: unknown;
+  for (let leftMs = timeoutMs; leftMs > 0; leftMs = deadlineMs - clock.monotonicMs()) {
+    try {
+      return await connectWithin(natsOptions, { clock, servers, timeoutMs: leftMs });
+    } catch (error) {
+      last = error;
+      if (error instanceof AuthorizationError) break;
+    }
+    await sleep(clock, Math.min(RETRY_MS, deadlineMs - clock.monotonicMs()));
+  }
+  throw new RotaError('connection', `cannot connect to NATS at ${servers.join(', ')}: ${errorText(last)}`, {
+    cause: last,
+  });
+}
+
+/** One try of every server. A connection that comes too late is closed again. */
+function connectWithin(
+  natsOptions: NodeConnectionOptions,
+  { clock, timeoutMs }: Pick<ConnectNatsOptions, 'clock' | 'servers'> & { timeoutMs: number },
+): Promise<NatsConnection> {
+  return new Promise((resolve, reject) => {
+    let late = false;
+    const timer = clock.setTimeout(() => {
+      late = true;
+      reject(new Error(`no server answered within ${Math.round(timeoutMs)} ms`));
+    }, timeoutMs);
+    connect({ ...natsOptions, timeout: Math.max(Math.round(timeoutMs), 1) }).then(
+      (connection) => {
+        clock.clearTimeout(timer);
+        if (late) connection.close().catch(() => {});
+        else resolve(connection);
+      },
+      (error: unknown) => {
+        clock.clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}

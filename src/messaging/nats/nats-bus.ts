@@ -1,0 +1,314 @@
+import {
+  createInbox,
+  type Msg,
+  type NatsConnection,
+  type Subscription as NatsSubscription,
+  PermissionViolationError,
+  type Status,
+} from '@nats-io/transport-node';
+import type { Clock } from '../../kernel/clock.ts';
+import { errorText, RotaError } from '../../kernel/error.ts';
+import type {
+  Bus,
+  BusState,
+  Envelope,
+  Message,
+  MessageHandler,
+  RequestOptions,
+  SubscribeOptions,
+  Subscription,
+} from '../bus.ts';
+import { answerMessage, Inbox } from '../inbox.ts';
+import { HEADERS_BYTES_RESERVED, PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
+import { PendingRequests } from '../pending-requests.ts';
+import { PublishLedger } from '../publish-ledger.ts';
+import { StateSignal } from '../state-signal.ts';
+import { checkPattern, checkSubject } from '../subject-index.ts';
+import type { Subjects } from '../subjects.ts';
+import { contentOf, isNoResponders, natsPublishOptions } from './nats-message.ts';
+import { SendWindow } from './send-window.ts';
+
+export interface NatsBusOptions {
+  subjects: Subjects;
+  clock: Clock;
+  /** The first tokens of our reply subjects. Default `_INBOX`. */
+  inboxPrefix?: string | undefined;
+  /** Called at each disconnect and reconnect, before anybody else hears of it. */
+  onDisconnect?: (() => void) | undefined;
+  onReconnect?: (() => void) | undefined;
+  /** Hears of what the server refuses (permissions) and of state listeners that throw. */
+  onError?: ((error: unknown) => void) | undefined;
+}
+
+/** How long `close` lets the last messages reach the server, in milliseconds. */
+const CLOSE_FLUSH_MS = 1_000;
+
+interface Served {
+  subject: string;
+  group: string | undefined;
+  inbox: Inbox;
+  subscription: NatsSubscription | undefined;
+}
+
+/**
+ * The bus over a NATS connection, which reconnects for ever; while it is away the state is `down`. What is published
+ * then is dropped, not kept (nats.js would keep it without bound), requests fail at once, and those under way fail when
+ * the connection is lost. Subscriptions are made again by nats.js at each reconnect.
+ *
+ * Requests share one reply subscription of our own instead of nats.js's: with it they run on the injected clock, fail
+ * when the connection does, and cost half as much.
+ */
+export class NatsBus implements Bus {
+  /** The connection itself, for JetStream and key-value users. It is closed by {@link close} only. */
+  readonly connection: NatsConnection;
+  /** Resolves when the connection is closed for good, by us or (with the error) by nats.js giving it up. */
+  readonly closed: Promise<unknown>;
+  readonly #options: NatsBusOptions;
+  readonly #served = new Set<Served>();
+  readonly #pending: PendingRequests;
+  readonly #ledger = new PublishLedger();
+  readonly #signal: StateSignal;
+  readonly #window: SendWindow;
+  readonly #inbox: string;
+  readonly #flushes = new Set<(error: RotaError) => void>();
+  #answers: NatsSubscription;
+  #payloadBytesMax = PAYLOAD_BYTES_MAX_DEFAULT;
+  #serverVersion = '';
+  #closed = false;
+
+  /** @param connection a fresh one, made with unlimited reconnects; see `connectNats` */
+  constructor(connection: NatsConnection, options: NatsBusOptions) {
+    this.connection = connection;
+    this.#options = options;
+    this.#signal = new StateSignal('up', options.onError);
+    this.#pending = new PendingRequests(options.clock);
+    this.#window = new SendWindow(() => connection.flush());
+    this.#inbox = `${createInbox(options.inboxPrefix)}.`;
+    this.#answers = this.#subscribeToAnswers();
+    this.#readInfo();
+    this.closed = connection.closed().then((error) => {
+      this.#closed = true;
+      this.#lost();
+      return error;
+    });
+    this.#watch(connection.status()).catch((error: unknown) => this.#options.onError?.(error));
+  }
+
+  get state(): BusState {
+    return this.#signal.state;
+  }
+
+  get payloadBytesMax(): number {
+    return this.#payloadBytesMax;
+  }
+
+  /** Of the server that it is or was last connected to, like `2.9.10`. */
+  get serverVersion(): string {
+    return this.#serverVersion;
+  }
+
+  onState(listener: (state: BusState) => void): () => void {
+    return this.#signal.on(listener);
+  }
+
+  publish(subject: string, envelope: Envelope): void {
+    checkSubject(subject);
+    if (this.state === 'down' || !this.#window.admits(envelope.body.bytes.length)) {
+      this.#ledger.dropped();
+      return;
+    }
+    this.#send(subject, envelope);
+    this.#ledger.published();
+  }
+
+  async request(subject: string, envelope: Envelope, { timeoutMs }: RequestOptions): Promise<Message> {
+    if (this.#closed) throw closedError();
+    checkSubject(subject);
+    if (this.state === 'down') throw lostError(subject);
+    if (!this.#window.admits(envelope.body.bytes.length)) {
+      throw new RotaError('overloaded', 'the NATS server does not keep up with what this process sends');
+    }
+    return this.#pending.open(subject, timeoutMs, (id) => this.#send(subject, envelope, `${this.#inbox}${id}`));
+  }
+
+  subscribe(subject: string, options: SubscribeOptions, handler: MessageHandler): Subscription {
+    checkPattern(subject);
+    if (this.#closed) throw closedError();
+    const { group, inboxMax, onError } = options;
+    const inbox = new Inbox(handler, { inboxMax, onError, mayAnswer: this.#options.subjects.mayAnswer });
+    const served: Served = { subject, group, inbox, subscription: undefined };
+    this.#served.add(served);
+    this.#serve(served);
+    return {
+      get overflowed() {
+        return inbox.overflowed;
+      },
+      unsubscribe: () => {
+        inbox.close();
+        if (this.#served.delete(served)) served.subscription?.unsubscribe();
+      },
+    };
+  }
+
+  flush(): Promise<void> {
+    if (this.#closed) return Promise.reject(closedError());
+    const mark = this.#ledger.mark();
+    if (this.state === 'down' || mark === undefined) return Promise.reject(notFlushed());
+    return new Promise((resolve, reject) => {
+      this.#flushes.add(reject);
+      this.connection.flush().then(
+        () => {
+          if (!this.#flushes.delete(reject)) return;
+          this.#ledger.reached(mark);
+          resolve();
+        },
+        () => {
+          if (this.#flushes.delete(reject)) reject(notFlushed());
+        },
+      );
+    });
+  }
+
+  /** Lets what was sent reach the server, for at most a second, and closes the connection. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { inbox, subscription } of this.#served) {
+      inbox.close();
+      if (!this.connection.isClosed()) subscription?.unsubscribe();
+    }
+    this.#served.clear();
+    this.#pending.failAll(closedError);
+    if (this.state === 'up' && !this.connection.isClosed()) await this.#flushBriefly();
+    await this.connection.close();
+    this.#lost();
+    this.#signal.clear();
+  }
+
+  async #flushBriefly(): Promise<void> {
+    const { clock } = this.#options;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimeout(resolve, CLOSE_FLUSH_MS);
+      const done = (): void => {
+        clock.clearTimeout(timer);
+        resolve();
+      };
+      this.connection.flush().then(done, done);
+    });
+  }
+
+  async #watch(statuses: AsyncIterable<Status>): Promise<void> {
+    for await (const status of statuses) {
+      if (status.type === 'disconnect') {
+        this.#options.onDisconnect?.();
+        this.#lost();
+      } else if (status.type === 'reconnect') this.#regained();
+      else if (status.type === 'error') this.#refused(status.error);
+    }
+  }
+
+  #lost(): void {
+    this.#ledger.disconnected();
+    const flushes = [...this.#flushes];
+    this.#flushes.clear();
+    for (const reject of flushes) reject(notFlushed());
+    this.#pending.failAll(this.#closed ? closedError : lostError);
+    this.#signal.set('down');
+  }
+
+  #regained(): void {
+    this.#readInfo();
+    this.#options.onReconnect?.();
+    if (this.#answers.isClosed()) this.#answers = this.#subscribeToAnswers();
+    // What the server refused before, it may allow now.
+    for (const served of this.#served) if (served.subscription?.isClosed() !== false) this.#serve(served);
+    this.#signal.set('up');
+  }
+
+  #refused(error: Error): void {
+    if (error instanceof PermissionViolationError) {
+      const refusal = (subject: string): RotaError =>
+        new RotaError('unavailable', `the NATS server refuses ${subject}: ${error.message}`, { cause: error });
+      if (error.operation === 'publish') this.#pending.failAll(refusal, error.subject);
+    }
+    this.#options.onError?.(error);
+  }
+
+  #readInfo(): void {
+    const { info } = this.connection;
+    if (info === undefined) return;
+    this.#payloadBytesMax = Math.max(info.max_payload - HEADERS_BYTES_RESERVED, 0);
+    this.#serverVersion = info.version;
+  }
+
+  #serve(served: Served): void {
+    const { subject, group, inbox } = served;
+    served.subscription = this.connection.subscribe(subject, {
+      ...(group === undefined ? {} : { queue: group }),
+      // An error here is a refusal, which also comes as a status; nothing may be thrown into nats.js's reader.
+      callback: (error, msg) => {
+        if (error === null) this.#deliver(inbox, msg);
+      },
+    });
+  }
+
+  #deliver(inbox: Inbox, msg: Msg): void {
+    const { subject, reply = '' } = msg;
+    inbox.deliver({
+      subject,
+      ...contentOf(msg),
+      reply: reply === '' ? undefined : reply,
+      send: (answer) => {
+        if (this.state === 'up' && this.#window.admits(answer.body.bytes.length)) this.#send(reply, answer);
+      },
+    });
+  }
+
+  #subscribeToAnswers(): NatsSubscription {
+    return this.connection.subscribe(`${this.#inbox}*`, {
+      callback: (error, msg) => {
+        if (error !== null) {
+          this.#pending.failAll(() => new RotaError('unavailable', errorText(error), { cause: error }));
+          return;
+        }
+        const id = Number(msg.subject.slice(this.#inbox.length));
+        if (isNoResponders(msg)) this.#pending.fail(id, noResponders());
+        else {
+          const { body, headers } = contentOf(msg);
+          this.#pending.settle(id, answerMessage(msg.subject, body, headers));
+        }
+      },
+    });
+  }
+
+  /** @throws RotaError `too_large`, or `invalid_request` for a header that cannot be written */
+  #send(subject: string, envelope: Envelope, reply?: string): void {
+    const { bytes } = envelope.body;
+    if (bytes.length > this.#payloadBytesMax) {
+      throw new RotaError('too_large', `the body has ${bytes.length} bytes, at most ${this.#payloadBytesMax} go`);
+    }
+    try {
+      this.connection.publish(subject, bytes, natsPublishOptions(envelope, reply));
+    } catch (cause) {
+      if (this.connection.isClosed()) throw lostError(subject);
+      throw new RotaError('invalid_request', `cannot send to ${subject}: ${errorText(cause)}`, { cause });
+    }
+    this.#window.sent(bytes.length);
+  }
+}
+
+function closedError(): RotaError {
+  return new RotaError('closed', 'the bus is closed');
+}
+
+function lostError(subject: string): RotaError {
+  return new RotaError('unavailable', `no connection to NATS, so ${subject} cannot be reached or its answer is lost`);
+}
+
+function noResponders(): RotaError {
+  return new RotaError('unavailable', 'nobody serves this subject');
+}
+
+function notFlushed(): RotaError {
+  return new RotaError('unavailable', 'the connection to NATS is or was down, so what was published may be lost');
+}

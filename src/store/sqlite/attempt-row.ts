@@ -1,0 +1,99 @@
+import type { SQLOutputValue } from 'node:sqlite';
+import type { Job } from '../../job/job.ts';
+import type { Outcome } from '../../job/outcome.ts';
+import type { RefusalReason, RunRef } from '../job-store.ts';
+import { integer, integerOrNull, json, text, textOrNull, wordOrNull } from './cell.ts';
+import { scheduleOf, stateOf } from './job-row.ts';
+
+/** What a decision about a job and the fact of it need, and who owns its attempt. */
+export interface AttemptRow
+  extends Pick<
+    Job,
+    | 'id'
+    | 'queue'
+    | 'type'
+    | 'state'
+    | 'attempt'
+    | 'maxAttempts'
+    | 'run'
+    | 'scheduledAt'
+    | 'attemptedAt'
+    | 'finishedAt'
+    | 'worker'
+    | 'schedule'
+    | 'backoff'
+    | 'errors'
+    | 'result'
+  > {
+  seq: number;
+  /** Which run its worker settled last, and with which outcome. Null also after a rescue or a cancel from outside. */
+  settledRun: number | null;
+  settledAs: Outcome['outcome'] | null;
+  /** When a beat first did not list it. */
+  missedAt: number | null;
+  /** Null unless it was cancelled while it ran: whether its thread is to be killed. */
+  terminate: boolean | null;
+}
+
+const OUTCOMES = ['complete', 'fail', 'snooze', 'cancel', 'discard', 'release'] as const satisfies Outcome['outcome'][];
+
+/** The columns of an {@link AttemptRow}, for a table `jobs`. */
+export const ATTEMPT_COLUMNS = `jobs.seq, jobs.id, jobs.queue, jobs.type, jobs.state, jobs.attempt, jobs.max_attempts,
+  jobs.run, jobs.scheduled_at, jobs.attempted_at, jobs.finished_at, jobs.settled_run, jobs.settled_as, jobs.missed_at,
+  jobs.terminate, jobs.worker, jobs.schedule_name, jobs.schedule_at, jobs.schedule_late, jobs.backoff, jobs.errors,
+  jobs.result`;
+
+/** Reads a list of {@link ATTEMPT_COLUMNS}. */
+export function attemptOf(row: readonly SQLOutputValue[]): AttemptRow {
+  const [seq, id, queue, type, state, attempt, maxAttempts, run, scheduledAt, attemptedAt, finishedAt, ...rest] = row;
+  const [settledRun, settledAs, missedAt, terminate, worker, scheduleName, scheduleAt, scheduleLate, ...texts] = rest;
+  const [backoff, errors, result] = texts;
+  return {
+    seq: integer(seq),
+    id: text(id),
+    queue: text(queue),
+    type: text(type),
+    state: stateOf(state),
+    attempt: integer(attempt),
+    maxAttempts: integer(maxAttempts),
+    run: integer(run),
+    scheduledAt: integer(scheduledAt),
+    attemptedAt: integerOrNull(attemptedAt),
+    finishedAt: integerOrNull(finishedAt),
+    settledRun: integerOrNull(settledRun),
+    settledAs: wordOrNull(settledAs, OUTCOMES),
+    missedAt: integerOrNull(missedAt),
+    terminate: terminate === null ? null : terminate === 1,
+    worker: textOrNull(worker),
+    schedule: scheduleOf(scheduleName, scheduleAt, scheduleLate),
+    backoff: json<Job['backoff']>(backoff),
+    errors: json<Job['errors']>(errors),
+    result: json(result),
+  };
+}
+
+/**
+ * Whether a worker may speak for an attempt: it must be executing, and this worker's, by run where it is given and by
+ * attempt always. Undefined: it may.
+ */
+export function refusalOf(row: AttemptRow | undefined, ref: RunRef, worker: string): RefusalReason | undefined {
+  if (row === undefined) return 'not_found';
+  if (row.state !== 'executing') return 'not_executing';
+  return row.worker === worker && isAttempt(row, ref) ? undefined : 'not_owner';
+}
+
+function isAttempt(row: AttemptRow, ref: RunRef): boolean {
+  return row.attempt === ref.attempt && (ref.run === undefined || row.run === ref.run);
+}
+
+/**
+ * Whether a worker already settled this attempt with this outcome. A run belongs to one worker, so its number is enough
+ * where it is given; without it only the job's last attempt can be recognised.
+ */
+export function isRepeat(row: AttemptRow, ref: RunRef & Pick<Outcome, 'outcome'>, worker: string): boolean {
+  if (row.settledAs !== ref.outcome || row.settledRun === null) return false;
+  if (row.run !== row.settledRun) return ref.run === row.settledRun;
+  const handedBack = row.settledAs === 'snooze' || row.settledAs === 'release';
+  if (row.worker !== worker || (handedBack ? row.attempt + 1 : row.attempt) !== ref.attempt) return false;
+  return ref.run === undefined || ref.run === row.settledRun;
+}

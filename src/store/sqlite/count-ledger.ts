@@ -1,0 +1,45 @@
+import type { StatementSync } from 'node:sqlite';
+import type { JobState } from '../../job/state.ts';
+
+/**
+ * How many jobs each queue has in each state. Counting a million rows takes a second, so every change of a state is
+ * noted here and the sums are written once per group, in its transaction.
+ */
+export class CountLedger {
+  readonly #changes = new Map<string, Map<JobState, number>>();
+  readonly #write: StatementSync;
+
+  constructor(prepare: (sql: string) => StatementSync) {
+    this.#write = prepare(`insert into job_counts (queue, state, jobs) values (?, ?, ?)
+      on conflict (queue, state) do update set jobs = jobs + excluded.jobs`);
+  }
+
+  /** Notes that a queue has `jobs` more (or fewer) jobs in a state. */
+  add(queue: string, state: JobState, jobs: number): void {
+    let states = this.#changes.get(queue);
+    if (states === undefined) {
+      states = new Map();
+      this.#changes.set(queue, states);
+    }
+    states.set(state, (states.get(state) ?? 0) + jobs);
+  }
+
+  /** Notes that one job went from a state to another. */
+  move(queue: string, from: JobState, to: JobState): void {
+    this.add(queue, from, -1);
+    this.add(queue, to, 1);
+  }
+
+  /** Writes what was noted, inside the group's transaction. */
+  flush(): void {
+    for (const [queue, states] of this.#changes) {
+      for (const [state, jobs] of states) if (jobs !== 0) this.#write.run(queue, state, jobs);
+    }
+    this.#changes.clear();
+  }
+
+  /** Forgets what was noted: the group was rolled back. */
+  drop(): void {
+    this.#changes.clear();
+  }
+}

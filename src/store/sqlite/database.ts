@@ -1,0 +1,85 @@
+import { DatabaseSync } from 'node:sqlite';
+import { errorText, RotaError } from '../../kernel/error.ts';
+import { migrate } from './migrate.ts';
+
+/** Where a store lives and how far it may grow. */
+export interface DatabaseOptions {
+  /** A file, or `:memory:`. Its folder must exist. */
+  path: string;
+  /** How long opening waits for another owner to let go, in milliseconds. Default 2,000. */
+  ownerWaitMs?: number;
+  /** The file's largest size in pages of 4 KiB; beyond it writes are refused as on a full disk. Default: SQLite's. */
+  pagesMax?: number;
+}
+
+const OWNER_WAIT_MS = 2_000;
+
+/**
+ * Opens and migrates a database that this process owns alone until it is closed or dies.
+ *
+ * `synchronous = full` syncs the WAL at each commit: what was acknowledged survives power loss. `locking_mode =
+ * exclusive` keeps out every other process (and spares the shared-memory file); the lock dies with its owner, so a
+ * `kill -9` leaves nothing to clean up. The WAL is checkpointed at the default 1,000 pages: measured, 4,000 pages halve
+ * the rate, because the file then grows through the page cache instead of being written over.
+ * @throws RotaError `unavailable` when another living process owns it, `invalid_config` when it cannot be a store
+ */
+export function openDatabase(options: DatabaseOptions): DatabaseSync {
+  const { path, ownerWaitMs = OWNER_WAIT_MS, pagesMax } = options;
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { timeout: ownerWaitMs, enableForeignKeyConstraints: false });
+    db.exec(`pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full;
+      pragma wal_autocheckpoint = 1000; pragma journal_size_limit = 67108864; pragma cache_size = -32768;
+      pragma temp_store = memory`);
+    migrate(db, path);
+    if (pagesMax !== undefined) db.exec(`pragma max_page_count = ${Math.trunc(pagesMax)}`);
+    // The lock is taken by the first write, also when there was nothing to migrate.
+    db.exec('begin immediate; commit');
+    return db;
+  } catch (thrown) {
+    if (db?.isOpen) db.close();
+    throw openError(path, thrown);
+  }
+}
+
+/** SQLite's primary result codes that this adapter tells apart. See https://sqlite.org/rescode.html */
+const RESULT = {
+  perm: 3,
+  busy: 5,
+  locked: 6,
+  nomem: 7,
+  readonly: 8,
+  interrupt: 9,
+  ioerr: 10,
+  corrupt: 11,
+  full: 13,
+  cantopen: 14,
+  protocol: 15,
+  auth: 23,
+  notadb: 26,
+} as const;
+
+/** SQLite's primary result code of what was thrown, or undefined when SQLite did not throw it. */
+function resultCode(thrown: unknown): number | undefined {
+  const code = thrown instanceof Error && 'errcode' in thrown ? thrown.errcode : undefined;
+  // The upper bits say more about the same kind of failure.
+  return typeof code === 'number' ? code & 0xff : undefined;
+}
+
+/** Whether the world failed (disk, memory, lock) and not the request: then nothing of the group can be written. */
+export function isWorldFault(thrown: unknown): boolean {
+  const code = resultCode(thrown);
+  return code !== undefined && (Object.values(RESULT) as number[]).includes(code);
+}
+
+function openError(path: string, thrown: unknown): unknown {
+  if (thrown instanceof RotaError) return thrown;
+  const code = resultCode(thrown);
+  if (code === RESULT.busy || code === RESULT.locked) {
+    return new RotaError('unavailable', `the store ${path} is owned by another living process`, { cause: thrown });
+  }
+  if (code === RESULT.notadb || code === RESULT.corrupt) {
+    return new RotaError('invalid_config', `${path} is no SQLite database, or a damaged one`, { cause: thrown });
+  }
+  return new RotaError('invalid_config', `the store ${path} cannot be opened: ${errorText(thrown)}`, { cause: thrown });
+}

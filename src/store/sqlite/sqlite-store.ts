@@ -1,0 +1,211 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { JobFact } from '../../job/job-event.ts';
+import { errorText, RotaError } from '../../kernel/error.ts';
+import type { Random } from '../../kernel/identity.ts';
+import type { JobStore, StoreReply, StoreRequest, StoreVerb } from '../job-store.ts';
+import { CountLedger } from './count-ledger.ts';
+import { type DatabaseOptions, isWorldFault, openDatabase } from './database.ts';
+import { Outbox } from './outbox.ts';
+import { announced, unannounced } from './statements/announced.ts';
+import { beat } from './statements/beat.ts';
+import { cancel } from './statements/cancel.ts';
+import { claim } from './statements/claim.ts';
+import { count } from './statements/count.ts';
+import { get } from './statements/get.ts';
+import { insert } from './statements/insert.ts';
+import { lead, leader, resign } from './statements/leadership.ts';
+import { list } from './statements/list.ts';
+import { nodes, registerNode, removeNode } from './statements/nodes.ts';
+import { progress, touch } from './statements/progress.ts';
+import { prune } from './statements/prune.ts';
+import { rescue } from './statements/rescue.ts';
+import { schedules, syncSchedules } from './statements/schedules.ts';
+import { settle } from './statements/settle.ts';
+import { stage } from './statements/stage.ts';
+import { tick } from './statements/tick.ts';
+import { type ListStatement, Refusal, type StoreWorld, type Verb } from './verb.ts';
+import { WorkerSigns } from './worker-signs.ts';
+
+/** What {@link openSqliteStore} takes. */
+export interface SqliteStoreOptions extends DatabaseOptions {
+  /** Where the jitter of retries comes from. */
+  random: Random;
+}
+
+type Verbs = { [V in StoreVerb]: Verb<V> };
+
+/** Verbs that write nothing: a group of nothing else needs no transaction, for nobody else can write in between. */
+const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
+  'get',
+  'list',
+  'count',
+  'unannounced',
+  'nodes',
+  'leader',
+  'schedules',
+]);
+
+/**
+ * Opens the embedded store: one SQLite file, owned by this process alone until {@link JobStore.close}.
+ * @throws RotaError `unavailable` when another living process owns it, `invalid_config` when it cannot be a store
+ */
+export function openSqliteStore(options: SqliteStoreOptions): JobStore {
+  return new SqliteStore(options);
+}
+
+class SqliteStore implements JobStore {
+  readonly capabilities;
+  readonly #db: DatabaseSync;
+  readonly #verbs: Verbs;
+  readonly #world: StoreWorld;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+
+  constructor(options: SqliteStoreOptions) {
+    this.capabilities = { name: 'sqlite', durable: options.path !== ':memory:', shared: false };
+    this.#db = openDatabase(options);
+    this.#world = worldOf(this.#db, options.random);
+    this.#verbs = verbsOf(this.#world);
+    this.#begin = this.#db.prepare('begin immediate');
+    this.#commit = this.#db.prepare('commit');
+  }
+
+  async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
+    if (!this.#db.isOpen) throw new RotaError('unavailable', 'the store is closed');
+    try {
+      return this.#group(requests, (request) => this.#answer(request));
+    } catch (thrown) {
+      if (isWorldFault(thrown)) throw unavailable(thrown);
+    }
+    // A request that SQLite or an assertion chokes on must not take its neighbours with it; so rare that the good case
+    // pays nothing: the group is run again, each request on a savepoint of its own.
+    try {
+      return this.#group(requests, (request) => this.#answerAlone(request));
+    } catch (thrown) {
+      throw unavailable(thrown);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** Runs requests in one transaction; what is thrown has rolled everything back. */
+  #group(requests: readonly StoreRequest[], answer: (request: StoreRequest) => StoreReply): StoreReply[] {
+    if (requests.every(({ verb }) => READS.has(verb))) return requests.map(answer);
+    try {
+      this.#begin.run();
+      const replies = requests.map(answer);
+      this.#flush();
+      this.#commit.run();
+      return replies;
+    } catch (thrown) {
+      this.#drop();
+      // SQLite ends the transaction by itself on some failures, for example of the disk.
+      if (this.#db.isTransaction) this.#db.exec('rollback');
+      throw thrown;
+    }
+  }
+
+  #answer(request: StoreRequest): StoreReply {
+    const facts: JobFact[] = [];
+    // The verb that is named picks the function that takes its options, which the compiler cannot follow.
+    const verb = this.#verbs[request.verb] as Verb<StoreVerb>;
+    const answer = verb(request as never, (fact) => facts.push(fact));
+    if (answer instanceof Refusal) {
+      return { ok: false, error: { code: answer.code, message: answer.message } };
+    }
+    this.#world.outbox.keep(facts);
+    return { ok: true, answer, facts };
+  }
+
+  #answerAlone(request: StoreRequest): StoreReply {
+    this.#db.exec('savepoint request');
+    try {
+      const reply = this.#answer(request);
+      this.#flush();
+      this.#db.exec('release request');
+      return reply;
+    } catch (thrown) {
+      if (isWorldFault(thrown)) throw thrown;
+      this.#drop();
+      this.#db.exec('rollback to request; release request');
+      const message = `the store cannot do this ${request.verb}: ${errorText(thrown)}`;
+      return { ok: false, error: { code: 'invalid_request', message } };
+    }
+  }
+
+  #flush(): void {
+    this.#world.counts.flush();
+    this.#world.outbox.flush();
+  }
+
+  #drop(): void {
+    this.#world.counts.drop();
+    this.#world.outbox.drop();
+    this.#world.workers.drop();
+  }
+}
+
+function unavailable(cause: unknown): RotaError {
+  return new RotaError('unavailable', `the store could not write: ${errorText(cause)}`, { cause });
+}
+
+function worldOf(db: DatabaseSync, random: Random): StoreWorld {
+  const byName = new Map<string, StatementSync>();
+  const byPlace = new Map<string, ListStatement>();
+  const rows = (sql: string): StatementSync => {
+    const statement = byName.get(sql) ?? db.prepare(sql);
+    byName.set(sql, statement);
+    return statement;
+  };
+  const lists = (sql: string): ListStatement => {
+    let statement = byPlace.get(sql);
+    if (statement === undefined) {
+      const prepared = db.prepare(sql);
+      prepared.setReturnArrays(true);
+      // With setReturnArrays the rows are arrays; the declared type knows only the other mode.
+      statement = prepared as unknown as ListStatement;
+      byPlace.set(sql, statement);
+    }
+    return statement;
+  };
+  const prepare = (sql: string): StatementSync => db.prepare(sql);
+  return {
+    rows,
+    lists,
+    random,
+    counts: new CountLedger(prepare),
+    outbox: new Outbox(prepare),
+    workers: new WorkerSigns(prepare),
+  };
+}
+
+function verbsOf(world: StoreWorld): Verbs {
+  return {
+    insert: insert(world),
+    claim: claim(world),
+    settle: settle(world),
+    beat: beat(world),
+    touch: touch(world),
+    progress: progress(world),
+    get: get(world),
+    list: list(world),
+    count: count(world),
+    cancel: cancel(world),
+    stage: stage(world),
+    rescue: rescue(world),
+    prune: prune(world),
+    unannounced: unannounced(world),
+    announced: announced(world),
+    registerNode: registerNode(world),
+    removeNode: removeNode(world),
+    nodes: nodes(world),
+    lead: lead(world),
+    resign: resign(world),
+    leader: leader(world),
+    syncSchedules: syncSchedules(world),
+    schedules: schedules(world),
+    tick: tick(world),
+  };
+}

@@ -1,0 +1,67 @@
+import type { SQLOutputValue } from 'node:sqlite';
+import type { ClaimedJob } from '../../../job/job.ts';
+import { jobFact } from '../../../job/job-event.ts';
+import { nextState } from '../../../job/life.ts';
+import { assert } from '../../../kernel/error.ts';
+import { integer, integerOrNull, json, text, textOrNull } from '../cell.ts';
+import { referenceOf, scheduleOf } from '../job-row.ts';
+import { allows, type StoreWorld, type Verb } from '../verb.ts';
+
+const CLAIMED_COLUMNS = `seq, id, run, type, attempt, max_attempts, priority, timeout_ms, scheduled_at, inserted_at,
+  reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, tags, meta, args`;
+
+/**
+ * Moves available jobs to executing, ordered by (priority, scheduledAt, insertion). Read first and written as one
+ * statement over the places: measured, a third cheaper than `update … returning`, which keeps its rows in a table.
+ */
+export function claim(world: StoreWorld): Verb<'claim'> {
+  const first = `from jobs indexed by jobs_claim where queue = ? and ${allows('claim')}`;
+  const order = 'order by priority, scheduled_at, seq limit ?';
+  const pick = world.lists(`select ${CLAIMED_COLUMNS} ${first} ${order}`);
+  const pickTypes = world.lists(
+    `select ${CLAIMED_COLUMNS} ${first} and type in (select value from json_each(?)) ${order}`,
+  );
+  const take = world.rows(`update jobs set state = ?, attempt = attempt + 1, run = run + 1, attempted_at = ?,
+      node = ?, worker = ?, missed_at = null
+    where seq in (select value from json_each(?))`);
+  const executing = nextState('available', 'claim');
+  assert(executing !== undefined, 'an available job can be claimed');
+  return ({ now, queue, worker, node, limit, types }, tell) => {
+    world.workers.seen(worker, node, now);
+    const rows = types === undefined ? pick.all(queue, limit) : pickTypes.all(queue, JSON.stringify(types), limit);
+    if (rows.length === 0) return [];
+    take.run(executing, now, node, worker, JSON.stringify(rows.map(([seq]) => seq)));
+    world.counts.add(queue, 'available', -rows.length);
+    world.counts.add(queue, executing, rows.length);
+    return rows.map((row) => {
+      const job = claimedOf(row, queue);
+      const waitMs = Math.max(0, now - job.scheduledAt);
+      tell(jobFact('started', { ...job, state: executing }, { at: now, waitMs }));
+      return job;
+    });
+  };
+}
+
+/** The job as it is after the claim, from its row before it. */
+function claimedOf(row: readonly SQLOutputValue[], queue: string): ClaimedJob {
+  const [, id, run, type, attempt, maxAttempts, priority, timeoutMs, scheduledAt, insertedAt, ...rest] = row;
+  const [referenceType, referenceId, scheduleName, scheduleAt, scheduleLate, traceparent, tags, meta, args] = rest;
+  return {
+    id: text(id),
+    run: integer(run) + 1,
+    type: text(type),
+    queue,
+    args: json(args),
+    attempt: integer(attempt) + 1,
+    maxAttempts: integer(maxAttempts),
+    priority: integer(priority),
+    timeoutMs: integerOrNull(timeoutMs),
+    meta: json<ClaimedJob['meta']>(meta),
+    tags: json<string[]>(tags),
+    reference: referenceOf(referenceType, referenceId),
+    schedule: scheduleOf(scheduleName, scheduleAt, scheduleLate),
+    scheduledAt: integer(scheduledAt),
+    insertedAt: integer(insertedAt),
+    traceparent: textOrNull(traceparent),
+  };
+}

@@ -1,0 +1,37 @@
+import { TERMINAL_STATES } from '../../../job/state.ts';
+import { integer, text } from '../cell.ts';
+import type { StoreWorld, Verb } from '../verb.ts';
+
+/** Workers and nodes that gave no sign of life for so long are forgotten. */
+const FORGET_AFTER_MS = 86_400_000;
+
+const TERMINAL = `state in (${TERMINAL_STATES.map((state) => `'${state}'`).join(', ')})`;
+
+/**
+ * Deletes terminal rows past their time, at most `limit`, and forgets old workers and nodes. A row that ended at or
+ * after the oldest fact that is not known to be out stays: cheaper than asking for each row, and never too early.
+ */
+export function prune(world: StoreWorld): Verb<'prune'> {
+  const old = world.lists(`select seq, queue from jobs indexed by jobs_finished
+    where state = ? and ${TERMINAL} and finished_at < ? order by finished_at limit ?`);
+  const remove = world.rows('delete from jobs where seq in (select value from json_each(?))');
+  const forgetWorkers = world.rows(`delete from workers where seen_at < ? and not exists
+    (select 1 from jobs indexed by jobs_executing where jobs.worker = workers.worker and jobs.state = 'executing')`);
+  const forgetNodes = world.rows('delete from nodes where seen_at < ?');
+  return ({ now, keepMs, limit }) => {
+    world.workers.writeAll();
+    const unannouncedAt = world.outbox.oldestAt() ?? Number.MAX_SAFE_INTEGER;
+    let pruned = 0;
+    for (const state of TERMINAL_STATES) {
+      const rows = old.all(state, Math.min(now - keepMs[state] + 1, unannouncedAt), limit - pruned);
+      if (rows.length === 0) continue;
+      remove.run(JSON.stringify(rows.map(([seq]) => integer(seq))));
+      for (const [, queue] of rows) world.counts.add(text(queue), state, -1);
+      pruned += rows.length;
+    }
+    forgetWorkers.run(now - FORGET_AFTER_MS);
+    world.workers.forget(now - FORGET_AFTER_MS);
+    forgetNodes.run(now - FORGET_AFTER_MS);
+    return { pruned };
+  };
+}

@@ -1,0 +1,45 @@
+import { settle as decide } from '../../../job/settlement.ts';
+import { assert } from '../../../kernel/error.ts';
+import type { OutcomeReport, SettleResult } from '../../job-store.ts';
+import { AttemptEnd } from '../attempt-end.ts';
+import { ATTEMPT_COLUMNS, type AttemptRow, attemptOf, isRepeat, refusalOf } from '../attempt-row.ts';
+import type { StoreWorld, Tell, Verb } from '../verb.ts';
+
+/** Ends attempts: each only if it is still this worker's, by what `job/` decides; a repeat is answered as settled. */
+export function settle(world: StoreWorld): Verb<'settle'> {
+  const read = world.lists(
+    `select ${ATTEMPT_COLUMNS} from json_each(?) as wanted cross join jobs on jobs.id = wanted.value`,
+  );
+  const end = new AttemptEnd(world);
+  const pauseSchedule = world.rows("update schedules set paused_by = 'operator' where name = ?");
+
+  /** Settles one outcome; false when it is refused. */
+  function settleOne(row: AttemptRow, report: OutcomeReport, to: { now: number; tell: Tell }): void {
+    const settlement = decide(row, report, { now: to.now, random: world.random });
+    assert(settlement !== undefined, 'an executing job can be settled');
+    end.write(row, settlement, { ...to, as: report.outcome });
+    // An ended schedule stays in sight as paused; a person can resume or delete it.
+    if (report.endSchedule && row.schedule) pauseSchedule.run(row.schedule.name);
+  }
+
+  return ({ now, worker, outcomes }, tell) => {
+    world.workers.seen(worker, null, now);
+    const rows = new Map<string, AttemptRow>();
+    for (const list of read.all(JSON.stringify(outcomes.map(({ id }) => id)))) {
+      const row = attemptOf(list);
+      rows.set(row.id, row);
+    }
+    const result: SettleResult = { settled: [], refused: [] };
+    for (const report of outcomes) {
+      const { id } = report;
+      const row = rows.get(id);
+      const reason = refusalOf(row, report, worker);
+      if (row !== undefined && (reason === undefined || isRepeat(row, report, worker))) {
+        if (reason === undefined) settleOne(row, report, { now, tell });
+        result.settled.push({ id, state: row.state });
+      } else if (reason !== undefined) result.refused.push({ id, reason });
+    }
+    end.flush(now);
+    return result;
+  };
+}
