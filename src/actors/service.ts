@@ -71,7 +71,8 @@ export function serviceActor(id: string, start: ServiceStart): AnyActorLogic {
     initial: 'alive',
     states: {
       alive: {
-        invoke: { id: 'lifeline', src: 'lifeline', input: start },
+        // A function given as input would be called for it, so it is wrapped.
+        invoke: { id: 'lifeline', src: 'lifeline', input: () => start },
         initial: 'starting',
         on: { failed: { target: 'failed', actions: 'keepError' } },
         states: {

@@ -58,6 +58,7 @@ interface Setting<T> {
   read: Check<T>;
 }
 
+// biome-ignore lint/complexity/useMaxParams: a table with one short line per setting reads best so.
 const setting = <T>(env: string, what: string, fallback: string | undefined, read: Check<T>): Setting<T> => ({
   env,
   what,
@@ -72,7 +73,6 @@ const positive: Check<number> = (value, path, issues) => {
 };
 
 /** Every setting: its environment variable, what it is, its default and how it is read. Flags are the names in kebab case. */
-// biome-ignore lint/complexity/useMaxParams: a table with one short line per setting reads best so.
 export const SETTINGS = {
   config: setting('ROTA_CONFIG', 'config file', 'config/scheduler.ts', text),
   nats: setting('ROTA_NATS', 'embedded://host:port, or nats://host:port[,…]', 'embedded://127.0.0.1:4222', natsPlace),

@@ -15,7 +15,7 @@ import type { Subjects } from '../messaging/subjects.ts';
 import { JobFailed, WaitTimeout } from './client-errors.ts';
 import { EnqueueBatcher, type Enqueued } from './enqueue-batcher.ts';
 import { eventStream, type ReceivedEvent } from './event-stream.ts';
-import { durationOption, type JobTypeRef, jobBody, queueOf } from './job-body.ts';
+import { type JobTypeRef, jobBody, queueOf } from './job-body.ts';
 import { untilDeadline } from './retry.ts';
 
 /** Which jobs; all given parts must hold. Times as text, exclusive, of insertion. */

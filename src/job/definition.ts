@@ -51,7 +51,7 @@ export interface EnqueueOptions {
 
 /** Enqueues another job from a handler: by type and args, or by definition. */
 export type EnqueueFunction = (
-  type: string | JobDefinition<never>,
+  type: string | AnyJobDefinition,
   args?: unknown,
   options?: EnqueueOptions,
 ) => Promise<{ job: { id: string }; conflict: boolean }>;

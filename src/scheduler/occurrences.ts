@@ -1,7 +1,7 @@
 import { cronSchedule } from './cron-schedule.ts';
 import type { ScheduleDeclaration } from './schedule.ts';
 import { timeZone } from './time-zone.ts';
-import { nextZonedTick, previousZonedTick, type ZonedCalendar } from './zoned-ticks.ts';
+import { INSTANT_MS_MAX, INSTANT_MS_MIN, nextZonedTick, previousZonedTick, type ZonedCalendar } from './zoned-ticks.ts';
 
 /** What decides when a schedule ticks. Checked: an expression or zone that is wrong throws. */
 export type Timetable = Pick<ScheduleDeclaration, 'spec' | 'timezone' | 'dst' | 'dayMatch' | 'startAt' | 'endAt'> & {
@@ -30,17 +30,15 @@ export function firesAtReboot({ spec }: Pick<ScheduleDeclaration, 'spec'>): bool
  */
 export function nextOccurrence(timetable: Timetable, afterMs: number): number | undefined {
   const { startAt, endAt } = timetable;
-  const after = startAt === null ? afterMs : Math.max(afterMs, startAt - 1);
-  const next = ticksOf(timetable).next(after);
-  return next === undefined || (endAt !== null && next > endAt) ? undefined : next;
+  const next = ticksOf(timetable).next(Math.max(afterMs, (startAt ?? INSTANT_MS_MIN) - 1));
+  return next === undefined || next > (endAt ?? INSTANT_MS_MAX) ? undefined : next;
 }
 
 /** The last nominal time before `beforeMs`, which is excluded; the mirror of {@link nextOccurrence}. */
 export function previousOccurrence(timetable: Timetable, beforeMs: number): number | undefined {
   const { startAt, endAt } = timetable;
-  const before = endAt === null ? beforeMs : Math.min(beforeMs, endAt + 1);
-  const previous = ticksOf(timetable).previous(before);
-  return previous === undefined || (startAt !== null && previous < startAt) ? undefined : previous;
+  const previous = ticksOf(timetable).previous(Math.min(beforeMs, (endAt ?? INSTANT_MS_MAX) + 1));
+  return previous === undefined || previous < (startAt ?? INSTANT_MS_MIN) ? undefined : previous;
 }
 
 /** Rising nominal times in (`afterMs`, `untilMs`], at most `limit`. */

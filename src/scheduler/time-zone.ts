@@ -44,9 +44,9 @@ const zones = new Map<string, TimeZone>();
  * @returns undefined for a name that Node does not know; bare offsets like `+02:00` are no zone names
  */
 export function timeZone(name: string): TimeZone | undefined {
+  if (name.length > ZONE_NAME_LENGTH_MAX || !/^[A-Za-z]/.test(name)) return undefined;
   const known = zones.get(name);
   if (known !== undefined) return known;
-  if (name.length > ZONE_NAME_LENGTH_MAX || !/^[A-Za-z]/.test(name)) return undefined;
   let made: TimeZone;
   try {
     made = name === 'UTC' ? UTC : intlZone(name);

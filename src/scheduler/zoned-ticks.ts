@@ -9,10 +9,10 @@ export interface ZonedCalendar {
   dst: DstPolicy | null;
 }
 
-/**
- * Instants beyond this are not searched: a little inside what a `Date` can hold (±8.64e15 ms).
- */
-const INSTANT_MS_MAX = 8.6e15;
+/** The first millisecond of the year 0. Nothing fires before it or after the year 9999: RFC 3339 has no text for such times. */
+export const INSTANT_MS_MIN = Date.parse('0000-01-01T00:00:00.000Z');
+/** The last millisecond of the year 9999; see {@link INSTANT_MS_MIN}. */
+export const INSTANT_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 /** No two instants with the same wall time lie farther apart: offsets differ by 24 h at most, with as much to spare. */
 const OFFSET_SPREAD_MS = 48 * 3_600_000;
 /**
@@ -49,7 +49,7 @@ function shareOf(stretch: ZoneStretch, dst: DstPolicy | null): Share {
 
 /** The first instant after `afterMs`, which is excluded. */
 export function nextZonedTick({ calendar, zone, dst }: ZonedCalendar, afterMs: number): number | undefined {
-  let fromAt = Math.max(Math.floor(afterMs) + 1, -INSTANT_MS_MAX);
+  let fromAt = Math.max(Math.floor(afterMs) + 1, INSTANT_MS_MIN);
   for (let visited = 0; visited < STRETCHES_MAX && fromAt <= INSTANT_MS_MAX; visited += 1) {
     const stretch = zone.stretchAt(fromAt);
     const { offsetMs, startAt, endAt } = stretch;
@@ -71,7 +71,7 @@ export function nextZonedTick({ calendar, zone, dst }: ZonedCalendar, afterMs: n
 /** The last instant before `beforeMs`, which is excluded. */
 export function previousZonedTick({ calendar, zone, dst }: ZonedCalendar, beforeMs: number): number | undefined {
   let lastAt = Math.min(Math.ceil(beforeMs) - 1, INSTANT_MS_MAX);
-  for (let visited = 0; visited < STRETCHES_MAX && lastAt >= -INSTANT_MS_MAX; visited += 1) {
+  for (let visited = 0; visited < STRETCHES_MAX && lastAt >= INSTANT_MS_MIN; visited += 1) {
     const stretch = zone.stretchAt(lastAt);
     const { offsetMs, startAt } = stretch;
     const share = shareOf(stretch, dst);

@@ -1,5 +1,5 @@
 import { type Clock, sleep } from '../../kernel/clock.ts';
-import { RotaError, errorText } from '../../kernel/error.ts';
+import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus } from '../../messaging/bus.ts';
 import type { Service, ServiceScope } from '../service.ts';
@@ -57,7 +57,8 @@ export async function startConnection(world: ConnectionWorld, { fail, signal }: 
       else log.info({}, 'NATS is back');
     });
     made.closed.then((reason) => {
-      if (!signal.aborted && remote === made) fail(reason ?? new RotaError('connection', 'the NATS connection was closed'));
+      if (!signal.aborted && remote === made)
+        fail(reason ?? new RotaError('connection', 'the NATS connection was closed'));
     });
   };
   const keepTrying = async (): Promise<void> => {

@@ -2,7 +2,7 @@ import { type Clock, sleep } from '../../kernel/clock.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus, Subscription } from '../../messaging/bus.ts';
-import { answer } from '../../messaging/reply.ts';
+import { answer, ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { NodeRecord } from '../../store/job-store.ts';
 import { Periodic } from '../periodic.ts';
@@ -24,6 +24,7 @@ export interface NodeWorld {
 }
 
 const FIRST_TRY_MS = 250;
+const ANSWER_MS = 1_000;
 
 /**
  * This node's place in the registry: registers, beats, tells its tree. Its queues and types are known from its first
@@ -32,13 +33,18 @@ const FIRST_TRY_MS = 250;
 export async function startNode(world: NodeWorld, signal: AbortSignal): Promise<Service> {
   const { bus, subjects, clock, beatMs, livingMs, record, tree, log } = world;
   const store = storeClient(bus, subjects, Math.max(beatMs, 1_000));
-  const register = async (): Promise<boolean> => {
+  const register = async (takeOver = false): Promise<boolean> => {
     const now = clock.now();
     const node = { ...record, seenAt: now, refused: { not_owner: 0, not_executing: 0, not_found: 0 } };
-    const { taken } = await store.ask('registerNode', { now, deadBefore: now - livingMs, node });
+    const { taken } = await store.ask('registerNode', {
+      now,
+      deadBefore: takeOver ? Number.MAX_SAFE_INTEGER : now - livingMs,
+      node,
+    });
     return !taken;
   };
-  await untilRegistered(register, world, signal);
+  const registerHere = async (): Promise<boolean> => (await register()) || (!(await answers(world)) && register(true));
+  await untilRegistered(registerHere, world, signal);
 
   const subscription: Subscription = bus.subscribe(subjects.actor(record.node, 'node', 'tree'), {}, (message) =>
     answer(message, tree()),
@@ -64,6 +70,16 @@ export async function startNode(world: NodeWorld, signal: AbortSignal): Promise<
       await store.ask('removeNode', { node: record.node, instance: record.instance }).catch(() => {});
     },
   };
+}
+
+/** Whether a node with our name lives: one that was killed has a fresh record too, but gives no answer. */
+async function answers({ bus, subjects, record }: NodeWorld): Promise<boolean> {
+  try {
+    await ask(bus, subjects.actor(record.node, 'node', 'tree'), { value: {}, timeoutMs: ANSWER_MS });
+    return true;
+  } catch (error) {
+    return error instanceof RotaError && error.code === 'timeout';
+  }
 }
 
 /** A store that is away is waited for; a name that a living node has is an error. */

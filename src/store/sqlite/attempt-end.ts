@@ -9,7 +9,7 @@ import type { StoreWorld, Tell } from './verb.ts';
 export interface EndOptions {
   now: number;
   tell: Tell;
-  /** The outcome that the job's worker settled with; null when others decided (rescue, cancel). */
+  /** The outcome that the job's worker settled with; null when others decided (rescue, cancel): what it said stays. */
   as: Outcome['outcome'] | null;
   /** A cancel while it ran: whether its thread is to be killed. Left out: it was no such cancel. */
   terminate?: boolean;
@@ -28,8 +28,8 @@ export class AttemptEnd {
   constructor(world: StoreWorld) {
     this.#world = world;
     this.#one = world.rows(`update jobs set state = ?, attempt = ?, scheduled_at = ?, finished_at = ?, errors = ?,
-        result = ?, terminate = ?, settled_as = ?, settled_run = iif(?8 is null, settled_run, run), missed_at = null
-      where seq = ?`);
+        result = ?, terminate = ?, settled_as = coalesce(?8, settled_as), settled_run = iif(?8 is null, settled_run, run), missed_at = null
+      where seq = ?9`);
     this.#plain = world.rows(`update jobs set state = 'completed', finished_at = ?, result = null, terminate = null,
         settled_as = 'complete', settled_run = run, missed_at = null
       where seq in (select value from json_each(?))`);
@@ -55,8 +55,7 @@ export class AttemptEnd {
     row.result = result;
     row.missedAt = null;
     row.terminate = options.terminate ?? null;
-    row.settledAs = as;
-    if (as !== null) row.settledRun = row.run;
+    if (as !== null) Object.assign(row, { settledAs: as, settledRun: row.run });
     tell(jobFact(fact.what, row, { at: now, ...fact.detail }));
   }
 

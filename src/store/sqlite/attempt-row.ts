@@ -26,7 +26,7 @@ export interface AttemptRow
     | 'result'
   > {
   seq: number;
-  /** Which run its worker settled last, and with which outcome. Null also after a rescue or a cancel from outside. */
+  /** The last run that was settled by its worker, and with which outcome. */
   settledRun: number | null;
   settledAs: Outcome['outcome'] | null;
   /** When a beat first did not list it. */

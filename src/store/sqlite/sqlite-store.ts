@@ -87,7 +87,13 @@ class SqliteStore implements JobStore {
   }
 
   async close(): Promise<void> {
-    if (this.#db.isOpen) this.#db.close();
+    if (!this.#db.isOpen) return;
+    try {
+      // Signs of life that only stand in memory; without them a restart could only think a worker silent for longer.
+      this.#world.workers.writeAll();
+    } finally {
+      this.#db.close();
+    }
   }
 
   /** Runs requests in one transaction; what is thrown has rolled everything back. */

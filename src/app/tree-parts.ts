@@ -1,0 +1,76 @@
+import { MessageChannel } from 'node:worker_threads';
+import type { QueueKeeper } from '../actors/steward/steward.ts';
+import { RotaError } from '../kernel/error.ts';
+import { bridgePort } from '../messaging/local/port-bridge.ts';
+import type { NodeRecord } from '../store/job-store.ts';
+import type { ThreadOptions } from '../supervisor/supervisor.ts';
+import type { PersistenceThreadData } from './persistence-thread.ts';
+import { siblingModule } from './sibling-module.ts';
+import type { World } from './world.ts';
+
+/** The child id of a queue's supervisor. */
+export const supervisorId = (queue: string): string => `queue:${queue}`;
+const QUEUE_ID = /^queue:(.*)$/;
+
+/** The queues that run here and how many of their jobs may at once: the setting's, else the config's. */
+export function queueLimits({ settings, configuration }: World): ReadonlyMap<string, number> {
+  return settings.queues ?? new Map([...configuration.queues].map(([name, { limit }]) => [name, limit]));
+}
+
+/** The types whose handlers are here. */
+export function runnableTypes({ configuration }: World): string[] {
+  return [...configuration.definitions.values()].filter(({ run }) => run !== undefined).map(({ type }) => type);
+}
+
+/** A new thread for the store, with its own way to the bus. */
+export function persistenceThread({ settings, route, log }: World): ThreadOptions {
+  const { port1, port2 } = new MessageChannel();
+  const { store, node, prefix, leaseMs, beatMs, logLevel } = settings;
+  const workerData: PersistenceThreadData = { port: port2, path: store.path, node, prefix, leaseMs, beatMs, logLevel };
+  bridgePort(port1, route, {
+    onError: (error) => log.warn({ error: String(error) }, 'the bus refused something of the persistence thread'),
+  });
+  const url = siblingModule(import.meta.url, './persistence-thread');
+  return { url, name: 'persistence', workerData, transferList: [port2] };
+}
+
+/** What this node says of itself in the registry: every queue and type that its config names, and what it runs. */
+export function nodeRecord(world: World): Omit<NodeRecord, 'seenAt' | 'refused'> {
+  const { settings, configuration, instance, startedAt, version } = world;
+  const here = settings.roles.has('queues') ? queueLimits(world) : new Map<string, number>();
+  const named = new Map([...configuration.queues].map(([name, { limit }]) => [name, limit]));
+  // A queue that only a type or a schedule names is known too; nobody runs it here.
+  for (const { queue } of configuration.definitions.values()) if (!named.has(queue)) named.set(queue, 0);
+  for (const { declaration } of configuration.schedules)
+    if (!named.has(declaration.job.queue)) named.set(declaration.job.queue, 0);
+  for (const [name, limit] of here) named.set(name, limit);
+  return {
+    node: settings.node,
+    instance,
+    version,
+    roles: [...settings.roles],
+    startedAt,
+    queues: [...named].map(([name, limit]) => ({ name, limit, runs: here.has(name) })),
+    types: [...configuration.definitions.values()].map(({ type, queue, schema, run }) => ({
+      type,
+      queue,
+      hasSchema: schema !== undefined,
+      runs: run !== undefined && here.size > 0,
+    })),
+  };
+}
+
+/** The steward's view of the supervisors of queues, looked up afresh each time. */
+export function queueKeeper(world: World): QueueKeeper {
+  return {
+    failed: () => {
+      const children = world.root()?.supervisor('queues')?.whichChildren() ?? [];
+      return children.filter(({ actor }) => actor === undefined).flatMap(({ id }) => QUEUE_ID.exec(id)?.[1] ?? []);
+    },
+    restart: async (queue) => {
+      const keeper = world.root()?.supervisor('queues');
+      if (keeper === undefined) throw new RotaError('unavailable', 'the supervisor of queues does not run');
+      await keeper.restartChild(supervisorId(queue));
+    },
+  };
+}

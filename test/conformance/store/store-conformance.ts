@@ -1,0 +1,62 @@
+import { afterEach, beforeEach, describe } from 'vitest';
+import type { JobStore } from '../../../src/store/job-store.ts';
+import { attemptCases } from './attempt-cases.ts';
+import { groupCases } from './group-cases.ts';
+import { insertAndClaimCases } from './insert-and-claim-cases.ts';
+import { listCases } from './list-cases.ts';
+import { nodeCases } from './node-cases.ts';
+import { outboxCases } from './outbox-cases.ts';
+import { scheduleCases } from './schedule-cases.ts';
+import { StoreDriver } from './store-driver.ts';
+import { workerCases } from './worker-cases.ts';
+
+/** A place for one store, empty at first. */
+export interface StorePlace {
+  /** Opens the store there; again after a close, where the adapter is durable. */
+  open(): Promise<JobStore>;
+  dispose(): Promise<void>;
+}
+
+/** What a part of the suite works with: the driver of the test that runs. */
+export interface StoreSuite {
+  driver(): StoreDriver;
+  /** Closes the store and opens it again. */
+  reopen(): Promise<StoreDriver>;
+}
+
+/**
+ * What every adapter of the port `JobStore` must do; each adapter runs it over each of its kinds of place.
+ * @param name the adapter, and the kind of place
+ * @param place makes an empty place for each test
+ */
+export function describeStore(name: string, place: () => Promise<StorePlace>): void {
+  describe(`the store ${name}`, () => {
+    let here: StorePlace;
+    let driver: StoreDriver;
+    beforeEach(async () => {
+      here = await place();
+      driver = new StoreDriver(await here.open());
+    });
+    afterEach(async () => {
+      await driver.expectCountsHold();
+      await driver.store.close();
+      await here.dispose();
+    });
+    const suite: StoreSuite = {
+      driver: () => driver,
+      reopen: async () => {
+        await driver.store.close();
+        driver = new StoreDriver(await here.open());
+        return driver;
+      },
+    };
+    describe('inserting and claiming', () => insertAndClaimCases(suite));
+    describe('ending attempts', () => attemptCases(suite));
+    describe('workers', () => workerCases(suite));
+    describe('groups', () => groupCases(suite));
+    describe('terminal facts', () => outboxCases(suite));
+    describe('listing and counting', () => listCases(suite));
+    describe('nodes and the lead', () => nodeCases(suite));
+    describe('schedules', () => scheduleCases(suite));
+  });
+}
