@@ -1,7 +1,7 @@
 import { STOP_MARGIN_MS } from '../actors/executor/executor.ts';
 import { executorName, queueActorName } from '../actors/executor/messages.ts';
 import type { RotaClient } from '../client/rota-client.ts';
-import { sleep, timeText } from '../kernel/clock.ts';
+import { atMost, timeText } from '../kernel/clock.ts';
 import { errorText } from '../kernel/error.ts';
 import { ask } from '../messaging/reply.ts';
 import { nextTick } from '../scheduler/due-ticks.ts';
@@ -87,7 +87,7 @@ export class Rota {
     await Promise.all([...queueLimits(world).keys()].map((queue) => this.#drain(queue, graceMs)));
     for (const part of ['queues', 'intake', 'node', 'persistence']) await this.#end(part);
     tell({ kind: 'node', name: node, what: 'stopped', data: { node } });
-    await Promise.race([route.flush().catch(() => {}), sleep(clock, LAST_EVENTS_MS)]);
+    await atMost(clock, LAST_EVENTS_MS, route.flush().catch(() => {}));
     await root.stop();
     await route.close();
     if (ownsServices) await this.#closeServices();

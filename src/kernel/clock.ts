@@ -86,6 +86,16 @@ export function parseTime(text: string): number | undefined {
   return new Date(ms).toISOString().slice(0, 19) === text.slice(0, 19) ? ms : undefined;
 }
 
+/** Waits for work, but no longer than `ms` milliseconds; leaves no timer behind. Rejects as the work does. */
+export async function atMost(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race([work, sleep(clock, ms, over.signal)]);
+  } finally {
+    over.abort();
+  }
+}
+
 /** Runs `fn` in a turn of the event loop of its own, after what is already waiting. Not a matter of time. */
 export function nextTurn(fn: () => void): void {
   setImmediate(fn);

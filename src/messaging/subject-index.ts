@@ -69,12 +69,12 @@ export function checkPattern(pattern: string): void {
 /**
  * Who gets a message of those that fit: everyone without a group, and of each group one.
  * @param groupOf the group of a receiver, undefined for none
- * @param choose picks an index below the given size
+ * @param choose picks an index below the given size, for the named group
  */
 export function receiversOf<T>(
   fitting: readonly T[],
   groupOf: (item: T) => string | undefined,
-  choose: (size: number) => number,
+  choose: (size: number, group: string) => number,
 ): readonly T[] {
   if (fitting.length === 1) return fitting;
   const groups = new Map<string, T[]>();
@@ -84,8 +84,8 @@ export function receiversOf<T>(
     if (group === undefined) receivers.push(item);
     else groups.set(group, [...(groups.get(group) ?? []), item]);
   }
-  for (const members of groups.values()) {
-    const chosen = members[choose(members.length)] ?? members[0];
+  for (const [group, members] of groups) {
+    const chosen = members.length === 1 ? members[0] : members[choose(members.length, group)];
     if (chosen !== undefined) receivers.push(chosen);
   }
   return receivers;

@@ -1,7 +1,9 @@
 import { LIMITS } from '../job/limits.ts';
 import { CRON_FIELDS, type CronField, type CronPart, fieldPart, fieldValue } from './cron-field.ts';
 
-/** The day part of an expression, in the plain words that croner understands: lists of numbers, `n#k`, `nL`, `nW`, `L`. */
+/**
+ * The day part of an expression, in the plain words that croner understands: lists of numbers, `n#k`, `nL`, `nW`, `L`.
+ */
 export interface DayPattern {
   dayOfMonth: string;
   month: string;
@@ -55,8 +57,8 @@ interface PlacedField extends Placed {
 }
 
 /**
- * Reads a cron expression: 5 or 6 fields with names, lists, ranges (wrap-around too), steps, `L`, `nW`, `LW`, `n#k`, `nL`;
- * or a nickname. Whether it matches any day is not decided here.
+ * Reads a cron expression: 5 or 6 fields with names, lists, ranges (wrap-around too), steps, `L`, `nW`, `LW`, `n#k`,
+ * `nL`; or a nickname. Whether it matches any day is not decided here.
  * @param report is told each fault with the field and the character (both from 1)
  * @returns undefined when a fault was reported
  */

@@ -44,12 +44,14 @@ export function cronSchedule(
   return made;
 }
 
+const NO_DAY = 'no day in 400 years matches';
+
 /** Which of the day fields can never meet, when no day in 400 years matches. */
 function whyNever({ days, written: { dayOfMonth, month, dayOfWeek } }: CronExpression): string {
   const ofMonth = dayCalendar({ ...days, dayOfWeek: '*', starred: true }, 'both');
   if (ofMonth === undefined) {
-    return `${dayOfMonth.place}: "${dayOfMonth.text}" never occurs in month "${month.text}"; no day in 400 years matches`;
+    return `${dayOfMonth.place}: "${dayOfMonth.text}" never occurs in month "${month.text}"; ${NO_DAY}`;
   }
   const where = `day-of-month "${dayOfMonth.text}" in month "${month.text}"`;
-  return `${dayOfWeek.place}: "${dayOfWeek.text}" never falls on ${where}; no day in 400 years matches`;
+  return `${dayOfWeek.place}: "${dayOfWeek.text}" never falls on ${where}; ${NO_DAY}`;
 }

@@ -9,7 +9,10 @@ export type Timetable = Pick<ScheduleDeclaration, 'spec' | 'timezone' | 'dst' | 
   anchorAt: number;
 };
 
-/** Where an `every` counts from: its `startAt`, else its creation. Kept with the schedule, so that restarts do not shift it. */
+/**
+ * Where an `every` counts from: its `startAt`, else its creation. Kept with the schedule, so that restarts do not
+ * shift it.
+ */
 export function anchorOf({ startAt }: Pick<ScheduleDeclaration, 'startAt'>, createdAt: number): number {
   return startAt ?? createdAt;
 }

@@ -6,10 +6,14 @@ import type { Duration } from '../kernel/duration.ts';
 import type { Json } from '../kernel/json.ts';
 import type { DstPolicy, MisfirePolicy, ScheduleDeclaration } from './schedule.ts';
 
-/** A point in time as people write it in a config. Text is RFC 3339 in UTC, numbers are milliseconds since the epoch. */
+/**
+ * A point in time as people write it in a config. Text is RFC 3339 in UTC, numbers are milliseconds since the epoch.
+ */
 export type TimeInput = Date | string | number;
 
-/** The third argument of {@link cron}, {@link every} and {@link at}: fields of the job, then policies of the schedule. */
+/**
+ * The third argument of {@link cron}, {@link every} and {@link at}: fields of the job, then policies of the schedule.
+ */
 export interface ScheduleOptions {
   /** An object or an array; default `{}`. */
   args?: object;

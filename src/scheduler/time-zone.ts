@@ -1,4 +1,7 @@
-/** A stretch of time in which a zone keeps one offset, or part of such a stretch. Times in milliseconds since the epoch. */
+/**
+ * A stretch of time in which a zone keeps one offset, or part of such a stretch. Times in milliseconds since the
+ * epoch.
+ */
 export interface ZoneStretch {
   /** First instant. */
   startAt: number;

@@ -2,8 +2,8 @@ import type { CronExpression } from './cron-expression.ts';
 import { dayCalendar } from './day-calendar.ts';
 
 /**
- * The wall times at which an expression ticks, blind to zones: milliseconds as if the wall clock were UTC. Ticks stand on
- * whole seconds.
+ * The wall times at which an expression ticks, blind to zones: milliseconds as if the wall clock were UTC. Ticks stand
+ * on whole seconds.
  */
 export interface WallCalendar {
   /** The first tick at or after a wall time. */
@@ -53,7 +53,9 @@ type TimeFields = readonly (readonly number[])[];
 const parts = (timeS: number): number[] => [Math.floor(timeS / 3_600), Math.floor(timeS / 60) % 60, timeS % 60];
 const secondOfDay = ([hour = 0, minute = 0, second = 0]: number[]): number => hour * 3_600 + minute * 60 + second;
 
-/** The first time of day at or after one: the longest prefix that can stay, one field raised, the rest at their first. */
+/**
+ * The first time of day at or after one: the longest prefix that can stay, one field raised, the rest at their first.
+ */
 function timeAtOrAfter(timeS: number, fields: TimeFields): number | undefined {
   const given = parts(timeS);
   const kept = keptPrefix(given, fields);

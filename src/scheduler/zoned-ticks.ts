@@ -9,7 +9,10 @@ export interface ZonedCalendar {
   dst: DstPolicy | null;
 }
 
-/** The first millisecond of the year 0. Nothing fires before it or after the year 9999: RFC 3339 has no text for such times. */
+/**
+ * The first millisecond of the year 0. Nothing fires before it or after the year 9999: RFC 3339 has no text for such
+ * times.
+ */
 export const INSTANT_MS_MIN = Date.parse('0000-01-01T00:00:00.000Z');
 /** The last millisecond of the year 9999; see {@link INSTANT_MS_MIN}. */
 export const INSTANT_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);

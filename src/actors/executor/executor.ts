@@ -1,5 +1,5 @@
 import type { AnyJobDefinition, EnqueueFunction, Services } from '../../job/definition.ts';
-import { type Clock, sleep, type TimerHandle } from '../../kernel/clock.ts';
+import { atMost, type Clock, type TimerHandle } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
 import type { Json } from '../../kernel/json.ts';
 import type { Logger } from '../../kernel/log.ts';
@@ -101,17 +101,12 @@ export class Executor implements Service {
    * Resolves when all of that is settled, or after a bounded time.
    */
   async drain(graceMs: number): Promise<void> {
-    await this.#within(this.#jobs.quiet(), graceMs);
+    const { clock } = this.#world;
+    await atMost(clock, graceMs, this.#jobs.quiet());
     this.#jobs.abortAll();
-    await this.#within(this.#jobs.quiet(), AFTER_ABORT_MS);
+    await atMost(clock, AFTER_ABORT_MS, this.#jobs.quiet());
     this.#jobs.releaseOpen();
-    await this.#within(this.#settler.idle(), LAST_SETTLEMENTS_MS);
-  }
-
-  async #within(work: Promise<void>, ms: number): Promise<void> {
-    const over = new AbortController();
-    await Promise.race([work, sleep(this.#world.clock, ms, over.signal)]);
-    over.abort();
+    await atMost(clock, LAST_SETTLEMENTS_MS, this.#settler.idle());
   }
 
   #status(): ExecutorStatus {

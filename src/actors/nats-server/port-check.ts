@@ -38,7 +38,8 @@ export function askPort(options: { address: string; port: number; clock: Clock }
       socket.destroy();
       resolve(answerer);
     };
-    const timer = clock.setTimeout(() => finish(answererOf(greeting)), GREETING_MS);
+    const ended = (): void => finish(connected ? answererOf(greeting) : undefined);
+    const timer = clock.setTimeout(ended, GREETING_MS);
     socket.setEncoding('utf8');
     socket.on('connect', () => {
       connected = true;
@@ -47,7 +48,6 @@ export function askPort(options: { address: string; port: number; clock: Clock }
       greeting += chunk;
       if (greeting.includes('\n') || greeting.length > GREETING_LENGTH_MAX) finish(answererOf(greeting));
     });
-    const ended = (): void => finish(connected ? answererOf(greeting) : undefined);
     socket.on('error', ended);
     socket.on('close', ended);
   });

@@ -30,6 +30,8 @@ export function natsServerSpec(
         name: 'nats-server',
         command: prepared.command,
         args: prepared.args,
+        // On SIGTERM it ends with exit code 1, as if it had failed; on SIGINT in the same order with 0.
+        stopSignal: 'SIGINT',
         readyWhen: isServerReady,
         onLine: (line) => {
           const { severe, text } = readServerLine(line);

@@ -65,11 +65,14 @@ export class LocalRoute implements Bus {
   readonly #ledger = new PublishLedger();
   readonly #signal: StateSignal;
   readonly #turns: TurnQueue;
+  /** Whose turn it is in each group that has several members here. */
+  readonly #groupTurns = new Map<string, number>();
+  /** How to fail the requests that wait for the remote. */
+  readonly #away = new Set<(error: RotaError) => void>();
   #remote: Bus | undefined;
   #leaveRemote: () => void = () => {};
   #payloadBytesMax = PAYLOAD_BYTES_MAX_DEFAULT;
   #losses = 0;
-  #turnOfGroups = 0;
   #closed = false;
 
   constructor(options: LocalRouteOptions) {
@@ -114,6 +117,8 @@ export class LocalRoute implements Bus {
       served.remote?.unsubscribe();
       served.remote = undefined;
     }
+    const error = this.#closed ? closedError : notConnected;
+    for (const fail of this.#away) fail(error());
     this.#remoteChanged('down');
   }
 
@@ -124,7 +129,7 @@ export class LocalRoute implements Bus {
       return;
     }
     const fitting = this.#options.route === 'local' ? this.#index.match(subject) : [];
-    const receivers = receiversOf(fitting, groupOf, (size) => this.#nextOfGroup(size));
+    const receivers = receiversOf(fitting, groupOf, this.#nextOfGroup);
     // The remote comes first: what it refuses (too large) then reaches nobody.
     this.#publishRemotely(subject, withDeliveredGroups(envelope, receivers));
     const { body, headers = NO_HEADERS } = envelope;
@@ -140,11 +145,14 @@ export class LocalRoute implements Bus {
       const fitting = this.#index.match(subject);
       if (fitting.length > 0) return this.#requestHere(subject, envelope, { ...options, fitting });
     }
-    if (this.#remote === undefined) {
-      throw new RotaError('unavailable', `${subject} is not served here and there is no connection to elsewhere`);
-    }
-    return this.#remote.request(subject, envelope, options).catch((error: unknown) => {
-      throw this.#asUnavailable(error);
+    const remote = this.#remote;
+    if (remote === undefined) throw notConnected();
+    return new Promise((resolve, reject) => {
+      this.#away.add(reject);
+      remote
+        .request(subject, envelope, options)
+        .then(resolve, (error: unknown) => reject(this.#asUnavailable(error)))
+        .finally(() => this.#away.delete(reject));
     });
   }
 
@@ -170,19 +178,20 @@ export class LocalRoute implements Bus {
     const mark = this.#ledger.mark();
     const remote = this.#remote;
     const losses = this.#losses;
-    if (mark === undefined || remote?.state !== 'up') throw notFlushed();
+    if (remote?.state !== 'up') throw notFlushed();
+    // Also when this route knows of a loss: the remote then tells it too, now and not at the next flush.
     await remote.flush().catch((error: unknown) => {
       throw this.#asUnavailable(error);
     });
-    if (losses !== this.#losses) throw notFlushed();
+    if (mark === undefined || losses !== this.#losses) throw notFlushed();
     this.#ledger.reached(mark);
   }
 
   /** Ends every subscription and request. The remote is left, not closed. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    this.detach();
     this.#closed = true;
+    this.detach();
     for (const served of [...this.#served]) this.#forget(served);
     this.#pending.failAll(closedError);
     this.#signal.clear();
@@ -199,7 +208,7 @@ export class LocalRoute implements Bus {
       const send = (answer: Envelope): void => {
         this.#pending.settle(id, answerMessage(reply, answer.body, answer.headers ?? NO_HEADERS));
       };
-      for (const { inbox } of receiversOf(fitting, groupOf, (size) => this.#nextOfGroup(size))) {
+      for (const { inbox } of receiversOf(fitting, groupOf, this.#nextOfGroup)) {
         this.#turns.push(() => inbox.deliver({ subject, body, headers, reply, send }));
       }
     });
@@ -251,10 +260,11 @@ export class LocalRoute implements Bus {
     this.#signal.set(state);
   }
 
-  #nextOfGroup(size: number): number {
-    this.#turnOfGroups = (this.#turnOfGroups + 1) % 0x7fff_ffff;
-    return this.#turnOfGroups % size;
-  }
+  readonly #nextOfGroup = (size: number, group: string): number => {
+    const turn = ((this.#groupTurns.get(group) ?? -1) + 1) % size;
+    this.#groupTurns.set(group, turn);
+    return turn;
+  };
 
   /** A remote that was closed under a caller is an outage to it, for this route lives on. */
   #asUnavailable(error: unknown): unknown {
@@ -279,6 +289,10 @@ function hadByGroup(headers: Headers, group: string): boolean {
 
 function closedError(): RotaError {
   return new RotaError('closed', 'the bus is closed');
+}
+
+function notConnected(): RotaError {
+  return new RotaError('unavailable', 'this is not served here and there is no connection to elsewhere');
 }
 
 function notFlushed(): RotaError {

@@ -200,8 +200,9 @@ class Bridge implements PortBridge {
   async #flush(id: number): Promise<void> {
     const mark = this.#ledger.mark();
     try {
-      if (mark === undefined) throw new RotaError('unavailable', 'what was published may be lost');
+      // Also when this bridge knows of a loss: the bus then tells it too, now and not at the next flush.
       await this.#bus.flush();
+      if (mark === undefined) throw new RotaError('unavailable', 'what was published may be lost');
       this.#ledger.reached(mark);
       this.#link.send({ verb: 'reply', id });
     } catch (error) {

@@ -128,10 +128,11 @@ export class PortBus implements Bus {
   async flush(): Promise<void> {
     if (this.#closed) throw closedError();
     const mark = this.#ledger.mark();
-    if (mark === undefined || !this.#link.open) {
+    if (!this.#link.open) throw goneError();
+    await this.#pending.open('(flush)', FLUSH_TIMEOUT_MS, (id) => this.#link.send({ verb: 'flush', id }));
+    if (mark === undefined) {
       throw new RotaError('unavailable', 'what was published may be lost: it did not get to the main thread');
     }
-    await this.#pending.open('(flush)', FLUSH_TIMEOUT_MS, (id) => this.#link.send({ verb: 'flush', id }));
     this.#ledger.reached(mark);
   }
 

@@ -1,8 +1,8 @@
 import { jobFact } from '../../job/job-event.ts';
 import type { Outcome } from '../../job/outcome.ts';
 import type { Settlement } from '../../job/settlement.ts';
-import type { AttemptRow } from './attempt-row.ts';
-import { jsonCell } from './cell.ts';
+import { type AttemptRow, OUTCOMES } from './attempt-row.ts';
+import { filledCell, jsonCell } from './cell.ts';
 import type { StoreWorld, Tell } from './verb.ts';
 
 /** How and when a job's decision came about. */
@@ -27,11 +27,12 @@ export class AttemptEnd {
 
   constructor(world: StoreWorld) {
     this.#world = world;
-    this.#one = world.rows(`update jobs set state = ?, attempt = ?, scheduled_at = ?, finished_at = ?, errors = ?,
+    this.#one =
+      world.rows(`update jobs set state = ?, attempt = ?, scheduled_at = ?, finished_at = coalesce(?, finished_at), errors = ?,
         result = ?, terminate = ?, settled_as = coalesce(?8, settled_as), settled_run = iif(?8 is null, settled_run, run), missed_at = null
       where seq = ?9`);
     this.#plain = world.rows(`update jobs set state = 'completed', finished_at = ?, result = null, terminate = null,
-        settled_as = 'complete', settled_run = run, missed_at = null
+        settled_as = ${OUTCOMES.indexOf('complete')}, settled_run = run, missed_at = null
       where seq in (select value from json_each(?))`);
   }
 
@@ -43,8 +44,9 @@ export class AttemptEnd {
       this.#waiting.push(row.seq);
     } else {
       const terminate = options.terminate === undefined ? null : Number(options.terminate);
-      const texts = [JSON.stringify(errors), jsonCell(result)] as const;
-      this.#one.run(state, attempt, scheduledAt, finishedAt, ...texts, terminate, as, row.seq);
+      const texts = [filledCell(errors), jsonCell(result)] as const;
+      const place = as === null ? null : OUTCOMES.indexOf(as);
+      this.#one.run(state, attempt, scheduledAt, finishedAt, ...texts, terminate, place, row.seq);
     }
     this.#world.counts.move(row.queue, row.state, state);
     row.state = state;

@@ -1,8 +1,9 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { Job } from '../../job/job.ts';
 import type { Outcome } from '../../job/outcome.ts';
+import { isTerminal } from '../../job/state.ts';
 import type { RefusalReason, RunRef } from '../job-store.ts';
-import { integer, integerOrNull, json, text, textOrNull, wordOrNull } from './cell.ts';
+import { integer, integerOrNull, json, jsonList, text, textOrNull } from './cell.ts';
 import { scheduleOf, stateOf } from './job-row.ts';
 
 /** What a decision about a job and the fact of it need, and who owns its attempt. */
@@ -35,12 +36,20 @@ export interface AttemptRow
   terminate: boolean | null;
 }
 
-const OUTCOMES = ['complete', 'fail', 'snooze', 'cancel', 'discard', 'release'] as const satisfies Outcome['outcome'][];
+/** Rows keep an outcome as its place here, which never changes. */
+export const OUTCOMES = [
+  'complete',
+  'fail',
+  'snooze',
+  'cancel',
+  'discard',
+  'release',
+] as const satisfies Outcome['outcome'][];
 
 /** The columns of an {@link AttemptRow}, for a table `jobs`. */
 export const ATTEMPT_COLUMNS = `jobs.seq, jobs.id, jobs.queue, jobs.type, jobs.state, jobs.attempt, jobs.max_attempts,
   jobs.run, jobs.scheduled_at, jobs.attempted_at, jobs.finished_at, jobs.settled_run, jobs.settled_as, jobs.missed_at,
-  jobs.terminate, jobs.worker, jobs.schedule_name, jobs.schedule_at, jobs.schedule_late, jobs.backoff, jobs.errors,
+  jobs.terminate, (select worker from workers where key = runner), jobs.schedule_name, jobs.schedule_at, jobs.schedule_late, jobs.backoff, jobs.errors,
   jobs.result`;
 
 /** Reads a list of {@link ATTEMPT_COLUMNS}. */
@@ -48,26 +57,27 @@ export function attemptOf(row: readonly SQLOutputValue[]): AttemptRow {
   const [seq, id, queue, type, state, attempt, maxAttempts, run, scheduledAt, attemptedAt, finishedAt, ...rest] = row;
   const [settledRun, settledAs, missedAt, terminate, worker, scheduleName, scheduleAt, scheduleLate, ...texts] = rest;
   const [backoff, errors, result] = texts;
+  const read = stateOf(state);
   return {
     seq: integer(seq),
     id: text(id),
     queue: text(queue),
     type: text(type),
-    state: stateOf(state),
+    state: read,
     attempt: integer(attempt),
     maxAttempts: integer(maxAttempts),
     run: integer(run),
     scheduledAt: integer(scheduledAt),
-    attemptedAt: integerOrNull(attemptedAt),
-    finishedAt: integerOrNull(finishedAt),
+    attemptedAt: integer(run) > 0 ? integer(attemptedAt) : null,
+    finishedAt: isTerminal(read) ? integer(finishedAt) : null,
     settledRun: integerOrNull(settledRun),
-    settledAs: wordOrNull(settledAs, OUTCOMES),
+    settledAs: settledAs === null ? null : (OUTCOMES[integer(settledAs)] ?? null),
     missedAt: integerOrNull(missedAt),
     terminate: terminate === null ? null : terminate === 1,
     worker: textOrNull(worker),
     schedule: scheduleOf(scheduleName, scheduleAt, scheduleLate),
     backoff: json<Job['backoff']>(backoff),
-    errors: json<Job['errors']>(errors),
+    errors: jsonList<Job['errors'][number]>(errors),
     result: json(result),
   };
 }

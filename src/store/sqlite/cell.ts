@@ -36,6 +36,17 @@ export function json<T = Json>(cell: Cell): T {
   return JSON.parse(textOrNull(cell) ?? 'null') as T;
 }
 
+/** Reads a JSON list; null is an empty one. */
+export function jsonList<T>(cell: Cell): T[] {
+  return cell === null ? [] : json<T[]>(cell);
+}
+
+/** Writes a JSON list or object; an empty one is kept as SQL's null. */
+export function filledCell(value: object): string | null {
+  const text = JSON.stringify(value);
+  return text.length === 2 ? null : text;
+}
+
 /** Writes JSON; null is kept as SQL's null. */
 export function jsonCell(value: unknown): string | null {
   return value === null ? null : JSON.stringify(value);

@@ -34,7 +34,7 @@ export function conditionsOf(filter: JobFilter): Condition[] {
   if (after !== undefined) conditions.push({ sql: 'inserted_at > ?', values: [after] });
   if (tag !== undefined) {
     conditions.push({
-      sql: "tags <> '[]' and exists (select 1 from json_each(tags) as tag where tag.value = ?)",
+      sql: 'tags is not null and exists (select 1 from json_each(tags) as tag where tag.value = ?)',
       values: [tag],
     });
   }

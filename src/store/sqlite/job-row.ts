@@ -1,11 +1,12 @@
 import type { Job, JobReference, JobSchedule } from '../../job/job.ts';
-import { JOB_STATES, type JobState } from '../../job/state.ts';
+import { isTerminal, JOB_STATES, type JobState } from '../../job/state.ts';
 import { assert } from '../../kernel/error.ts';
-import { type Cell, integer, integerOrNull, json, type Row, text, textOrNull } from './cell.ts';
+import { type Cell, integer, integerOrNull, json, jsonList, type Row, text, textOrNull } from './cell.ts';
 
 /** What a whole job is read from. */
 export const JOB_COLUMNS = `id, queue, type, state, priority, attempt, max_attempts, run, scheduled_at, inserted_at,
-  attempted_at, finished_at, timeout_ms, node, worker, reference_type, reference_id, schedule_name, schedule_at,
+  attempted_at, finished_at, timeout_ms, (select node from workers where key = runner) as node,
+  (select worker from workers where key = runner) as worker, reference_type, reference_id, schedule_name, schedule_at,
   schedule_late, traceparent, backoff, tags, meta, args, errors, result, progress`;
 
 const STATES = new Set<Cell>(JOB_STATES);
@@ -29,27 +30,29 @@ export function scheduleOf(name: Cell, at: Cell, late: Cell): JobSchedule | null
 
 /** Reads a row of {@link JOB_COLUMNS}. */
 export function jobOf(row: Row): Job {
+  const state = stateOf(row.state);
+  const run = integer(row.run);
   return {
     id: text(row.id),
     type: text(row.type),
     queue: text(row.queue),
-    state: stateOf(row.state),
+    state,
     args: json(row.args),
     priority: integer(row.priority),
     attempt: integer(row.attempt),
     maxAttempts: integer(row.max_attempts),
-    run: integer(row.run),
+    run,
     scheduledAt: integer(row.scheduled_at),
     insertedAt: integer(row.inserted_at),
-    attemptedAt: integerOrNull(row.attempted_at),
-    finishedAt: integerOrNull(row.finished_at),
+    attemptedAt: run > 0 ? integer(row.attempted_at) : null,
+    finishedAt: isTerminal(state) ? integer(row.finished_at) : null,
     node: textOrNull(row.node),
     worker: textOrNull(row.worker),
-    tags: json<string[]>(row.tags),
-    meta: json<Job['meta']>(row.meta),
+    tags: jsonList<string>(row.tags),
+    meta: json<Job['meta'] | null>(row.meta) ?? {},
     reference: referenceOf(row.reference_type, row.reference_id),
     result: json(row.result),
-    errors: json<Job['errors']>(row.errors),
+    errors: jsonList<Job['errors'][number]>(row.errors),
     progress: json(row.progress),
     schedule: scheduleOf(row.schedule_name, row.schedule_at, row.schedule_late),
     backoff: json<Job['backoff']>(row.backoff),

@@ -1,12 +1,16 @@
 import type { StatementSync } from 'node:sqlite';
+import { assert } from '../../kernel/error.ts';
+import { integer } from './cell.ts';
 
 /** A sign of life younger than this is not written again until somebody asks who is dead. */
 const WRITE_EVERY_MS = 1_000;
 
 interface Sign {
+  /** What rows of jobs name this worker by; null when it is not known to be stored. */
+  key: number | null;
   node: string | null;
   seenAt: number;
-  /** What the table says; negative infinity when it may say less. */
+  /** What the table says, where there is a key. */
   writtenAt: number;
 }
 
@@ -20,25 +24,30 @@ export class WorkerSigns {
 
   constructor(prepare: (sql: string) => StatementSync) {
     this.#write = prepare(`insert into workers (worker, node, seen_at) values (?, ?, ?)
-      on conflict (worker) do update set node = coalesce(excluded.node, node), seen_at = excluded.seen_at`);
+      on conflict (worker) do update set node = coalesce(excluded.node, node), seen_at = excluded.seen_at
+      returning key`);
   }
 
-  /** Takes a sign of life. `node` is null where the message did not say. */
-  seen(worker: string, node: string | null, now: number): void {
+  /** Takes a sign of life and answers the worker's key. `node` is null where the message did not say. */
+  seen(worker: string, node: string | null, now: number): number {
     let sign = this.#signs.get(worker);
     if (sign === undefined) {
-      sign = { node, seenAt: now, writtenAt: Number.NEGATIVE_INFINITY };
+      sign = { key: null, node, seenAt: now, writtenAt: now };
       this.#signs.set(worker, sign);
     }
-    sign.node = node ?? sign.node;
+    const moved = node !== null && node !== sign.node;
+    if (moved) sign.node = node;
     sign.seenAt = now;
     // A clock that stepped back is written too, or the worker could not be found dead until the clock is there again.
-    if (Math.abs(now - sign.writtenAt) >= WRITE_EVERY_MS) this.#put(worker, sign);
+    const fresh = sign.key !== null && !moved && Math.abs(now - sign.writtenAt) < WRITE_EVERY_MS;
+    return fresh && sign.key !== null ? sign.key : this.#put(worker, sign);
   }
 
   /** Writes every sign that the table does not have yet, inside the group's transaction. */
   writeAll(): void {
-    for (const [worker, sign] of this.#signs) if (sign.writtenAt !== sign.seenAt) this.#put(worker, sign);
+    for (const [worker, sign] of this.#signs) {
+      if (sign.key === null || sign.writtenAt !== sign.seenAt) this.#put(worker, sign);
+    }
   }
 
   /** Forgets workers without a sign since a time. */
@@ -46,13 +55,16 @@ export class WorkerSigns {
     for (const [worker, sign] of this.#signs) if (sign.seenAt < before) this.#signs.delete(worker);
   }
 
-  /** The group was rolled back: nothing is known to be written. */
+  /** The group was rolled back: nothing is known to be stored. */
   drop(): void {
-    for (const sign of this.#signs.values()) sign.writtenAt = Number.NEGATIVE_INFINITY;
+    for (const sign of this.#signs.values()) sign.key = null;
   }
 
-  #put(worker: string, sign: Sign): void {
-    this.#write.run(worker, sign.node, sign.seenAt);
+  #put(worker: string, sign: Sign): number {
+    const row = this.#write.get(worker, sign.node, sign.seenAt);
+    assert(row !== undefined, 'a worker that was written has a key');
+    sign.key = integer(row.key);
     sign.writtenAt = sign.seenAt;
+    return sign.key;
   }
 }

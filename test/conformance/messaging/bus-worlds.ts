@@ -11,14 +11,14 @@ import { MemoryBroker } from '../../../src/messaging/memory/memory-broker.ts';
 import { connectNats } from '../../../src/messaging/nats/connect-nats.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
 import { startNatsServer } from '../../support/nats-server.ts';
-import type { BusWorld } from './bus-conformance.ts';
+import type { BusWorld, Stranger } from './bus-conformance.ts';
 
 export const subjects = new Subjects('jobs');
 
 /** A broker to build worlds over. */
 export interface Ground {
   connect(name: string, noEcho: boolean): Promise<Bus>;
-  inject(subject: string, reply: string): void;
+  stranger: Stranger;
   outage: { begin(): Promise<void>; end(): Promise<void> };
   dispose(): Promise<void>;
 }
@@ -38,7 +38,12 @@ export async function memoryGround(): Promise<Ground> {
   const broker = new MemoryBroker({ clock, random: seeded(1) });
   return {
     connect: async (name, noEcho) => broker.connect({ name, subjects, noEcho }),
-    inject: (subject, reply) => broker.inject(subject, { body: Body.of({}, 'json') }, reply),
+    stranger: {
+      publish: (subject, reply) => broker.inject(subject, { body: Body.of({}, 'json') }, reply),
+      async subscribe(subject, listener) {
+        broker.connect({ name: 'stranger', subjects }).subscribe(subject, {}, (message) => listener(message.subject));
+      },
+    },
     outage: { begin: async () => broker.down(), end: async () => broker.up() },
     dispose: async () => {},
   };
@@ -55,7 +60,13 @@ export async function natsGround(): Promise<Ground> {
       buses.push(bus);
       return bus;
     },
-    inject: (subject, reply) => stranger.publish(subject, '{}', { reply }),
+    stranger: {
+      publish: (subject, reply) => stranger.publish(subject, '{}', { reply }),
+      async subscribe(subject, listener) {
+        stranger.subscribe(subject, { callback: (_error, msg) => listener(msg.subject) });
+        await stranger.flush();
+      },
+    },
     outage: {
       async begin() {
         const down = Promise.all(buses.map((bus) => becomes(bus, 'down')));
@@ -92,7 +103,7 @@ function worldOf(ground: Ground, buses: { near: Bus; far: Bus }, others: Bus[] =
       // Twice: what the first flush brought to the broker may still be on its way to the other side.
       for (let round = 0; round < 2; round++) for (const bus of [near, far]) await bus.flush();
     },
-    inject: ground.inject,
+    stranger: ground.stranger,
     outage: ground.outage,
     async dispose() {
       for (const bus of [near, far, ...others]) await bus.close();

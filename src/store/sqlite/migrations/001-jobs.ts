@@ -3,13 +3,18 @@
  *
  * The row starts with what is small and changes; JSON comes last, so that reading a state touches no overflow page.
  * `seq` is the order of insertion and of cursors. `settled_run` and `settled_as` say which run a worker settled with
- * which outcome, for repeats; `missed_at` is when a beat first did not list the job; `terminate` is null unless the job
- * was cancelled while it ran.
+ * which outcome (its place in a list), for repeats; `missed_at` is when a beat first did not list the job; `terminate`
+ * is null unless the job was cancelled while it ran. Empty tags, meta and errors are null.
+ *
+ * A row keeps its size through its first run, for then SQLite overwrites it in place; a row that grows on a full page
+ * splits it (measured, that was a quarter of the whole work). So `attempted_at` and `finished_at` hold the time of
+ * insertion until they mean something (a run, a terminal state), states have nine letters, and `runner` holds 999, as
+ * wide as the keys of workers, which begin at 1,000.
  *
  * Indexes cost about 1 µs and 40 bytes of WAL per job and change, so there are no more than these: claims
  * (jobs_claim), staging (jobs_due), beats and rescue (jobs_executing), pruning (jobs_finished), lists by queue and state
- * (jobs_listed: what executes is left out, because it is few and comes and goes), by reference and by schedule; one job
- * per tick (jobs_tick).
+ * (jobs_listed: what is available or executes is left out, because it comes and goes and has an index already), by
+ * reference and by schedule; one job per tick (jobs_tick).
  */
 export const jobs = `
 create table jobs (
@@ -24,15 +29,14 @@ create table jobs (
   run integer not null default 0,
   scheduled_at integer not null,
   inserted_at integer not null,
-  attempted_at integer,
-  finished_at integer,
+  attempted_at integer not null,
+  finished_at integer not null,
+  runner integer not null default 999,
   settled_run integer,
-  settled_as text,
+  settled_as integer,
   missed_at integer,
   terminate integer,
   timeout_ms integer,
-  node text,
-  worker text,
   reference_type text,
   reference_id text,
   schedule_name text,
@@ -40,19 +44,19 @@ create table jobs (
   schedule_late integer,
   traceparent text,
   backoff text,
-  tags text not null,
-  meta text not null,
+  tags text,
+  meta text,
   args text not null,
-  errors text not null default '[]',
+  errors text,
   result text,
   progress text
 ) strict;
 create unique index jobs_id on jobs (id);
 create index jobs_claim on jobs (queue, priority, scheduled_at) where state = 'available';
 create index jobs_due on jobs (scheduled_at) where state in ('scheduled', 'retryable');
-create index jobs_executing on jobs (worker) where state = 'executing';
+create index jobs_executing on jobs (runner) where state = 'executing';
 create index jobs_finished on jobs (state, finished_at) where state in ('completed', 'cancelled', 'discarded');
-create index jobs_listed on jobs (queue, state) where state <> 'executing';
+create index jobs_listed on jobs (queue, state) where state not in ('available', 'executing');
 create index jobs_reference on jobs (reference_type, reference_id) where reference_type is not null;
 create index jobs_schedule on jobs (schedule_name) where schedule_name is not null;
 create unique index jobs_tick on jobs (schedule_name, schedule_at) where schedule_name is not null;

@@ -1,10 +1,14 @@
-/** Workers with their last sign of life, nodes with what they know, and who leads (one row, kept for its term). */
+/**
+ * Workers with their last sign of life (rows of jobs name them by key), nodes with what they know, and who leads (one row, kept for its term).
+ */
 export const workersAndNodes = `
 create table workers (
-  worker text primary key,
+  key integer primary key autoincrement,
+  worker text not null unique,
   node text,
   seen_at integer not null
-) strict, without rowid;
+) strict;
+insert into sqlite_sequence (name, seq) values ('workers', 999);
 create index workers_seen on workers (seen_at);
 
 create table nodes (

@@ -11,7 +11,7 @@ import { allows, type StoreWorld, type Verb } from '../verb.ts';
  */
 export function beat(world: StoreWorld): Verb<'beat'> {
   const mine = world.lists(`select ${ATTEMPT_COLUMNS} from jobs indexed by jobs_executing
-    where worker = ? and ${allows('release')} and queue = ?`);
+    where runner = ? and ${allows('release')} and queue = ?`);
   const listed = world.lists(
     `select ${ATTEMPT_COLUMNS} from json_each(?) as wanted cross join jobs on jobs.id = wanted.value`,
   );
@@ -19,8 +19,8 @@ export function beat(world: StoreWorld): Verb<'beat'> {
   const end = new AttemptEnd(world);
 
   return ({ now, queue, worker, node, running, beatMs }, tell) => {
-    world.workers.seen(worker, node, now);
-    const owned = new Map(mine.all(worker, queue).map((list) => keyed(attemptOf(list))));
+    const runner = world.workers.seen(worker, node, now);
+    const owned = new Map(mine.all(runner, queue).map((list) => keyed(attemptOf(list))));
     const unknown = running.filter(({ id }) => !owned.has(id));
     const others =
       unknown.length === 0

@@ -3,7 +3,7 @@ import type { ClaimedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { nextState } from '../../../job/life.ts';
 import { assert } from '../../../kernel/error.ts';
-import { integer, integerOrNull, json, text, textOrNull } from '../cell.ts';
+import { integer, integerOrNull, json, jsonList, text, textOrNull } from '../cell.ts';
 import { referenceOf, scheduleOf } from '../job-row.ts';
 import { allows, type StoreWorld, type Verb } from '../verb.ts';
 
@@ -22,15 +22,15 @@ export function claim(world: StoreWorld): Verb<'claim'> {
     `select ${CLAIMED_COLUMNS} ${first} and type in (select value from json_each(?)) ${order}`,
   );
   const take = world.rows(`update jobs set state = ?, attempt = attempt + 1, run = run + 1, attempted_at = ?,
-      node = ?, worker = ?, missed_at = null
+      runner = ?, missed_at = null
     where seq in (select value from json_each(?))`);
   const executing = nextState('available', 'claim');
   assert(executing !== undefined, 'an available job can be claimed');
   return ({ now, queue, worker, node, limit, types }, tell) => {
-    world.workers.seen(worker, node, now);
+    const runner = world.workers.seen(worker, node, now);
     const rows = types === undefined ? pick.all(queue, limit) : pickTypes.all(queue, JSON.stringify(types), limit);
     if (rows.length === 0) return [];
-    take.run(executing, now, node, worker, JSON.stringify(rows.map(([seq]) => seq)));
+    take.run(executing, now, runner, JSON.stringify(rows.map(([seq]) => seq)));
     world.counts.add(queue, 'available', -rows.length);
     world.counts.add(queue, executing, rows.length);
     return rows.map((row) => {
@@ -56,8 +56,8 @@ function claimedOf(row: readonly SQLOutputValue[], queue: string): ClaimedJob {
     maxAttempts: integer(maxAttempts),
     priority: integer(priority),
     timeoutMs: integerOrNull(timeoutMs),
-    meta: json<ClaimedJob['meta']>(meta),
-    tags: json<string[]>(tags),
+    meta: json<ClaimedJob['meta'] | null>(meta) ?? {},
+    tags: jsonList<string>(tags),
     reference: referenceOf(referenceType, referenceId),
     schedule: scheduleOf(scheduleName, scheduleAt, scheduleLate),
     scheduledAt: integer(scheduledAt),

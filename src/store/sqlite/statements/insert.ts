@@ -2,7 +2,7 @@ import { type NewJob, storedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import type { InsertResult } from '../../job-store.ts';
-import { jsonCell } from '../cell.ts';
+import { filledCell, jsonCell } from '../cell.ts';
 import { JOB_COLUMNS, jobOf } from '../job-row.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 
@@ -13,9 +13,9 @@ export type InsertJob = (job: NewJob, tell: Tell) => boolean;
 export function insertJob(world: StoreWorld): InsertJob {
   const insert =
     world.rows(`insert into jobs (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at,
-      timeout_ms, reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, backoff, tags,
+      attempted_at, finished_at, timeout_ms, reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, backoff, tags,
       meta, args)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    values (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?8, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict do nothing`);
   return (job, tell) => {
     const { reference, schedule } = job;
@@ -36,8 +36,8 @@ export function insertJob(world: StoreWorld): InsertJob {
       schedule === null ? null : Number(schedule.late),
       job.traceparent,
       jsonCell(job.backoff),
-      JSON.stringify(job.tags),
-      JSON.stringify(job.meta),
+      filledCell(job.tags),
+      filledCell(job.meta),
       JSON.stringify(job.args),
     );
     if (changes === 0) return false;

@@ -2,7 +2,7 @@ import { JOB_STATES, type JobState } from '../../../job/state.ts';
 import type { JobFilter, StoreOptions } from '../../job-store.ts';
 import { integer, text } from '../cell.ts';
 import { allOf, conditionsOf, indexFor } from '../job-filter.ts';
-import { JOB_COLUMNS, jobOf } from '../job-row.ts';
+import { JOB_COLUMNS, jobOf, stateOf } from '../job-row.ts';
 import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
 
 /** A page of a walk in order of insertion: which rows after which place. */
@@ -17,7 +17,8 @@ interface Walk {
 /**
  * A page of jobs by order of insertion. A filter by reference or schedule has its index. Queues and states have one
  * index by (queue, state), walked once for each pair that has jobs and merged, so that ten retryable jobs are found
- * among a million completed ones. The rest (type, tag, times) is looked for row by row.
+ * among a million completed ones; what is available or executes is found by the index of claims or of workers. The rest
+ * (type, tag, times) is looked for row by row.
  */
 export function list(world: StoreWorld): Verb<'list'> {
   const whole = world.rows(
@@ -50,26 +51,40 @@ function walkOne(world: StoreWorld, walk: Walk): number[] {
   return places(world, { walk, source: `jobs ${by} where ${sql}`, values });
 }
 
-/** Walks the index of queues and states once for each pair, and merges. What executes is few and read whole. */
+/** Up to so many available jobs of a queue are read and sorted; among more, walking the table finds a page sooner. */
+const SORTED_MAX = 20_000;
+
+/** Walks the index of queues and states once for each pair that has jobs, and merges. */
 function walkPairs(world: StoreWorld, walk: Walk): number[] {
-  const { filter } = walk;
-  const { states = JOB_STATES, queue, ...others } = filter;
+  const { states = JOB_STATES, queue, ...others } = walk.filter;
   const rest = allOf(conditionsOf(others));
-  const wanted = new Set(states);
   const found: number[] = [];
   for (const pair of pairsWithJobs(world)) {
-    if (!wanted.has(pair.state) || (queue ?? pair.queue) !== pair.queue || pair.state === 'executing') continue;
-    const source = `jobs indexed by jobs_listed where queue = ? and state = ? and state <> 'executing' and ${rest.sql}`;
-    found.push(...places(world, { walk, source, values: [pair.queue, pair.state, ...rest.values] }));
-  }
-  if (wanted.has('executing')) {
-    const { sql, values } = allOf(conditionsOf({ ...others, ...(queue === undefined ? {} : { queue }) }));
-    const running = world.lists(
-      `select seq from jobs indexed by jobs_executing where state = 'executing' and ${sql} and ${beyond(walk)}`,
-    );
-    for (const [seq] of running.all(...values, walk.from)) found.push(integer(seq));
+    if (!states.includes(pair.state) || (queue ?? pair.queue) !== pair.queue) continue;
+    const source = `jobs ${byIndex(pair)} where queue = ? and ${stateIs(pair.state)} and ${rest.sql}`;
+    found.push(...places(world, { walk, source, values: [pair.queue, ...rest.values] }));
   }
   return found.sort((a, b) => (walk.descending ? b - a : a - b)).slice(0, walk.limit);
+}
+
+interface Pair {
+  queue: string;
+  state: JobState;
+  jobs: number;
+}
+
+function byIndex({ state, jobs }: Pair): string {
+  if (state === 'executing') return 'indexed by jobs_executing';
+  if (state !== 'available') return 'indexed by jobs_listed';
+  return jobs <= SORTED_MAX ? 'indexed by jobs_claim' : 'not indexed';
+}
+
+/** A state as the partial index that has it knows it. */
+function stateIs(state: JobState): string {
+  const equal = `state = '${state}'`;
+  return state === 'available' || state === 'executing'
+    ? equal
+    : `${equal} and state not in ('available', 'executing')`;
 }
 
 function places(world: StoreWorld, from: { walk: Walk; source: string; values: (string | number)[] }): number[] {
@@ -81,13 +96,10 @@ function places(world: StoreWorld, from: { walk: Walk; source: string; values: (
 
 const beyond = (walk: Walk): string => `seq ${walk.descending ? '<' : '>'} ?`;
 
-function pairsWithJobs(world: StoreWorld): { queue: string; state: JobState }[] {
+function pairsWithJobs(world: StoreWorld): Pair[] {
   world.counts.flush();
-  const rows = world.rows('select queue, state from job_counts where jobs > 0').all();
-  return rows.flatMap((row) => {
-    const state = JOB_STATES.find((known) => known === row.state);
-    return state === undefined ? [] : [{ queue: text(row.queue), state }];
-  });
+  const rows = world.lists('select queue, state, jobs from job_counts where jobs > 0').all();
+  return rows.map(([queue, state, jobs]) => ({ queue: text(queue), state: stateOf(state), jobs: integer(jobs) }));
 }
 
 /** A cursor names its order, for going on in the other one would repeat rows. */

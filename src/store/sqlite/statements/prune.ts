@@ -15,8 +15,10 @@ export function prune(world: StoreWorld): Verb<'prune'> {
   const old = world.lists(`select seq, queue from jobs indexed by jobs_finished
     where state = ? and ${TERMINAL} and finished_at < ? order by finished_at limit ?`);
   const remove = world.rows('delete from jobs where seq in (select value from json_each(?))');
-  const forgetWorkers = world.rows(`delete from workers where seen_at < ? and not exists
-    (select 1 from jobs indexed by jobs_executing where jobs.worker = workers.worker and jobs.state = 'executing')`);
+  // A worker's name stays as long as rows may speak of it: they were all inserted before its last sign of life.
+  const forgetWorkers = world.rows(`delete from workers
+    where seen_at < min(?1, coalesce((select inserted_at from jobs order by seq limit 1), ?1)) and not exists
+      (select 1 from jobs indexed by jobs_executing where jobs.runner = workers.key and jobs.state = 'executing')`);
   const forgetNodes = world.rows('delete from nodes where seen_at < ?');
   return ({ now, keepMs, limit }) => {
     world.workers.writeAll();

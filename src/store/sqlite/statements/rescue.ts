@@ -8,7 +8,7 @@ import { allows, type StoreWorld, type Verb } from '../verb.ts';
 export function rescue(world: StoreWorld): Verb<'rescue'> {
   const orphans = world.lists(`select ${ATTEMPT_COLUMNS}
     from workers indexed by workers_seen
-      cross join jobs indexed by jobs_executing on jobs.worker = workers.worker and ${allows('rescue')}
+      cross join jobs indexed by jobs_executing on jobs.runner = workers.key and ${allows('rescue')}
     where workers.seen_at < ? limit ?`);
   const end = new AttemptEnd(world);
   return ({ now, deadBefore, limit }, tell) => {
