@@ -5,6 +5,7 @@ import type { Bus } from '../messaging/bus.ts';
 import { type PlainFact, plainEvent } from '../messaging/contract/event.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 
+/** What the teller speaks with. */
 export interface EventTellerWorld {
   bus: Bus;
   subjects: Subjects;

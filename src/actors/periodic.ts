@@ -1,6 +1,7 @@
 import type { Clock, TimerHandle } from '../kernel/clock.ts';
 import type { Service } from './service.ts';
 
+/** What comes again and on which clock. */
 export interface PeriodicWorld {
   clock: Clock;
   /** One duty. Answers in how many milliseconds to come again; never rejects. */

@@ -67,6 +67,7 @@ const queueDeclaration: Check<{ limit: number }> = (value, path, issues) => {
   return limit === undefined ? undefined : { limit };
 };
 
+/** What reading a config needs from around it. */
 export interface ConfigurationWorld {
   /** Milliseconds since the epoch. */
   now: number;

@@ -7,6 +7,7 @@ import type { NatsBus } from '../messaging/nats/nats-bus.ts';
 import type { NatsSettings } from '../messaging/nats/nats-settings.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 
+/** Where NATS is and for whom. */
 export interface NatsLinkOptions {
   nats: NatsSettings;
   route: 'local' | 'broker';

@@ -10,6 +10,7 @@ import type { DataLock } from './data-lock.ts';
 import { queueLimits } from './tree-parts.ts';
 import type { World } from './world.ts';
 
+/** What a running node is made of. */
 export interface RotaParts {
   world: World;
   root: Supervisor;
@@ -87,7 +88,11 @@ export class Rota {
     await Promise.all([...queueLimits(world).keys()].map((queue) => this.#drain(queue, graceMs)));
     for (const part of ['queues', 'intake', 'node', 'persistence']) await this.#end(part);
     tell({ kind: 'node', name: node, what: 'stopped', data: { node } });
-    await atMost(clock, LAST_EVENTS_MS, route.flush().catch(() => {}));
+    await atMost(
+      clock,
+      LAST_EVENTS_MS,
+      route.flush().catch(() => {}),
+    );
     await root.stop();
     await route.close();
     if (ownsServices) await this.#closeServices();

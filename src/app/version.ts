@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
-/** The version in our package.json, which lies two folders up both in the repository and where it was compiled. */
+/** The version in our own package.json, found by our own name both in the repository and where we are installed. */
 export function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version: unknown }).version);
+  const description: { version?: unknown } = createRequire(import.meta.url)('rota/package.json');
+  return String(description.version);
 }

@@ -33,6 +33,7 @@ export interface JobQuery {
 /** How a list is read: up to 500 at once (default 50), by order of insertion (default `desc`). */
 export type ListQuery = JobQuery & { limit?: number; cursor?: string; order?: 'asc' | 'desc' };
 
+/** What a client speaks with. */
 export interface RotaClientWorld {
   bus: Bus;
   subjects: Subjects;

@@ -66,6 +66,7 @@ export function numberIn(min: number, max: number): Check<number> {
       : issues.add(path, `must be a number from ${min} to ${max}`);
 }
 
+/** True or false. */
 export const boolean: Check<boolean> = (value, path, issues) =>
   typeof value === 'boolean' ? value : issues.add(path, 'must be true or false');
 

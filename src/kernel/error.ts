@@ -32,6 +32,7 @@ export interface Issue {
   message: string;
 }
 
+/** What an error carries beside its code and message. */
 export interface RotaErrorOptions {
   issues?: readonly Issue[];
   cause?: unknown;

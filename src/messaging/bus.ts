@@ -26,6 +26,7 @@ export interface Message {
 /** Deals with one message. What it returns is waited for: until then the message counts against the inbox. */
 export type MessageHandler = (message: Message) => void | Promise<void>;
 
+/** How a subject is served. */
 export interface SubscribeOptions {
   /** Of the subscribers of one group only one gets each message. */
   group?: string;
@@ -35,6 +36,7 @@ export interface SubscribeOptions {
   onError?: (error: unknown, message: Message) => void;
 }
 
+/** A subject that is being served. */
 export interface Subscription {
   /** Messages that were refused or dropped because the inbox was full. */
   readonly overflowed: number;
@@ -42,6 +44,7 @@ export interface Subscription {
   unsubscribe(): void;
 }
 
+/** How a request is sent. */
 export interface RequestOptions {
   /** How long to wait for the answer, in milliseconds. */
   timeoutMs: number;

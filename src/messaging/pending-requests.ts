@@ -56,15 +56,16 @@ export class PendingRequests {
     this.#take(id)?.resolve(message);
   }
 
-  /** Fails a request. One that nobody waits for is ignored. */
-  fail(id: number, error: RotaError): void {
-    this.#take(id)?.reject(error);
+  /** Fails a request, with an error or with one made of its subject. One that nobody waits for is ignored. */
+  fail(id: number, error: RotaError | ((subject: string) => RotaError)): void {
+    const waiting = this.#take(id);
+    waiting?.reject(typeof error === 'function' ? error(waiting.subject) : error);
   }
 
   /** Fails every request, or those to one subject, each with an error of its own. */
   failAll(error: (subject: string) => RotaError, onlySubject?: string): void {
     for (const [id, { subject }] of [...this.#waiting]) {
-      if (onlySubject === undefined || subject === onlySubject) this.fail(id, error(subject));
+      if (onlySubject === undefined || subject === onlySubject) this.fail(id, error);
     }
   }
 

@@ -6,6 +6,7 @@ import type { Codec } from './codec.ts';
 
 /** The headers of the NATS service protocol (ADR-32) that mark an error reply. */
 export const ERROR_CODE_HEADER = 'Nats-Service-Error-Code';
+/** The header with the sentence of an error reply. */
 export const ERROR_TEXT_HEADER = 'Nats-Service-Error';
 
 /** The error reply to a request: status and sentence in the headers, all of it in the body. */

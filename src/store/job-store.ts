@@ -60,6 +60,7 @@ export interface RunRef {
 /** What a worker reports of one attempt. */
 export type OutcomeReport = RunRef & Outcome;
 
+/** Why a settlement or a sign of life is refused. */
 export type RefusalReason = 'not_owner' | 'not_executing' | 'not_found';
 
 /** What became of a settlement. Settling the same outcome twice is answered as settled. */
@@ -92,6 +93,7 @@ export interface JobPage {
   cursor: string | null;
 }
 
+/** How many jobs there are. */
 export interface JobCounts {
   total: number;
   byState: Record<JobState, number>;
@@ -207,7 +209,9 @@ export interface StoreVerbs {
 }
 
 export type StoreVerb = keyof StoreVerbs;
+/** What a verb takes. */
 export type StoreOptions<V extends StoreVerb> = StoreVerbs[V]['options'];
+/** What a verb answers. */
 export type StoreAnswer<V extends StoreVerb> = StoreVerbs[V]['answer'];
 
 /** One verb with its options. */

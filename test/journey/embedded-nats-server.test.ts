@@ -11,7 +11,7 @@ import { type PreparedServer, prepareNatsServer } from '../../src/actors/nats-se
 import { natsServerSpec } from '../../src/actors/nats-server/spec.ts';
 import { lockDataFolder } from '../../src/app/data-lock.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
-import type { Logger } from '../../src/kernel/log.ts';
+import { type Logger, silentLogger } from '../../src/kernel/log.ts';
 import { type Report, type Supervisor, startSupervisor } from '../../src/supervisor/supervisor.ts';
 
 const source = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
@@ -54,7 +54,7 @@ function house(dataFolder: string): House {
           },
         },
       );
-      onTestFinished(() => supervisor.stop());
+      onTestFinished(async () => void (await supervisor.stop()));
       return supervisor;
     },
     next: (type) =>
@@ -163,7 +163,7 @@ describe('the embedded nats-server', () => {
   });
 
   test('is for this machine only', async () => {
-    const options = { port: 0, dataFolder: tempFolder(), clock: systemClock, log: { ...console } as unknown as Logger };
+    const options = { port: 0, dataFolder: tempFolder(), clock: systemClock, log: silentLogger };
     await expect(prepareNatsServer({ ...options, host: '0.0.0.0' })).rejects.toThrow(/this machine only/);
   });
 });

@@ -15,6 +15,7 @@ export interface Attachable {
   detach(): void;
 }
 
+/** What the connection actor works with. */
 export interface ConnectionWorld {
   /** Connects once. @throws RotaError `connection` when it did not succeed in time, `invalid_config` when it never can */
   connect(): Promise<RemoteBus>;
@@ -52,7 +53,8 @@ export async function startConnection(world: ConnectionWorld, { fail, signal }: 
   };
   const watch = (made: RemoteBus): void => {
     made.onState((state) => {
-      if (signal.aborted) return;
+      // What we let go of ourselves is no outage.
+      if (signal.aborted || remote !== made) return;
       if (state === 'down') log.warn({}, 'NATS is away; running handlers go on, and all resumes by itself');
       else log.info({}, 'NATS is back');
     });

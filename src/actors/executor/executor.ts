@@ -13,6 +13,7 @@ import { type CancelHint, type ClaimedWork, type ExecutorStatus, executorName, q
 import { RunningJobs } from './running-jobs.ts';
 import { Settler } from './settler.ts';
 
+/** What an executor works with. */
 export interface ExecutorWorld {
   bus: Bus;
   subjects: Subjects;

@@ -39,4 +39,5 @@ export interface CancelHint {
 
 /** The names under which the parts of a queue are found on their node. */
 export const executorName = (queue: string): string => `executor-${queue}`;
+/** The name of a queue actor on its node. */
 export const queueActorName = (queue: string): string => `queue-${queue}`;

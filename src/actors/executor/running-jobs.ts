@@ -10,6 +10,7 @@ import type { ClaimedWork } from './messages.ts';
 /** What the abort signal of a handler carries as its reason. */
 export type AbortReason = 'cancelled' | 'lost' | 'timeout' | 'stopping';
 
+/** What running jobs need, and who is told of them. */
 export interface RunningJobsWorld {
   clock: Clock;
   definitions: ReadonlyMap<string, AnyJobDefinition>;

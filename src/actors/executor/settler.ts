@@ -7,6 +7,7 @@ import { ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { OutcomeReport, SettleResult } from '../../store/job-store.ts';
 
+/** What a settler speaks with, and who is told. */
 export interface SettlerWorld {
   bus: Bus;
   subjects: Subjects;

@@ -11,6 +11,7 @@ import { scheduleView } from '../scheduler/schedule-view.ts';
 import { STORE_TIMEOUT_MS, type StoreClient } from '../store-client.ts';
 import type { Registry } from './registry.ts';
 
+/** What the desk asks. */
 export interface ControlDeskWorld {
   bus: Bus;
   subjects: Subjects;

@@ -13,6 +13,7 @@ import type { InsertResult } from '../../store/job-store.ts';
 import type { StoreClient } from '../store-client.ts';
 import type { Registry } from './registry.ts';
 
+/** What the desk asks. */
 export interface EnqueueDeskWorld {
   store: StoreClient;
   registry: Registry;

@@ -12,6 +12,7 @@ import { JobDesk } from './job-desk.ts';
 import { Registry } from './registry.ts';
 import { WaitRoom } from './wait-room.ts';
 
+/** What the intake works with. Durations are milliseconds. */
 export interface IntakeWorld {
   bus: Bus;
   subjects: Subjects;

@@ -16,6 +16,7 @@ import { answer, refuse } from '../../messaging/reply.ts';
 import type { StoreClient } from '../store-client.ts';
 import type { WaitRoom } from './wait-room.ts';
 
+/** What the desk asks. */
 export interface JobDeskWorld {
   store: StoreClient;
   bus: Bus;

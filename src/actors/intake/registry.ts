@@ -3,6 +3,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { NodeRecord } from '../../store/job-store.ts';
 import type { StoreClient } from '../store-client.ts';
 
+/** What the registry asks, and what it knows without asking. */
 export interface RegistryWorld {
   store: StoreClient;
   clock: Clock;

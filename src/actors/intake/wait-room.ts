@@ -7,6 +7,7 @@ import type { Bus, Subscription } from '../../messaging/bus.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { StoreClient } from '../store-client.ts';
 
+/** What the wait room listens to and asks. */
 export interface WaitRoomWorld {
   bus: Bus;
   subjects: Subjects;

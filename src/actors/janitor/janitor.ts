@@ -8,6 +8,7 @@ import { Periodic } from '../periodic.ts';
 import type { Service } from '../service.ts';
 import { storeClient } from '../store-client.ts';
 
+/** What the janitor works with. Durations are milliseconds. */
 export interface JanitorWorld {
   bus: Bus;
   subjects: Subjects;

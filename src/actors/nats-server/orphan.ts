@@ -1,17 +1,14 @@
-import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
+import { readFileSync } from 'node:fs';
 import { type Clock, sleep } from '../../kernel/clock.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
+import { lookAtProcess, type ProcessLook } from './process-look.ts';
 
-const run = promisify(execFile);
-
-/** How long a server left behind may take to stop by itself, in milliseconds; then it is killed. */
-const TERM_MS = 5_000;
-/** How long a killed process may take to go, in milliseconds. */
-const KILL_MS = 5_000;
+/** How a server left behind is stopped; a killed one may still take a while to go, on a busy disk. */
+const STEPS = [
+  { name: 'SIGTERM', withinMs: 5_000 },
+  { name: 'SIGKILL', withinMs: 5_000 },
+] as const;
 const LOOK_EVERY_MS = 25;
 
 /** What is needed to recognise a server that a killed parent left behind. */
@@ -28,12 +25,12 @@ export function serverArgs(configFile: string): string[] {
 }
 
 /**
- * Whether a process is a server that was started on this config file. Its number alone says nothing: it may have been
- * given to another process since.
- * @param commandLine undefined when there is no such process
+ * Whether a process that a pid file names is a server that was started on this config file, or may be one that is just
+ * ending. Its number alone says nothing: it may have been given to another process since.
  */
-export function runsOnConfig(commandLine: string | undefined, configFile: string): boolean {
-  return commandLine?.endsWith(` ${serverArgs(configFile).join(' ')}`) ?? false;
+export function isServerOf(configFile: string, look: ProcessLook): boolean {
+  if (look.kind !== 'runs') return look.kind === 'ending';
+  return look.commandLine.endsWith(` ${serverArgs(configFile).join(' ')}`);
 }
 
 /** The process number in a pid file's text; undefined for anything else. */
@@ -50,24 +47,28 @@ export function pidIn(text: string): number | undefined {
  */
 export async function stopOrphan(search: OrphanSearch): Promise<boolean> {
   const { pidFile, configFile, clock, log } = search;
-  const pid = existsSync(pidFile) ? pidIn(readFileSync(pidFile, 'utf8')) : undefined;
+  const pid = pidIn(readPidFile(pidFile));
   if (pid === undefined) return false;
-  const runs = async (): Promise<boolean> => runsOnConfig(await commandLineOf(pid), configFile);
-  if (!(await runs())) return false;
+  const isThere = async (): Promise<boolean> => isServerOf(configFile, await lookAtProcess(pid));
+  if (!(await isThere())) return false;
   log.info({ pid }, 'stopping a nats-server that a killed Rota left behind');
-  const goneWithin = async (ms: number): Promise<boolean> => {
-    const untilMs = clock.monotonicMs() + ms;
-    while (await runs()) {
-      if (clock.monotonicMs() >= untilMs) return false;
+  for (const { name, withinMs } of STEPS) {
+    signal(pid, name);
+    const untilMs = clock.monotonicMs() + withinMs;
+    do {
+      if (!(await isThere())) return true;
       await sleep(clock, LOOK_EVERY_MS);
-    }
-    return true;
-  };
-  signal(pid, 'SIGTERM');
-  if (await goneWithin(TERM_MS)) return true;
-  signal(pid, 'SIGKILL');
-  if (await goneWithin(KILL_MS)) return true;
+    } while (clock.monotonicMs() < untilMs);
+  }
   throw new RotaError('invalid_config', `${describe(pid)} does not end: end it, then start again`);
+}
+
+function readPidFile(pidFile: string): string {
+  try {
+    return readFileSync(pidFile, 'utf8');
+  } catch {
+    return ''; // no server has run here, or what is there is no file
+  }
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
@@ -81,16 +82,4 @@ function signal(pid: number, name: NodeJS.Signals): void {
 
 function describe(pid: number): string {
   return `process ${pid}, a nats-server that a killed Rota left behind on this data folder,`;
-}
-
-/** A process's command line, its words joined by blanks. Undefined when it does not run; a zombie's is empty. */
-async function commandLineOf(pid: number): Promise<string | undefined> {
-  try {
-    if (existsSync('/proc/self/cmdline')) {
-      return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replace(/\0$/, '').replaceAll('\0', ' ');
-    }
-    return (await run('ps', ['-ww', '-p', String(pid), '-o', 'args='])).stdout.trimEnd();
-  } catch {
-    return undefined;
-  }
 }

@@ -9,6 +9,7 @@ import { Periodic } from '../periodic.ts';
 import type { Service } from '../service.ts';
 import { storeClient } from '../store-client.ts';
 
+/** What the node actor works with. Durations are milliseconds. */
 export interface NodeWorld {
   bus: Bus;
   subjects: Subjects;

@@ -13,6 +13,7 @@ export interface Outbox {
   announced(from: number, to: number): Promise<void>;
 }
 
+/** What the announcer speaks with. */
 export interface AnnouncerWorld {
   bus: Bus;
   subjects: Subjects;

@@ -9,6 +9,7 @@ export interface Waiting {
   reject(error: unknown): void;
 }
 
+/** What a commit group writes to, and who is told. */
 export interface CommitGroupWorld {
   store: JobStore;
   /** Adds what should ride in the same transaction, right before it begins. */

@@ -8,6 +8,7 @@ import type { Subjects } from '../../messaging/subjects.ts';
 import { type ClaimedWork, type ExecutorStatus, executorName, queueActorName } from '../executor/messages.ts';
 import type { Service } from '../service.ts';
 
+/** What a queue actor works with. */
 export interface QueueWorld {
   bus: Bus;
   subjects: Subjects;

@@ -12,6 +12,7 @@ import type { Service } from '../service.ts';
 import { storeClient } from '../store-client.ts';
 import { Ticker } from './ticker.ts';
 
+/** What the scheduler works with. */
 export interface SchedulerWorld {
   bus: Bus;
   subjects: Subjects;

@@ -15,6 +15,7 @@ export interface TickFact {
   data: Record<string, unknown>;
 }
 
+/** What the ticker asks, and who is told. */
 export interface TickerWorld {
   store: StoreClient;
   clock: Clock;

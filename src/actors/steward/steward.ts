@@ -13,6 +13,7 @@ export interface QueueKeeper {
   restart(queue: string): Promise<void>;
 }
 
+/** What the steward works with. */
 export interface StewardWorld {
   clock: Clock;
   keeper: QueueKeeper;

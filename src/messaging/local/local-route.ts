@@ -12,6 +12,7 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from '../bus.ts';
+import { busClosed, noConnection, notFlushed } from '../bus-errors.ts';
 import { answerMessage, INBOX_UNBOUNDED, Inbox, NO_HEADERS } from '../inbox.ts';
 import { PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
 import { PendingRequests } from '../pending-requests.ts';
@@ -98,7 +99,7 @@ export class LocalRoute implements Bus {
 
   /** Makes this the way to other processes; the one before, if any, is detached. Whoever attaches it closes it. */
   attach(remote: Bus): void {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     this.detach();
     this.#remote = remote;
     this.#leaveRemote = remote.onState((state) => this.#remoteChanged(state));
@@ -117,7 +118,7 @@ export class LocalRoute implements Bus {
       served.remote?.unsubscribe();
       served.remote = undefined;
     }
-    const error = this.#closed ? closedError : notConnected;
+    const error = this.#closed ? busClosed : noConnection;
     for (const fail of this.#away) fail(error());
     this.#remoteChanged('down');
   }
@@ -139,14 +140,14 @@ export class LocalRoute implements Bus {
   }
 
   async request(subject: string, envelope: Envelope, options: RequestOptions): Promise<Message> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     checkSubject(subject);
     if (this.#options.route === 'local') {
       const fitting = this.#index.match(subject);
       if (fitting.length > 0) return this.#requestHere(subject, envelope, { ...options, fitting });
     }
     const remote = this.#remote;
-    if (remote === undefined) throw notConnected();
+    if (remote === undefined) throw noConnection();
     return new Promise((resolve, reject) => {
       this.#away.add(reject);
       remote
@@ -158,7 +159,7 @@ export class LocalRoute implements Bus {
 
   subscribe(subject: string, options: SubscribeOptions, handler: MessageHandler): Subscription {
     checkPattern(subject);
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     const { inboxMax = INBOX_MAX_DEFAULT, onError } = options;
     const inbox = new Inbox(handler, { inboxMax, onError, mayAnswer: this.#options.subjects.mayAnswer });
     const served: Served = { subject, options, inbox, remote: undefined };
@@ -174,7 +175,7 @@ export class LocalRoute implements Bus {
   }
 
   async flush(): Promise<void> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     const mark = this.#ledger.mark();
     const remote = this.#remote;
     const losses = this.#losses;
@@ -193,7 +194,7 @@ export class LocalRoute implements Bus {
     this.#closed = true;
     this.detach();
     for (const served of [...this.#served]) this.#forget(served);
-    this.#pending.failAll(closedError);
+    this.#pending.failAll(busClosed);
     this.#signal.clear();
   }
 
@@ -285,16 +286,4 @@ function withDeliveredGroups(envelope: Envelope, receivers: readonly Served[]): 
 
 function hadByGroup(headers: Headers, group: string): boolean {
   return headers[DELIVERED_GROUPS_HEADER]?.split(',').includes(group) ?? false;
-}
-
-function closedError(): RotaError {
-  return new RotaError('closed', 'the bus is closed');
-}
-
-function notConnected(): RotaError {
-  return new RotaError('unavailable', 'this is not served here and there is no connection to elsewhere');
-}
-
-function notFlushed(): RotaError {
-  return new RotaError('unavailable', 'the connection is or was down, so what was published may be lost');
 }

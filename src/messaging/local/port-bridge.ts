@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { errorText, RotaError, unreachable } from '../../kernel/error.ts';
 import type { Bus, Envelope, Headers, Message, Subscription } from '../bus.ts';
+import { notFlushed } from '../bus-errors.ts';
 import { INBOX_UNBOUNDED, overloaded } from '../inbox.ts';
 import { PublishLedger } from '../publish-ledger.ts';
 import { refuse } from '../reply.ts';
@@ -202,7 +203,7 @@ class Bridge implements PortBridge {
     try {
       // Also when this bridge knows of a loss: the bus then tells it too, now and not at the next flush.
       await this.#bus.flush();
-      if (mark === undefined) throw new RotaError('unavailable', 'what was published may be lost');
+      if (mark === undefined) throw notFlushed();
       this.#ledger.reached(mark);
       this.#link.send({ verb: 'reply', id });
     } catch (error) {

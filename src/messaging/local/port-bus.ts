@@ -12,6 +12,7 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from '../bus.ts';
+import { busClosed, checkPayload, notFlushed } from '../bus-errors.ts';
 import { answerMessage, Inbox, NO_HEADERS } from '../inbox.ts';
 import { PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
 import { PendingRequests } from '../pending-requests.ts';
@@ -86,16 +87,14 @@ export class PortBus implements Bus {
       return;
     }
     const { body, headers } = envelope;
-    if (body.bytes.length > this.#payloadBytesMax) {
-      throw new RotaError('too_large', `the body has ${body.bytes.length} bytes, at most ${this.#payloadBytesMax} go`);
-    }
+    checkPayload(body.bytes, this.#payloadBytesMax);
     this.#untaken += 1;
     this.#ledger.published();
     this.#link.send({ verb: 'publish', subject, headers, body });
   }
 
   async request(subject: string, envelope: Envelope, { timeoutMs }: RequestOptions): Promise<Message> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     checkSubject(subject);
     if (!this.#link.open) throw goneError();
     const { body, headers } = envelope;
@@ -106,7 +105,7 @@ export class PortBus implements Bus {
 
   subscribe(subject: string, options: SubscribeOptions, handler: MessageHandler): Subscription {
     checkPattern(subject);
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     const { group, inboxMax = INBOX_MAX_DEFAULT, onError } = options;
     this.#lastSubscription += 1;
     const id = this.#lastSubscription;
@@ -126,13 +125,11 @@ export class PortBus implements Bus {
   }
 
   async flush(): Promise<void> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     const mark = this.#ledger.mark();
     if (!this.#link.open) throw goneError();
     await this.#pending.open('(flush)', FLUSH_TIMEOUT_MS, (id) => this.#link.send({ verb: 'flush', id }));
-    if (mark === undefined) {
-      throw new RotaError('unavailable', 'what was published may be lost: it did not get to the main thread');
-    }
+    if (mark === undefined) throw notFlushed();
     this.#ledger.reached(mark);
   }
 
@@ -208,7 +205,7 @@ export class PortBus implements Bus {
   #gone(): void {
     for (const { inbox } of this.#served.values()) inbox.close();
     this.#served.clear();
-    this.#pending.failAll(this.#closed ? closedError : goneError);
+    this.#pending.failAll(this.#closed ? busClosed : goneError);
     this.#ledger.disconnected();
     this.#signal.set('down');
   }
@@ -218,10 +215,6 @@ function gone(subjects: Subjects): Inbox {
   const inbox = new Inbox(() => {}, { mayAnswer: subjects.mayAnswer });
   inbox.close();
   return inbox;
-}
-
-function closedError(): RotaError {
-  return new RotaError('closed', 'the bus is closed');
 }
 
 function goneError(): RotaError {

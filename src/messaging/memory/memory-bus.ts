@@ -1,4 +1,4 @@
-import { RotaError } from '../../kernel/error.ts';
+import type { RotaError } from '../../kernel/error.ts';
 import type {
   Bus,
   BusState,
@@ -9,6 +9,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../bus.ts';
+import { busClosed, checkPayload, nobodyServes, noConnection, notFlushed } from '../bus-errors.ts';
 import { answerMessage, Inbox } from '../inbox.ts';
 import { PendingRequests } from '../pending-requests.ts';
 import { PublishLedger } from '../publish-ledger.ts';
@@ -80,20 +81,20 @@ export class MemoryBus implements Bus {
   }
 
   async request(subject: string, envelope: Envelope, { timeoutMs }: RequestOptions): Promise<Message> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     checkSubject(subject);
-    if (this.state === 'down') throw lostError();
+    if (this.state === 'down') throw noConnection();
     return this.#pending.open(subject, timeoutMs, (id) => {
       if (this.#send(subject, envelope, `${this.#inbox}${id}`) > 0) return;
       this.#broker.carry(undefined, this, () => {
-        this.#pending.fail(id, new RotaError('unavailable', `nobody serves ${subject}`));
+        this.#pending.fail(id, nobodyServes);
       });
     });
   }
 
   subscribe(subject: string, options: SubscribeOptions, handler: MessageHandler): Subscription {
     checkPattern(subject);
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     const { group, inboxMax, onError } = options;
     const inbox = new Inbox(handler, { inboxMax, onError, mayAnswer: this.#subjects.mayAnswer });
     const receiver: Receiver = {
@@ -119,7 +120,7 @@ export class MemoryBus implements Bus {
   }
 
   flush(): Promise<void> {
-    if (this.#closed) return Promise.reject(closedError());
+    if (this.#closed) return Promise.reject(busClosed());
     const mark = this.#ledger.mark();
     if (this.state === 'down' || mark === undefined) return Promise.reject(notFlushed());
     return new Promise((resolve, reject) => {
@@ -151,15 +152,12 @@ export class MemoryBus implements Bus {
     this.#ledger.disconnected();
     for (const reject of this.#flushes) reject(notFlushed());
     this.#flushes.clear();
-    this.#pending.failAll(this.#closed ? closedError : lostError);
+    this.#pending.failAll(this.#closed ? busClosed : noConnection);
     this.#signal.set('down');
   }
 
   #send(subject: string, envelope: Envelope, reply: string | undefined): number {
-    const { length } = envelope.body.bytes;
-    if (length > this.payloadBytesMax) {
-      throw new RotaError('too_large', `the body has ${length} bytes, at most ${this.payloadBytesMax} go`);
-    }
+    checkPayload(envelope.body.bytes, this.payloadBytesMax);
     return this.#broker.route(this, { subject, envelope, reply });
   }
 
@@ -170,16 +168,4 @@ export class MemoryBus implements Bus {
     this.#broker.index.remove(served.subject, receiver);
     served.inbox.close();
   }
-}
-
-function closedError(): RotaError {
-  return new RotaError('closed', 'the bus is closed');
-}
-
-function lostError(): RotaError {
-  return new RotaError('unavailable', 'no connection to the broker');
-}
-
-function notFlushed(): RotaError {
-  return new RotaError('unavailable', 'the connection to the broker is or was down, so what was published may be lost');
 }

@@ -18,6 +18,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../bus.ts';
+import { busClosed, checkPayload, nobodyServes, noConnection, notFlushed } from '../bus-errors.ts';
 import { answerMessage, Inbox } from '../inbox.ts';
 import { HEADERS_BYTES_RESERVED, PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
 import { PendingRequests } from '../pending-requests.ts';
@@ -122,9 +123,9 @@ export class NatsBus implements Bus {
   }
 
   async request(subject: string, envelope: Envelope, { timeoutMs }: RequestOptions): Promise<Message> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     checkSubject(subject);
-    if (this.state === 'down') throw lostError(subject);
+    if (this.state === 'down') throw noConnection();
     if (!this.#window.admits(envelope.body.bytes.length)) {
       throw new RotaError('overloaded', 'the NATS server does not keep up with what this process sends');
     }
@@ -133,7 +134,7 @@ export class NatsBus implements Bus {
 
   subscribe(subject: string, options: SubscribeOptions, handler: MessageHandler): Subscription {
     checkPattern(subject);
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw busClosed();
     const { group, inboxMax, onError } = options;
     const inbox = new Inbox(handler, { inboxMax, onError, mayAnswer: this.#options.subjects.mayAnswer });
     const served: Served = { subject, group, inbox, subscription: undefined };
@@ -151,7 +152,7 @@ export class NatsBus implements Bus {
   }
 
   flush(): Promise<void> {
-    if (this.#closed) return Promise.reject(closedError());
+    if (this.#closed) return Promise.reject(busClosed());
     const mark = this.#ledger.mark();
     if (this.state === 'down' || mark === undefined) return Promise.reject(notFlushed());
     return new Promise((resolve, reject) => {
@@ -178,7 +179,7 @@ export class NatsBus implements Bus {
       if (!this.connection.isClosed()) subscription?.unsubscribe();
     }
     this.#served.clear();
-    this.#pending.failAll(closedError);
+    this.#pending.failAll(busClosed);
     if (this.state === 'up' && !this.connection.isClosed()) await this.#flushBriefly();
     await this.connection.close();
     this.#lost();
@@ -212,7 +213,7 @@ export class NatsBus implements Bus {
     const flushes = [...this.#flushes];
     this.#flushes.clear();
     for (const reject of flushes) reject(notFlushed());
-    this.#pending.failAll(this.#closed ? closedError : lostError);
+    this.#pending.failAll(this.#closed ? busClosed : noConnection);
     this.#signal.set('down');
   }
 
@@ -272,7 +273,7 @@ export class NatsBus implements Bus {
           return;
         }
         const id = Number(msg.subject.slice(this.#inbox.length));
-        if (isNoResponders(msg)) this.#pending.fail(id, noResponders());
+        if (isNoResponders(msg)) this.#pending.fail(id, nobodyServes);
         else {
           const { body, headers } = contentOf(msg);
           this.#pending.settle(id, answerMessage(msg.subject, body, headers));
@@ -284,31 +285,13 @@ export class NatsBus implements Bus {
   /** @throws RotaError `too_large`, or `invalid_request` for a header that cannot be written */
   #send(subject: string, envelope: Envelope, reply?: string): void {
     const { bytes } = envelope.body;
-    if (bytes.length > this.#payloadBytesMax) {
-      throw new RotaError('too_large', `the body has ${bytes.length} bytes, at most ${this.#payloadBytesMax} go`);
-    }
+    checkPayload(bytes, this.#payloadBytesMax);
     try {
       this.connection.publish(subject, bytes, natsPublishOptions(envelope, reply));
     } catch (cause) {
-      if (this.connection.isClosed()) throw lostError(subject);
+      if (this.connection.isClosed()) throw noConnection();
       throw new RotaError('invalid_request', `cannot send to ${subject}: ${errorText(cause)}`, { cause });
     }
     this.#window.sent(bytes.length);
   }
-}
-
-function closedError(): RotaError {
-  return new RotaError('closed', 'the bus is closed');
-}
-
-function lostError(subject: string): RotaError {
-  return new RotaError('unavailable', `no connection to NATS, so ${subject} cannot be reached or its answer is lost`);
-}
-
-function noResponders(): RotaError {
-  return new RotaError('unavailable', 'nobody serves this subject');
-}
-
-function notFlushed(): RotaError {
-  return new RotaError('unavailable', 'the connection to NATS is or was down, so what was published may be lost');
 }

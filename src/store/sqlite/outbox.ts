@@ -1,10 +1,11 @@
 import type { StatementSync } from 'node:sqlite';
 import { isTerminalFact, type JobFact } from '../../job/job-event.ts';
-import { integer, json, type Row, text } from './cell.ts';
+import { integer, type Row, text } from './cell.ts';
+import { packFacts, unpackFacts } from './packed-facts.ts';
 
-/** A row of the outbox takes no more facts than this, and no more once it has this many bytes. */
+/** A row of the outbox takes no more facts than this, and no more once their results have this many characters. */
 const ROW_FACTS_MAX = 500;
-const ROW_BYTES_MAX = 64 * 1024;
+const ROW_RESULT_LENGTH_MAX = 64 * 1024;
 
 /**
  * Terminal facts that are not known to be out. Written in the transaction that made them true, many to a row: a row per
@@ -21,7 +22,7 @@ export class Outbox {
 
   constructor(prepare: (sql: string) => StatementSync) {
     this.#insert = prepare('insert into outbox (last_seq, first_seq, oldest_at, facts) values (?, ?, ?, ?)');
-    this.#after = prepare('select last_seq, facts from outbox where last_seq > ? order by last_seq limit 1');
+    this.#after = prepare('select last_seq, first_seq, facts from outbox where last_seq > ? order by last_seq limit 1');
     this.#overlapping = prepare(
       'select last_seq, first_seq, facts from outbox where last_seq >= ? order by last_seq limit 1',
     );
@@ -93,22 +94,27 @@ export class Outbox {
   }
 
   #write(facts: readonly JobFact[]): void {
-    let row: string[] = [];
-    let bytes = 0;
-    let oldestAt = Number.POSITIVE_INFINITY;
-    facts.forEach((fact, index) => {
-      const written = JSON.stringify(fact);
-      row.push(written);
-      bytes += written.length;
-      oldestAt = Math.min(oldestAt, fact.at);
-      if (row.length < ROW_FACTS_MAX && bytes < ROW_BYTES_MAX && index < facts.length - 1) return;
-      const last = seqOf(fact);
-      this.#insert.run(last, last - row.length + 1, oldestAt, `[${row.join(',')}]`);
-      row = [];
-      bytes = 0;
-      oldestAt = Number.POSITIVE_INFINITY;
-    });
+    for (let from = 0; from < facts.length; ) {
+      const row = chunkOf(facts, from);
+      const first = row[0];
+      if (first === undefined) return;
+      from += row.length;
+      const oldestAt = row.reduce((at, fact) => Math.min(at, fact.at), first.at);
+      this.#insert.run(seqOf(first) + row.length - 1, seqOf(first), oldestAt, packFacts(row));
+    }
   }
+}
+
+/** As many facts as fit one row; results may be large, so they are weighed. */
+function chunkOf(facts: readonly JobFact[], from: number): JobFact[] {
+  const row: JobFact[] = [];
+  let bytes = 0;
+  for (const fact of facts.slice(from, from + ROW_FACTS_MAX)) {
+    row.push(fact);
+    if (fact.result !== undefined) bytes += JSON.stringify(fact.result).length;
+    if (bytes >= ROW_RESULT_LENGTH_MAX) break;
+  }
+  return row;
 }
 
 function seqOf(fact: JobFact): number {
@@ -116,5 +122,5 @@ function seqOf(fact: JobFact): number {
 }
 
 function factsOf(row: Row): JobFact[] {
-  return json<JobFact[]>(text(row.facts));
+  return unpackFacts(text(row.facts), { firstSeq: integer(row.first_seq), lastSeq: integer(row.last_seq) });
 }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { pidIn, runsOnConfig, stopOrphan } from '../../../src/actors/nats-server/orphan.ts';
+import { isServerOf, pidIn, stopOrphan } from '../../../src/actors/nats-server/orphan.ts';
 import { fastClock, recordingLogger, spawned, tempFolder } from './world.ts';
 
 const CONFIG = '/data/nats/nats-server.conf';
@@ -10,13 +10,19 @@ describe('a process is a server of ours', () => {
   test.each([
     [`/usr/sbin/nats-server -c ${CONFIG}`, true],
     [`nats-server -c ${CONFIG}`, true],
-    [undefined, false],
     ['', false],
     ['nats-server -js', false],
     [`nats-server -c /other${CONFIG}`, false],
     [`nats-server -c ${CONFIG}.new`, false],
     [`vim ${CONFIG}`, false],
-  ])('when its command line is %j: %s', (commandLine, ours) => expect(runsOnConfig(commandLine, CONFIG)).toBe(ours));
+  ])('when its command line is %j: %s', (commandLine, ours) =>
+    expect(isServerOf(CONFIG, { kind: 'runs', commandLine })).toBe(ours),
+  );
+
+  test('may be while it is ending, not when it is gone', () => {
+    expect(isServerOf(CONFIG, { kind: 'ending' })).toBe(true);
+    expect(isServerOf(CONFIG, { kind: 'gone' })).toBe(false);
+  });
 
   test.each([
     ['123', 123],
