@@ -48,6 +48,7 @@ export class AttemptEnd {
       const place = as === null ? null : OUTCOMES.indexOf(as);
       this.#one.run(state, attempt, scheduledAt, finishedAt, ...texts, terminate, place, row.seq);
     }
+    this.#world.running.forget(row.id);
     this.#world.counts.move(row.queue, row.state, state);
     row.state = state;
     row.attempt = attempt;

@@ -6,6 +6,7 @@ import type { JobStore, StoreReply, StoreRequest, StoreVerb } from '../job-store
 import { CountLedger } from './count-ledger.ts';
 import { type DatabaseOptions, isWorldFault, openDatabase } from './database.ts';
 import { Outbox } from './outbox.ts';
+import { RunningJobs } from './running-jobs.ts';
 import { announced, unannounced } from './statements/announced.ts';
 import { beat } from './statements/beat.ts';
 import { cancel } from './statements/cancel.ts';
@@ -149,6 +150,7 @@ class SqliteStore implements JobStore {
   #drop(): void {
     this.#world.counts.drop();
     this.#world.outbox.drop();
+    this.#world.running.drop();
     this.#world.workers.drop();
   }
 }
@@ -183,6 +185,7 @@ function worldOf(db: DatabaseSync, random: Random): StoreWorld {
     random,
     counts: new CountLedger(prepare),
     outbox: new Outbox(prepare),
+    running: new RunningJobs(),
     workers: new WorkerSigns(prepare),
   };
 }

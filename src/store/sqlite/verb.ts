@@ -6,6 +6,7 @@ import type { Random } from '../../kernel/identity.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../job-store.ts';
 import type { CountLedger } from './count-ledger.ts';
 import type { Outbox } from './outbox.ts';
+import type { RunningJobs } from './running-jobs.ts';
 import type { WorkerSigns } from './worker-signs.ts';
 
 /** What a verb works with. */
@@ -17,6 +18,7 @@ export interface StoreWorld {
   random: Random;
   counts: CountLedger;
   outbox: Outbox;
+  running: RunningJobs;
   workers: WorkerSigns;
 }
 

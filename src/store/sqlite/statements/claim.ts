@@ -3,12 +3,14 @@ import type { ClaimedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { nextState } from '../../../job/life.ts';
 import { assert } from '../../../kernel/error.ts';
+import type { AttemptRow } from '../attempt-row.ts';
 import { integer, integerOrNull, json, jsonList, text, textOrNull } from '../cell.ts';
 import { referenceOf, scheduleOf } from '../job-row.ts';
 import { allows, type StoreWorld, type Verb } from '../verb.ts';
 
 const CLAIMED_COLUMNS = `seq, id, run, type, attempt, max_attempts, priority, timeout_ms, scheduled_at, inserted_at,
-  reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, tags, meta, args`;
+  reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, tags, meta, args,
+  settled_run is null and backoff is null and errors is null and result is null and terminate is null`;
 
 /**
  * Moves available jobs to executing, ordered by (priority, scheduledAt, insertion). Read first and written as one
@@ -35,10 +37,39 @@ export function claim(world: StoreWorld): Verb<'claim'> {
     world.counts.add(queue, executing, rows.length);
     return rows.map((row) => {
       const job = claimedOf(row, queue);
+      if (row.at(-1) === 1) world.running.keep(firstRun(job, { seq: integer(row[0]), now, worker }));
       const waitMs = Math.max(0, now - job.scheduledAt);
       tell(jobFact('started', { ...job, state: executing }, { at: now, waitMs }));
       return job;
     });
+  };
+}
+
+/** The row of a job that nothing has happened to but this claim. */
+function firstRun(job: ClaimedJob, claimed: { seq: number; now: number; worker: string }): AttemptRow {
+  const { id, queue, type, attempt, maxAttempts, run, scheduledAt, schedule } = job;
+  const { seq, now: attemptedAt, worker } = claimed;
+  return {
+    seq,
+    id,
+    queue,
+    type,
+    state: 'executing',
+    attempt,
+    maxAttempts,
+    run,
+    scheduledAt,
+    attemptedAt,
+    finishedAt: null,
+    worker,
+    schedule,
+    backoff: null,
+    errors: [],
+    result: null,
+    settledRun: null,
+    settledAs: null,
+    missedAt: null,
+    terminate: null,
   };
 }
 

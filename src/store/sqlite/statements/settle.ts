@@ -22,13 +22,26 @@ export function settle(world: StoreWorld): Verb<'settle'> {
     if (report.endSchedule && row.schedule) pauseSchedule.run(row.schedule.name);
   }
 
-  return ({ now, worker, outcomes }, tell) => {
-    world.workers.seen(worker, null, now);
+  /** The rows of all outcomes: those of first runs are at hand, the rest is read at once. */
+  function rowsOf(outcomes: readonly OutcomeReport[]): Map<string, AttemptRow> {
     const rows = new Map<string, AttemptRow>();
-    for (const list of read.all(JSON.stringify(outcomes.map(({ id }) => id)))) {
+    const unknown: string[] = [];
+    for (const { id } of outcomes) {
+      const row = world.running.get(id);
+      if (row === undefined) unknown.push(id);
+      else rows.set(id, row);
+    }
+    if (unknown.length === 0) return rows;
+    for (const list of read.all(JSON.stringify(unknown))) {
       const row = attemptOf(list);
       rows.set(row.id, row);
     }
+    return rows;
+  }
+
+  return ({ now, worker, outcomes }, tell) => {
+    world.workers.seen(worker, null, now);
+    const rows = rowsOf(outcomes);
     const result: SettleResult = { settled: [], refused: [] };
     for (const report of outcomes) {
       const { id } = report;
