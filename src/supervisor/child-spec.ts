@@ -6,7 +6,9 @@ import { SupervisorError, type SupervisorErrorCode } from './supervisor-error.ts
 export type RestartType = 'permanent' | 'transient' | 'temporary';
 /** How long a child may take to stop, in milliseconds; without asking; or as long as it takes. */
 export type Shutdown = number | 'brutal_kill' | 'infinity';
+/** What a child says it is; decides the default of `shutdown`, and where it is counted. */
 export type ChildType = 'worker' | 'supervisor';
+/** Whether a supervisor ends itself when one, or the last, of its significant children has ended. */
 export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
 
 /** How a child is started, restarted and stopped. Data: nothing happens before a supervisor takes it. */

@@ -41,12 +41,11 @@ export class Family {
     return [...this.#members.keys()].map(cleanupOf).filter((cleanup) => cleanup !== undefined);
   }
 
-  /** Whether a promise is on its way that stopping its actor will not stop. */
-  hasPromiseInFlight(): boolean {
-    for (const member of this.#members.keys()) {
-      if (isPromiseLogic(member.logic) && member.getSnapshot().status === 'active') return true;
-    }
-    return false;
+  /** The promises on their way, which stopping their actors will not stop. */
+  promisesInFlight(): AnyActor[] {
+    return [...this.#members.keys()].filter(
+      (member) => isPromiseLogic(member.logic) && member.getSnapshot().status === 'active',
+    );
   }
 }
 

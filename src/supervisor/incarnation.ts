@@ -11,6 +11,7 @@ import type { Environment } from './supervisor-options.ts';
 /** What a stopped child holds outside (a thread, a process) gets this long to be gone; beyond it has leaked. */
 const LEAKED_AFTER_MS = 5000;
 
+/** What one life of a child begins with. */
 export interface IncarnationOptions {
   readonly spec: CheckedSpec;
   readonly input: unknown;
@@ -40,7 +41,8 @@ export class Incarnation {
   /** Who ends it: nobody yet, the supervisor by asking, or the supervisor by force. */
   #ending: 'no' | 'asked' | 'forced' = 'no';
   #exit: Exit | undefined;
-  #leaked = false;
+  /** Promises that were on their way when it was told to end. */
+  #suspects: readonly AnyActor[] = [];
   #onChange: (() => void) | undefined;
 
   constructor(options: IncarnationOptions) {
@@ -166,6 +168,7 @@ export class Incarnation {
     const { clock } = this.#options.environment;
     const timer = shutdown === 'infinity' ? undefined : clock.setTimeout(() => void this.kill(), shutdown);
     this.#ending = 'asked';
+    this.#suspects = this.#family.promisesInFlight();
     actor.send({ type: 'shutdown' });
     const exit = await this.gone;
     if (timer !== undefined) clock.clearTimeout(timer);
@@ -181,14 +184,15 @@ export class Incarnation {
   }
 
   #force(actor: AnyActor): Promise<Exit> {
-    this.#leaked = this.#family.hasPromiseInFlight();
+    this.#suspects = this.#family.promisesInFlight();
     actor.stop();
     return this.gone;
   }
 
   #end(exit: Exit): void {
     if (this.#exit) return;
-    this.#exit = this.#leaked ? { ...exit, leaked: true } : exit;
+    const leaked = this.#suspects.some((promise) => !['done', 'error'].includes(promise.getSnapshot().status));
+    this.#exit = leaked ? { ...exit, leaked: true } : exit;
     this.#family.stopAll();
     this.#onChange?.();
     const cleanups = this.#family.cleanups();

@@ -1,12 +1,12 @@
 import { backoffMs } from './backoff.ts';
 import { type ChildRecord, newRecord, type Retry } from './child-record.ts';
 import { type Exit, reasonOf } from './exit.ts';
-import { Incarnation, type StartFailure, type StartOutcome } from './incarnation.ts';
+import { Incarnation, type StartOutcome } from './incarnation.ts';
 import { Mailbox, nextTurn } from './mailbox.ts';
 import type { Report } from './report.ts';
 import { type Decision, decide, type SupervisorEvent } from './restart-decision.ts';
 import type { RestartTimes } from './restart-window.ts';
-import { SupervisorError } from './supervisor-error.ts';
+import { failedToStart, SupervisorError } from './supervisor-error.ts';
 import type { CheckedOptions, Environment } from './supervisor-options.ts';
 
 /** What waits in the one mailbox. */
@@ -132,7 +132,7 @@ export class Keeper {
     for (const record of this.children.values()) {
       const outcome = await this.launch(record);
       if (this.#exit) return;
-      if ('cause' in outcome) return this.#end({ kind: 'error', error: failedToStart(record, outcome) });
+      if ('cause' in outcome) return this.#end({ kind: 'error', error: failedToStart(record.spec.id, outcome.cause) });
     }
     this.#settled.resolve();
   }
@@ -289,11 +289,6 @@ export class Keeper {
   #monotonicMs(): number {
     return this.#environment.clock.monotonicMs();
   }
-}
-
-/** The error that a failed start is told with. */
-export function failedToStart(record: ChildRecord, { cause }: StartFailure): SupervisorError {
-  return new SupervisorError('failed_to_start_child', `child "${record.spec.id}" did not start`, { cause });
 }
 
 function cancelRetry(record: ChildRecord, { clock }: Environment): void {

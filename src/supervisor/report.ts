@@ -22,4 +22,5 @@ export interface Report {
   readonly leaked?: true;
 }
 
+/** Where reports go. What it throws is dropped. */
 export type ReportListener = (report: Report) => void;

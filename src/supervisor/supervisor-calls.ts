@@ -1,8 +1,8 @@
 import type { AnyActorRef } from 'xstate';
 import { type ChildRecord, newRecord, restartsOf } from './child-record.ts';
 import { type ChildSpec, type ChildType, checkSpec } from './child-spec.ts';
-import { failedToStart, type Keeper } from './keeper.ts';
-import { SupervisorError, type SupervisorErrorCode } from './supervisor-error.ts';
+import type { Keeper } from './keeper.ts';
+import { failedToStart, SupervisorError, type SupervisorErrorCode } from './supervisor-error.ts';
 
 /** One row of `whichChildren`. */
 export interface ChildInfo {
@@ -109,7 +109,7 @@ export function childActor(keeper: Keeper, id: string): AnyActorRef | undefined 
 
 async function start(keeper: Keeper, record: ChildRecord): Promise<AnyActorRef> {
   const outcome = await keeper.launch(record);
-  if ('cause' in outcome) throw failedToStart(record, outcome);
+  if ('cause' in outcome) throw failedToStart(record.spec.id, outcome.cause);
   return outcome.actor;
 }
 

@@ -41,3 +41,8 @@ export class SupervisorError extends Error {
     this.code = code;
   }
 }
+
+/** The error that a failed start is told with; the cause is what was thrown, or this same error of the child's child. */
+export function failedToStart(id: string, cause: unknown): SupervisorError {
+  return new SupervisorError('failed_to_start_child', `child "${id}" did not start`, { cause });
+}

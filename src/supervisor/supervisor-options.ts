@@ -5,6 +5,7 @@ import { type AutoShutdown, type CheckedSpec, type ChildSpec, checkSpec, checkSp
 import type { ReportListener } from './report.ts';
 import { SupervisorError } from './supervisor-error.ts';
 
+/** Which children are restarted with the one that failed: none, all, or those after it. */
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one';
 
 /** What every supervisor has. */

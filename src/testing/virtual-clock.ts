@@ -10,12 +10,9 @@ interface VirtualTimer {
 /** More turns of the event loop than this without coming to rest is taken for an endless loop. */
 const TURNS_MAX = 100_000;
 
-/** Work in the event loop that is awaited before time goes on. */
-const BUSY = new Set(['Immediate', 'FSReqCallback', 'FSReqPromise']);
-
 /**
  * A clock that stands still until a test moves it. Between two timers the event loop is run until it comes to rest
- * (promises, immediates and file operations; not sockets, threads or child processes), so that whatever a timer sets
+ * (promises and immediates; not files, sockets, threads or child processes), so that whatever a timer sets
  * off is over before the next one fires. A whole node can run on it, and runs the same way each time.
  */
 export class VirtualClock implements Clock {
@@ -90,7 +87,7 @@ export class VirtualClock implements Clock {
   async settle(): Promise<void> {
     for (let turn = 0; turn < TURNS_MAX; turn++) {
       await new Promise((resolve) => setImmediate(resolve));
-      if (!process.getActiveResourcesInfo().some((resource) => BUSY.has(resource))) return;
+      if (!process.getActiveResourcesInfo().includes('Immediate')) return;
     }
     throw new Error(`the event loop did not come to rest in ${TURNS_MAX} turns`);
   }

@@ -6,7 +6,7 @@ import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
 /** A run that failed is repeated with `SEED=<what it printed>`. */
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env.RUNS ?? 1500);
+const RUNS = Number(process.env.RUNS ?? 3000);
 
 type How = 'crash' | 'finish' | 'kill';
 

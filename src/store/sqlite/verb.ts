@@ -1,6 +1,7 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { JobFact } from '../../job/job-event.ts';
 import { type LifeEvent, statesAllowing } from '../../job/life.ts';
+import type { JobState } from '../../job/state.ts';
 import { assert } from '../../kernel/error.ts';
 import type { Random } from '../../kernel/identity.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../job-store.ts';
@@ -46,7 +47,12 @@ export type Verb<V extends StoreVerb> = (options: StoreOptions<V>, tell: Tell) =
 
 /** The condition that a job's state allows an event: `job/`'s table, as SQL that the partial indexes recognise. */
 export function allows(event: LifeEvent): string {
-  const states = statesAllowing(event).map((state) => `'${state}'`);
+  const states = statesAllowing(event);
   assert(states.length > 0, `${event} is allowed somewhere`);
-  return states.length === 1 ? `state = ${states[0]}` : `state in (${states.join(', ')})`;
+  return isOneOf(states);
+}
+
+/** The condition that a job is in one of some states, in the words of the partial indexes. */
+export function isOneOf(states: readonly JobState[]): string {
+  return `(${states.map((state) => `state = '${state}'`).join(' or ')})`;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { child, World } from './harness.ts';
 
-// Each scenario of this file was run against OTP 25's own supervisor with the same outcome.
+// Compared with OTP 25 as strategies.test.ts says.
 
 const significant = (id: string, restart: 'transient' | 'temporary' = 'transient') =>
   child(id, { restart, significant: true });

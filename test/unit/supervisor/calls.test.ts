@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BOOM, child, gated, refusal, World, worker } from './harness.ts';
 
-// Each refusal of this file was seen with OTP 25's own supervisor in the same situation.
+// Results and refusals were compared with OTP 25 as strategies.test.ts says, also of children that are restarting.
 
 describe('startChild', () => {
   it('answers the actor, which runs', async () => {

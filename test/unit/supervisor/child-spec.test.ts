@@ -25,7 +25,13 @@ describe('child specs are refused with the word of OTP', () => {
   for (const [what, fields, code] of cases) {
     it(`${what}: ${code}, before anything starts`, async () => {
       let started = 0;
-      const first = { ...child('first'), start: () => (++started, worker()) };
+      const first = {
+        ...child('first'),
+        start: () => {
+          started += 1;
+          return worker();
+        },
+      };
       expect(await refusal(startSupervisor({ name: 'root', children: [first, wrong(fields)] }))).toBe(code);
       expect(started).toBe(0);
       const world = new World();

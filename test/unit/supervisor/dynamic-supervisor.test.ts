@@ -19,12 +19,18 @@ async function start(options: Partial<DynamicSupervisorOptions> = {}) {
   return { sup, clock, reports };
 }
 
+/** A start that notes what it is given. */
+const noting = (seen: unknown[]) => (input: unknown) => {
+  seen.push(input);
+  return worker();
+};
+
 const ids = (sup: DynamicSupervisor) => sup.whichChildren().map((row) => row.id);
 
 describe('a dynamic supervisor', () => {
   it('starts without children, and one more from the template at each call', async () => {
     const seen: unknown[] = [];
-    const template = { ...child('job'), input: 'default', start: (input: unknown) => (seen.push(input), worker()) };
+    const template = { ...child('job'), input: 'default', start: noting(seen) };
     const { sup } = await start({ child: template });
     expect(sup.countChildren()).toEqual({ specs: 1, active: 0, supervisors: 0, workers: 0 });
     const first = await sup.startChild({ n: 1 });
@@ -38,7 +44,7 @@ describe('a dynamic supervisor', () => {
 
   it('restarts a child with what it was started with; the id stays', async () => {
     const seen: unknown[] = [];
-    const template = { ...child('job'), start: (input: unknown) => (seen.push(input), worker()) };
+    const template = { ...child('job'), start: noting(seen) };
     const { sup, clock } = await start({ child: template });
     const actor = await sup.startChild('x');
     actor.send({ type: 'crash' });

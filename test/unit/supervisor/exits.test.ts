@@ -3,7 +3,7 @@ import { createMachine, fromCallback, fromPromise, fromTransition } from 'xstate
 import { BOOM, child, World, worker } from './harness.ts';
 
 describe('how a child ends by itself', () => {
-  // Verified against OTP 25: permanent restarts always, transient after abnormal exits, temporary never.
+  // Compared with OTP 25 as strategies.test.ts says.
   const cases: [string, string, string, string][] = [
     ['permanent', 'finish', 'normal', 'a:running'],
     ['permanent', 'crash', 'boom', 'a:running'],

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { startSupervisor } from '../../../src/supervisor/supervisor.ts';
 import { BOOM, child, gated, refusal, World } from './harness.ts';
 
-// Each scenario of this file was run against OTP 25's own supervisor with the same outcome.
+// Compared with OTP 25: random runs of strategies, crashes, failing starts, auto shutdown and calls (17 000 of them, 14
+// steps each) went the same way here and under its own supervisor: same starts, stops, results and ends.
 
 describe('starting', () => {
   it('goes from left to right, stopping from right to left', async () => {

@@ -11,6 +11,9 @@
  * insertion until they mean something (a run, a terminal state), states have nine letters, and `runner` holds 999, as
  * wide as the keys of workers, which begin at 1,000.
  *
+ * The conditions of the indexes are written without `in`: SQLite keeps a list of three or a `not in` in a table that it
+ * fills for every row that is written (1.5 µs of an insert's 4.6).
+ *
  * Indexes cost about 1 µs and 40 bytes of WAL per job and change, so there are no more than these: claims
  * (jobs_claim), staging (jobs_due), beats and rescue (jobs_executing), pruning (jobs_finished), lists by queue and state
  * (jobs_listed: what is available or executes is left out, because it comes and goes and has an index already), by
@@ -53,10 +56,11 @@ create table jobs (
 ) strict;
 create unique index jobs_id on jobs (id);
 create index jobs_claim on jobs (queue, priority, scheduled_at) where state = 'available';
-create index jobs_due on jobs (scheduled_at) where state in ('scheduled', 'retryable');
+create index jobs_due on jobs (scheduled_at) where state = 'scheduled' or state = 'retryable';
 create index jobs_executing on jobs (runner) where state = 'executing';
-create index jobs_finished on jobs (state, finished_at) where state in ('completed', 'cancelled', 'discarded');
-create index jobs_listed on jobs (queue, state) where state not in ('available', 'executing');
+create index jobs_finished on jobs (state, finished_at) 
+  where state = 'completed' or state = 'cancelled' or state = 'discarded';
+create index jobs_listed on jobs (queue, state) where state <> 'available' and state <> 'executing';
 create index jobs_reference on jobs (reference_type, reference_id) where reference_type is not null;
 create index jobs_schedule on jobs (schedule_name) where schedule_name is not null;
 create unique index jobs_tick on jobs (schedule_name, schedule_at) where schedule_name is not null;

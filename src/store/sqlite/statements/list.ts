@@ -84,7 +84,7 @@ function stateIs(state: JobState): string {
   const equal = `state = '${state}'`;
   return state === 'available' || state === 'executing'
     ? equal
-    : `${equal} and state not in ('available', 'executing')`;
+    : `${equal} and state <> 'available' and state <> 'executing'`;
 }
 
 function places(world: StoreWorld, from: { walk: Walk; source: string; values: (string | number)[] }): number[] {

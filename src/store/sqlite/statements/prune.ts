@@ -1,11 +1,9 @@
 import { TERMINAL_STATES } from '../../../job/state.ts';
 import { integer, text } from '../cell.ts';
-import type { StoreWorld, Verb } from '../verb.ts';
+import { isOneOf, type StoreWorld, type Verb } from '../verb.ts';
 
 /** Workers and nodes that gave no sign of life for so long are forgotten. */
 const FORGET_AFTER_MS = 86_400_000;
-
-const TERMINAL = `state in (${TERMINAL_STATES.map((state) => `'${state}'`).join(', ')})`;
 
 /**
  * Deletes terminal rows past their time, at most `limit`, and forgets old workers and nodes. A row that ended at or
@@ -13,7 +11,7 @@ const TERMINAL = `state in (${TERMINAL_STATES.map((state) => `'${state}'`).join(
  */
 export function prune(world: StoreWorld): Verb<'prune'> {
   const old = world.lists(`select seq, queue from jobs indexed by jobs_finished
-    where state = ? and ${TERMINAL} and finished_at < ? order by finished_at limit ?`);
+    where state = ? and ${isOneOf(TERMINAL_STATES)} and finished_at < ? order by finished_at limit ?`);
   const remove = world.rows('delete from jobs where seq in (select value from json_each(?))');
   // A worker's name stays as long as rows may speak of it: they were all inserted before its last sign of life.
   const forgetWorkers = world.rows(`delete from workers

@@ -1,0 +1,45 @@
+import { busHop } from './bus-hop.ts';
+import { NodeBench, type NodeRound } from './node-bench.ts';
+import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
+import { sqliteStoreRate } from './store-bench.ts';
+
+/**
+ * Prints what Rota costs on this machine: the whole node as a user runs it, beside the leanest raw SQLite loop that does
+ * the same writes with the same durability. Rounds are interleaved and medians told, because timings are noisy: the
+ * ratios are what to compare.
+ */
+const ROUNDS = Number(process.env.ROTA_BENCH_ROUNDS ?? 3);
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+console.log(`${STORE_WORK.jobs} jobs a round, ${ROUNDS} rounds, SQLite WAL with synchronous=FULL, medians\n`);
+const raw: number[] = [];
+const store: number[] = [];
+const rounds: NodeRound[] = [];
+const bench = await NodeBench.start();
+await bench.round();
+for (let round = 0; round < ROUNDS; round += 1) {
+  raw.push(rawSqliteRate().jobsPerSecond);
+  store.push((await sqliteStoreRate()).jobsPerSecond);
+  rounds.push(await bench.round());
+}
+const latency = await bench.latency(250, 50);
+await bench.stop();
+
+const yardstick = median(raw);
+const row = (perSecond: number) => ({
+  'jobs/s': perSecond,
+  'of raw SQLite': Number((perSecond / yardstick).toFixed(2)),
+});
+console.table({
+  'raw SQLite loop: insert, claim, complete': row(yardstick),
+  'store port: the same work': row(median(store)),
+  'node: bulk enqueue over NATS': row(median(rounds.map(({ bulkEnqueue }) => bulkEnqueue))),
+  'node: single enqueue, 100 in flight': row(median(rounds.map(({ singleEnqueue }) => singleEnqueue))),
+  'node: process a backlog': row(median(rounds.map(({ process: rate }) => rate))),
+  'node: end to end, events received': row(median(rounds.map(({ endToEnd }) => endToEnd))),
+});
+console.log(`enqueue call to handler start at 50 jobs/s: p50 ${latency.p50Ms} ms, p99 ${latency.p99Ms} ms`);
+console.log('\nOne request and its answer between actors, in microseconds:');
+console.table(await busHop());
