@@ -62,10 +62,16 @@ export const tags: Check<string[]> = (value, path, issues) => {
   return read && [...new Set(read.map((tag) => tag.toLowerCase()))];
 };
 
+/** Checks JSON that stands in a job's field: a body's nesting is what is limited, and the job is its first level. */
+function checkJsonField(value: unknown, path: string, issues: Issues): boolean {
+  const dot = path.lastIndexOf('.');
+  return checkJson({ [path.slice(dot + 1)]: value }, path.slice(0, Math.max(0, dot)), issues);
+}
+
 /** Free JSON for people and programs around a job: an object of at most 64 KiB. */
 export const meta: Check<{ [key: string]: Json }> = (value, path, issues) => {
   if (!isRecord(value)) return issues.add(path, 'must be an object');
-  if (!checkJson(value, path, issues)) return undefined;
+  if (!checkJsonField(value, path, issues)) return undefined;
   return jsonWithin(value, path, { bytesMax: LIMITS.metaBytesMax, issues })
     ? (value as { [key: string]: Json })
     : undefined;
@@ -79,7 +85,11 @@ const referencePart = string({
 export const reference = object({ type: referencePart, id: referencePart });
 
 /** Marks an issue as one of size, so that its request is answered 413. */
-export const TOO_LARGE = 'is too large';
+const TOO_LARGE = 'is too large';
+
+/** Whether something was over its size. */
+export const isTooLarge = (issues: Issues): boolean =>
+  issues.list.some(({ message }) => message.startsWith(TOO_LARGE));
 
 /** Whether a JSON value is within a size; records the issue otherwise. */
 export function jsonWithin(value: unknown, path: string, limit: { bytesMax: number; issues: Issues }): boolean {
@@ -92,7 +102,7 @@ export function jsonWithin(value: unknown, path: string, limit: { bytesMax: numb
 /** A job's args: an object or an array of at most 256 KiB of JSON. */
 export const args: Check<Json> = (value, path, issues) => {
   if (typeof value !== 'object' || value === null) return issues.add(path, 'must be an object or an array');
-  if (!checkJson(value, path, issues)) return undefined;
+  if (!checkJsonField(value, path, issues)) return undefined;
   return jsonWithin(value, path, { bytesMax: LIMITS.argsBytesMax, issues }) ? (value as Json) : undefined;
 };
 

@@ -1,9 +1,9 @@
-import { type Check, duration, Issues, object, optional, time, uuidV7 } from '../kernel/check.ts';
+import { type Check, duration, type Issues, object, optional, time, uuidV7 } from '../kernel/check.ts';
 import type { WireErrorCode } from '../kernel/error.ts';
 import type { Json } from '../kernel/json.ts';
 import type { AnyJobDefinition } from './definition.ts';
 import type { JobSchedule, NewJob } from './job.ts';
-import { args, jobDefaultFields, jobType, meta, nested, reference, TOO_LARGE, tags } from './job-fields.ts';
+import { args, isTooLarge, jobDefaultFields, jobType, meta, nested, reference, tags } from './job-fields.ts';
 import { LIMITS, MAX_ATTEMPTS_DEFAULT } from './limits.ts';
 import { DELAY_MS_MAX } from './retry-policy.ts';
 
@@ -103,14 +103,10 @@ export async function checkArgs(
     }
     return undefined;
   }
-  const found = new Issues();
-  const output = args(result.value ?? {}, '', found);
-  nested(found.list, path, issues);
-  return output;
+  return args(result.value ?? {}, path, issues);
 }
 
 /** The code that a faulty job request is answered with: size first, then what it is about. */
 export function requestFaultCode(issues: Issues): WireErrorCode {
-  if (issues.list.some(({ message }) => message.startsWith(TOO_LARGE))) return 'too_large';
-  return 'invalid_job';
+  return isTooLarge(issues) ? 'too_large' : 'invalid_job';
 }

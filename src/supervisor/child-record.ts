@@ -1,4 +1,4 @@
-import type { TimerHandle } from '../kernel/clock.ts';
+import type { Clock, TimerHandle } from '../kernel/clock.ts';
 import type { CheckedSpec } from './child-spec.ts';
 import type { ExitReason } from './exit.ts';
 import type { Incarnation } from './incarnation.ts';
@@ -48,4 +48,10 @@ export function newRecord(spec: CheckedSpec, input: unknown): ChildRecord {
 /** How often the child was started again. */
 export function restartsOf(record: ChildRecord): number {
   return Math.max(0, record.starts - 1);
+}
+
+/** Ends the wait for the next try, if there is one. */
+export function cancelRetry(record: ChildRecord, clock: Clock): void {
+  if (record.retry?.timer !== undefined) clock.clearTimeout(record.retry.timer);
+  record.retry = undefined;
 }

@@ -44,6 +44,7 @@ export class Incarnation {
   /** Promises that were on their way when it was told to end. */
   #suspects: readonly AnyActor[] = [];
   #onChange: (() => void) | undefined;
+  readonly #abandoned = Promise.withResolvers<StartFailure>();
 
   constructor(options: IncarnationOptions) {
     this.number = options.number;
@@ -114,23 +115,24 @@ export class Incarnation {
     const { spec, environment } = this.#options;
     const nested = nestedOf(actor);
     if (!nested && !spec.ready) return undefined;
-    const { promise: late, resolve: onLate } = Promise.withResolvers<'late'>();
-    const timer =
-      spec.startTimeoutMs === undefined
-        ? undefined
-        : environment.clock.setTimeout(() => onLate('late'), spec.startTimeoutMs);
-    const outcome = await Promise.race([late, this.#readiness(actor, nested?.settled)]);
+    const { startTimeoutMs } = spec;
+    const late = (): void =>
+      this.abandonStart(new SupervisorError('start_timeout', `"${spec.id}" not ready in ${startTimeoutMs} ms`));
+    const timer = startTimeoutMs === undefined ? undefined : environment.clock.setTimeout(late, startTimeoutMs);
+    const outcome = await Promise.race([this.#abandoned.promise, this.#readiness(actor, nested?.settled)]);
     if (timer !== undefined) environment.clock.clearTimeout(timer);
     this.#onChange = undefined;
     if (outcome === 'ready') return undefined;
     if (outcome === 'ended') return this.#failure() ?? { cause: new SupervisorError('ended_before_ready', spec.id) };
-    if (outcome !== 'late') {
-      await this.stop(spec.shutdown);
-      return outcome;
-    }
-    // A supervisor that still starts serves no request to stop.
-    await (nested ? this.kill() : this.stop(spec.shutdown));
-    return { cause: new SupervisorError('start_timeout', `"${spec.id}" not ready in ${spec.startTimeoutMs} ms`) };
+    // A supervisor that still starts serves no request to stop; but it can give up, and then it ends.
+    nested?.abandonStart(outcome.cause);
+    await this.stop(spec.shutdown);
+    return outcome;
+  }
+
+  /** Makes a start fail that still waits for readiness; the child is stopped as its spec says. */
+  abandonStart(cause: unknown): void {
+    this.#abandoned.resolve({ cause });
   }
 
   async #readiness(actor: AnyActor, settled: Promise<void> | undefined): Promise<'ready' | 'ended' | StartFailure> {

@@ -1,8 +1,9 @@
+import { nextTurn } from '../kernel/clock.ts';
 import { backoffMs } from './backoff.ts';
-import { type ChildRecord, newRecord, type Retry } from './child-record.ts';
+import { type ChildRecord, cancelRetry, newRecord, type Retry } from './child-record.ts';
 import { type Exit, reasonOf } from './exit.ts';
-import { Incarnation, type StartOutcome } from './incarnation.ts';
-import { Mailbox, nextTurn } from './mailbox.ts';
+import { Incarnation, type StartFailure, type StartOutcome } from './incarnation.ts';
+import { Mailbox } from './mailbox.ts';
 import type { Report } from './report.ts';
 import { type Decision, decide, type SupervisorEvent } from './restart-decision.ts';
 import type { RestartTimes } from './restart-window.ts';
@@ -34,6 +35,7 @@ export class Keeper {
   #exit: Exit | undefined;
   #restartTimes: RestartTimes = [];
   #starting: Incarnation | undefined;
+  #abandoned: StartFailure | undefined;
 
   /** @param onExit called once when the supervisor has ended by itself or on request, not when it was killed */
   constructor(options: CheckedOptions, environment: Environment, onExit: (exit: Exit) => void = () => {}) {
@@ -84,6 +86,12 @@ export class Keeper {
     return promise;
   }
 
+  /** Makes the first start fail, if it still goes on: what has started is stopped again. */
+  abandonStart(cause: unknown): void {
+    this.#abandoned = { cause };
+    this.#starting?.abandonStart(cause);
+  }
+
   /** Ends at once and takes all children along. The promise waits for what they held outside. */
   async kill(exit: Exit = { kind: 'killed' }): Promise<void> {
     if (this.#exit) return;
@@ -130,7 +138,7 @@ export class Keeper {
       for (const spec of this.options.specs) this.children.set(spec.id, newRecord(spec, spec.input));
     }
     for (const record of this.children.values()) {
-      const outcome = await this.launch(record);
+      const outcome = this.#abandoned ?? (await this.launch(record));
       if (this.#exit) return;
       if ('cause' in outcome) return this.#end({ kind: 'error', error: failedToStart(record.spec.id, outcome.cause) });
     }
@@ -146,7 +154,7 @@ export class Keeper {
       environment: this.#environment,
       onExit: () => this.#mailbox.post({ type: 'exit', record, life }),
     });
-    cancelRetry(record, this.#environment);
+    cancelRetry(record, this.#environment.clock);
     this.#starting = life;
     const outcome = await life.start();
     this.#starting = undefined;
@@ -170,7 +178,7 @@ export class Keeper {
 
   /** Stops a child if it runs, and cancels its retry. It costs no restart, however it ends. */
   async halt(record: ChildRecord): Promise<void> {
-    cancelRetry(record, this.#environment);
+    cancelRetry(record, this.#environment.clock);
     const { life } = record;
     if (life) {
       const exit = await life.stop(record.spec.shutdown);
@@ -247,7 +255,7 @@ export class Keeper {
     record.retry = retry;
     const post = (): void => this.#mailbox.post({ type: 'retry', record, retry });
     if (!backoff) {
-      void nextTurn().then(post);
+      nextTurn(post);
       return;
     }
     if (this.#monotonicMs() - record.startedAtMs >= backoff.maxMs && retry.counted) record.attempt = 0;
@@ -272,7 +280,7 @@ export class Keeper {
 
   #close(exit: Exit): void {
     this.#exit = exit;
-    for (const record of this.children.values()) cancelRetry(record, this.#environment);
+    for (const record of this.children.values()) cancelRetry(record, this.#environment.clock);
     this.#settled.resolve();
   }
 
@@ -289,9 +297,4 @@ export class Keeper {
   #monotonicMs(): number {
     return this.#environment.clock.monotonicMs();
   }
-}
-
-function cancelRetry(record: ChildRecord, { clock }: Environment): void {
-  if (record.retry?.timer !== undefined) clock.clearTimeout(record.retry.timer);
-  record.retry = undefined;
 }

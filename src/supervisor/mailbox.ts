@@ -1,3 +1,5 @@
+import { nextTurn } from '../kernel/clock.ts';
+
 /** After this many messages the event loop gets a turn, so that a storm of restarts starves nobody. */
 const MESSAGES_PER_TURN_MAX = 100;
 
@@ -29,7 +31,7 @@ export class Mailbox<T> {
       this.#waiting = [];
       for (const message of batch) {
         if (++this.#servedThisTurn > MESSAGES_PER_TURN_MAX) {
-          await nextTurn();
+          await new Promise<void>(nextTurn);
           this.#servedThisTurn = 1;
         }
         await this.#serve(message);
@@ -37,9 +39,4 @@ export class Mailbox<T> {
     }
     this.#serving = false;
   }
-}
-
-/** Lets the event loop take one turn. No timer: it passes no time on a virtual clock. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -8,6 +8,8 @@ export interface Nested {
   /** Resolves when all its children have started, or when it has ended. Never rejects. */
   readonly settled: Promise<void>;
   readonly exit: Exit | undefined;
+  /** Gives up a start that still goes on: what has started is stopped again. */
+  abandonStart(cause: unknown): void;
   children(): readonly TreeNode[];
 }
 

@@ -46,6 +46,7 @@ export function supervisorLogic(check: () => CheckedOptions): SupervisorLogic {
         get exit() {
           return keeper.exit;
         },
+        abandonStart: (cause) => keeper.abandonStart(cause),
         children: () => [...keeper.children.values()].map(treeNode),
       });
     },

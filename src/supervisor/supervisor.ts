@@ -37,7 +37,7 @@ export type { Report, ReportListener } from './report.ts';
 export type { ChildCounts, ChildInfo } from './supervisor-calls.ts';
 export { SupervisorError, type SupervisorErrorCode } from './supervisor-error.ts';
 export type { SupervisorLogic } from './supervisor-logic.ts';
-export type { DynamicSupervisorOptions, Strategy, SupervisorOptions } from './supervisor-options.ts';
+export type { DynamicSupervisorOptions, Environment, Strategy, SupervisorOptions } from './supervisor-options.ts';
 export { type ThreadOptions, threadActor } from './thread-host.ts';
 export type { TreeNode } from './tree.ts';
 
@@ -81,26 +81,29 @@ export interface DynamicSupervisor extends Omit<Supervisor, 'startChild'> {
   startChild(...input: [input?: unknown]): Promise<AnyActorRef>;
 }
 
+/** The world of a tree, and a way to give up its start. */
+export interface RootOptions extends Partial<Environment> {
+  /** When it aborts before all children have started, the start fails with its reason as the last cause. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Starts a supervisor at the root of a tree.
- * @param environment `clock` and `onReport` hold for the whole tree; `random` is for the jitter of backoffs
+ * @param root `clock` and `onReport` hold for the whole tree; `random` is for the jitter of backoffs
  * @returns its handle, when all children have started
  * @throws {SupervisorError} for options that do not fit; `failed_to_start_child` when a child did not start (those
  *   before it are stopped again)
  */
-export async function startSupervisor(
-  options: SupervisorOptions,
-  environment: Partial<Environment> = {},
-): Promise<Supervisor> {
-  return supervisorHandle(await startRoot(checkOptions(options), environment));
+export async function startSupervisor(options: SupervisorOptions, root: RootOptions = {}): Promise<Supervisor> {
+  return supervisorHandle(await startRoot(checkOptions(options), root));
 }
 
 /** As {@link startSupervisor}, for a dynamic supervisor. It starts without children. */
 export async function startDynamicSupervisor(
   options: DynamicSupervisorOptions,
-  environment: Partial<Environment> = {},
+  root: RootOptions = {},
 ): Promise<DynamicSupervisor> {
-  return dynamicHandle(await startRoot(checkDynamicOptions(options), environment));
+  return dynamicHandle(await startRoot(checkDynamicOptions(options), root));
 }
 
 /** The logic of a supervisor below another: `{ id, type: 'supervisor', start: () => supervisor({ … }) }`. */
@@ -113,9 +116,13 @@ export function dynamicSupervisor(options: DynamicSupervisorOptions): Supervisor
   return supervisorLogic(() => checkDynamicOptions(options));
 }
 
-async function startRoot(options: CheckedOptions, environment: Partial<Environment>): Promise<Keeper> {
+async function startRoot(options: CheckedOptions, { signal, ...environment }: RootOptions): Promise<Keeper> {
   const keeper = new Keeper(options, { ...defaultEnvironment, ...defined(environment) });
+  const abandon = (): void => keeper.abandonStart(signal?.reason);
+  if (signal?.aborted) abandon();
+  signal?.addEventListener('abort', abandon);
   await keeper.settled;
+  signal?.removeEventListener('abort', abandon);
   if (keeper.exit?.kind === 'error') throw keeper.exit.error;
   return keeper;
 }

@@ -1,4 +1,4 @@
-import type { Clock, TimerHandle } from '../kernel/clock.ts';
+import { type Clock, nextTurn, type TimerHandle } from '../kernel/clock.ts';
 
 interface VirtualTimer {
   readonly dueMs: number;
@@ -86,7 +86,7 @@ export class VirtualClock implements Clock {
   /** Lets no time pass, but all that is under way come to rest. */
   async settle(): Promise<void> {
     for (let turn = 0; turn < TURNS_MAX; turn++) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise<void>(nextTurn);
       if (!process.getActiveResourcesInfo().includes('Immediate')) return;
     }
     throw new Error(`the event loop did not come to rest in ${TURNS_MAX} turns`);

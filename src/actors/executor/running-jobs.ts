@@ -34,6 +34,8 @@ interface Entry {
   reported: boolean;
   /** The store has confirmed or refused the outcome. */
   settled: boolean;
+  /** A beat has left it out because its outcome was on the way. */
+  skippedOnce: boolean;
   /** The handler has really returned. */
   returned: boolean;
   /** Resolves when the outcome is known or the job disowned. */
@@ -57,20 +59,31 @@ export class RunningJobs {
     return this.#entries.size;
   }
 
-  /** What a beat lists: every attempt that is still ours. */
+  /**
+   * What a beat lists: every attempt that is ours and not settled. One whose outcome went out since the beat before is
+   * left out once, for it is most likely settled by now; a store that is slow is told of it by the next beat.
+   */
   refs(): Required<RunRef>[] {
-    return [...this.#entries.values()].filter(({ disowned }) => !disowned).map(({ work }) => refOf(work));
+    const listed: Required<RunRef>[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.disowned || entry.settled) continue;
+      if (!entry.reported || entry.skippedOnce) listed.push(refOf(entry.work));
+      else entry.skippedOnce = true;
+    }
+    return listed;
   }
 
   /** Starts a claimed job. One that runs already, the same (id, run), is not started again. */
   start(work: ClaimedWork): void {
-    if (this.#entries.has(work.id)) return;
+    // A deaf handler of an earlier run may still be here; that one is another attempt.
+    const key = keyOf(work);
+    if (this.#entries.has(key)) return;
     const definition = this.#world.definitions.get(work.type);
     const entry: Entry = {
       ...{ work, abort: new AbortController(), over: Promise.withResolvers<void>() },
-      ...{ disowned: false, reported: false, settled: false, returned: false },
+      ...{ disowned: false, reported: false, settled: false, skippedOnce: false, returned: false },
     };
-    this.#entries.set(work.id, entry);
+    this.#entries.set(key, entry);
     if (definition?.run === undefined) {
       entry.returned = true;
       this.#report(entry, { outcome: 'release' });
@@ -93,8 +106,8 @@ export class RunningJobs {
 
   /** The store has dealt with these outcomes. */
   confirm(reports: readonly OutcomeReport[]): void {
-    for (const { id } of reports) {
-      const entry = this.#entries.get(id);
+    for (const { id, run = 0 } of reports) {
+      const entry = this.#entries.get(keyOf({ id, run }));
       if (entry === undefined) continue;
       entry.settled = true;
       if (!entry.returned) {
@@ -107,12 +120,13 @@ export class RunningJobs {
 
   /** The job is not ours any more: its handler's signal aborts and what it returns is dropped. */
   disown(id: string, reason: Extract<AbortReason, 'cancelled' | 'lost'>): void {
-    const entry = this.#entries.get(id);
-    if (entry === undefined || entry.disowned || entry.reported) return;
-    entry.disowned = true;
-    entry.abort.abort(reason);
-    entry.over.resolve();
-    this.#freeIfDone(entry);
+    for (const entry of this.#open()) {
+      if (entry.work.id !== id) continue;
+      entry.disowned = true;
+      entry.abort.abort(reason);
+      entry.over.resolve();
+      this.#freeIfDone(entry);
+    }
   }
 
   /** Aborts every signal; what the handlers return still counts. */
@@ -156,7 +170,7 @@ export class RunningJobs {
 
   #freeIfDone(entry: Entry): void {
     if (!entry.returned || !(entry.settled || entry.disowned)) return;
-    if (this.#entries.get(entry.work.id) === entry && this.#entries.delete(entry.work.id)) this.#world.onFree();
+    if (this.#entries.delete(keyOf(entry.work))) this.#world.onFree();
   }
 
   #context(entry: Entry) {
@@ -177,6 +191,7 @@ export class RunningJobs {
   }
 }
 
+const keyOf = ({ id, run }: { id: string; run: number }): string => `${id}:${run}`;
 const refOf = ({ id, attempt, run }: ClaimedWork): Required<RunRef> => ({ id, attempt, run });
 
 const msOf = (text: string): number => parseTime(text) ?? 0;

@@ -22,11 +22,18 @@ export interface ControlDeskWorld {
 }
 
 /** The control subjects that are served, as `<kind>.<verb>`. */
-export const CONTROL_VERBS = ['queue.list', 'schedule.list', 'node.list', 'node.tree', 'node.types'] as const;
+export const CONTROL_VERBS = [
+  'queue.list',
+  'schedule.list',
+  'node.list',
+  'node.tree',
+  'node.types',
+  'rejected.list',
+] as const;
 
 const treeRequest = object({ node: optional(string({ max: 64, accept: isToken, what: 'a node name' })) });
 
-/** Serves `ctl.queue.list`, `ctl.schedule.list`, `ctl.node.list|tree|types`. */
+/** Serves `ctl.queue.list`, `ctl.schedule.list`, `ctl.node.list|tree|types`, `ctl.rejected.list`. */
 export class ControlDesk {
   readonly #world: ControlDeskWorld;
 
@@ -51,6 +58,9 @@ export class ControlDesk {
         return answer(message, { types: await this.#types() });
       case 'node.tree':
         return answer(message, await this.#tree(readRequest(body, treeRequest).node));
+      case 'rejected.list':
+        // Only the durable intake rejects what nobody waits for, and there is none yet.
+        return answer(message, { rejected: [] });
       case undefined: {
         const text = `"${name}" is no control verb; there are ${CONTROL_VERBS.join(', ')}`;
         throw new RotaError('invalid_request', text, { issues: [{ path: 'subject', message: text }] });

@@ -1,10 +1,10 @@
 import type { NewJob } from '../../job/job.ts';
 import { checkArgs, type JobRequest, newJob, requestFaultCode, traceparentText } from '../../job/job-request.ts';
-import { Issues } from '../../kernel/check.ts';
+import { ISSUES_MAX, Issues } from '../../kernel/check.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { RotaError } from '../../kernel/error.ts';
 import { type IdSource, isToken } from '../../kernel/identity.ts';
-import type { Message } from '../../messaging/bus.ts';
+import type { Bus, Headers, Message } from '../../messaging/bus.ts';
 import { readEnqueue } from '../../messaging/contract/enqueue.ts';
 import { jobView } from '../../messaging/contract/job-view.ts';
 import { answer } from '../../messaging/reply.ts';
@@ -35,7 +35,7 @@ export class EnqueueDesk {
   async serve(message: Message): Promise<void> {
     const queue = await this.#queueOf(message.subject);
     const body = readEnqueue(message.body.value);
-    const traceparent = traceparentText(message.headers.traceparent);
+    const traceparent = traceparentText(headerOf(message.headers, 'traceparent'));
     const build = (request: JobRequest, path: string): Promise<Built> =>
       this.#build(request, { queue, traceparent, path });
     switch (body.kind) {
@@ -109,12 +109,18 @@ export class EnqueueDesk {
   }
 }
 
+/** A header by its name in lower case, however its sender writes it. */
+function headerOf(headers: Headers, name: string): string | undefined {
+  for (const [key, value] of Object.entries(headers)) if (key.toLowerCase() === name) return value;
+  return undefined;
+}
+
 /** All jobs, or the first refusal with everybody's issues. */
 function jobsOf(built: readonly Built[]): NewJob[] {
   const errors = built.flatMap((entry) => ('error' in entry ? [entry.error] : []));
   const [first] = errors;
   if (first !== undefined) {
-    throw new RotaError(first.code, first.message, { issues: errors.flatMap(({ issues }) => issues) });
+    throw new RotaError(first.code, first.message, { issues: errors.flatMap(({ issues }) => issues).slice(0, ISSUES_MAX) });
   }
   return built.flatMap((entry) => ('job' in entry ? [entry.job] : []));
 }

@@ -71,7 +71,10 @@ export class JobDesk {
 
   async #list(message: Message): Promise<void> {
     const bytesMax = this.#world.bus.payloadBytesMax - REPLY_FRAME_BYTES;
-    const page = await this.#world.store.ask('list', { ...readList(message.body.value), bytesMax });
+    const options = { ...readList(message.body.value), bytesMax };
+    const page = await this.#world.store.ask('list', options).catch((error: unknown) => {
+      throw options.cursor !== undefined && isInvalid(error) ? badCursor(error) : error;
+    });
     answer(message, { jobs: page.jobs.map(jobView), cursor: page.cursor });
   }
 
@@ -114,6 +117,14 @@ export class JobDesk {
       if (done === 0) return count;
     }
   }
+}
+
+const isInvalid = (error: unknown): error is RotaError => error instanceof RotaError && error.code === 'invalid_request';
+
+/** Only the store can tell that a cursor is none of its own. */
+function badCursor(cause: RotaError): RotaError {
+  const { message } = cause;
+  return new RotaError('invalid_request', message, { issues: [{ path: 'cursor', message }], cause });
 }
 
 function notFound(id: string): RotaError {

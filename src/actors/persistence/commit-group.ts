@@ -20,8 +20,28 @@ export interface CommitGroupWorld {
   onFailure(error: unknown): void;
 }
 
-/** Requests that one transaction takes at most. What came later waits for the next. */
-const GROUP_MAX = 2_000;
+/** Rows that one transaction touches, roughly, before the rest waits for the next: others must get their turn. */
+const GROUP_ROWS_MAX = 5_000;
+
+/** About how many rows a request touches. */
+function weightOf(request: StoreRequest): number {
+  switch (request.verb) {
+    case 'insert':
+      return request.jobs.length;
+    case 'settle':
+      return request.outcomes.length;
+    case 'tick':
+      return request.ticks.length;
+    case 'claim':
+    case 'stage':
+    case 'rescue':
+    case 'prune':
+    case 'list':
+      return request.limit;
+    default:
+      return 1;
+  }
+}
 
 /**
  * Group commit: what arrives in one turn of the event loop, or while a transaction runs, becomes one transaction, and
@@ -67,11 +87,20 @@ export class CommitGroup {
     // One microtask later everything that came in the same turn is here.
     await undefined;
     while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, GROUP_MAX);
+      const group = this.#nextGroup();
       group.push(...this.#world.complete(group.map(({ request }) => request)));
       await this.#commit(group);
     }
     this.#busy = undefined;
+  }
+
+  #nextGroup(): Waiting[] {
+    let rows = 0;
+    const end = this.#waiting.findIndex(({ request }) => {
+      rows += weightOf(request);
+      return rows > GROUP_ROWS_MAX;
+    });
+    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : Math.max(1, end));
   }
 
   async #commit(group: readonly Waiting[]): Promise<void> {

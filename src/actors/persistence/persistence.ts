@@ -1,4 +1,4 @@
-import type { ClaimedJob } from '../../job/job.ts';
+import type { ClaimedJob, NewJob } from '../../job/job.ts';
 import type { JobFact } from '../../job/job-event.ts';
 import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
@@ -191,21 +191,23 @@ export class Persistence {
   /** The waiting claims that ride in the transaction which brings their queue work. */
   #claimsFor(requests: readonly StoreRequest[]): Waiting[] {
     if (this.#waiting.size === 0) return [];
-    const available = new Map<string, number>();
-    const add = (queue: string): void => {
-      available.set(queue, (available.get(queue) ?? 0) + 1);
+    const available = new Map<string, Map<string, number>>();
+    const add = ({ queue, type, state }: NewJob): void => {
+      if (state !== 'available') return;
+      const types = available.get(queue) ?? new Map<string, number>();
+      available.set(queue, types.set(type, (types.get(type) ?? 0) + 1));
     };
     for (const request of requests) {
-      if (request.verb === 'insert') for (const job of request.jobs) if (job.state === 'available') add(job.queue);
-      if (request.verb === 'tick') for (const { job } of request.ticks) if (job?.state === 'available') add(job.queue);
+      if (request.verb === 'insert') request.jobs.forEach(add);
+      if (request.verb === 'tick') for (const { job } of request.ticks) if (job !== null) add(job);
     }
-    return [...available].flatMap(([queue, jobs]) =>
-      this.#waiting.candidates(queue, jobs).map((claim) => this.#tryOf(claim)),
+    return [...available].flatMap(([queue, types]) =>
+      this.#waiting.candidates(queue, types).map((claim) => this.#tryOf(claim)),
     );
   }
 
   #wake(queue: string): void {
-    for (const claim of this.#waiting.candidates(queue, Number.MAX_SAFE_INTEGER)) this.#group.add(this.#tryOf(claim));
+    for (const claim of this.#waiting.candidates(queue)) this.#group.add(this.#tryOf(claim));
   }
 
   #tryOf(claim: WaitingClaim): Waiting {

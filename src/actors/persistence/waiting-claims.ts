@@ -11,6 +11,8 @@ export interface WaitingClaim {
 
 interface Entry extends WaitingClaim {
   timer: TimerHandle;
+  /** The same for claims that take the same types. */
+  appetite: string;
   /** A try is under way for it; it is not tried twice at once. */
   trying: boolean;
 }
@@ -41,6 +43,7 @@ export class WaitingClaims {
     }
     const entry: Entry = {
       ...claim,
+      appetite: claim.options.types?.toSorted().join(' ') ?? '*',
       trying: false,
       timer: this.#clock.setTimeout(() => {
         if (this.#remove(entry)) entry.answer([]);
@@ -52,18 +55,21 @@ export class WaitingClaims {
   }
 
   /**
-   * The claims to try again now that a queue has work: the first ones, until their limits add up to `jobs`. They stay
-   * parked until {@link settle} says what they got.
+   * The claims to try again now that a queue has work, in the order they came: those that take a type which is there,
+   * as long as the limits of those chosen before leave some of it. They stay parked until {@link settle} says what they
+   * got. One that is chosen in vain costs a look; one that is left out would wait for nothing.
+   * @param jobs how many there are by type; undefined: it is not known, so all are tried
    */
-  candidates(queue: string, jobs: number): WaitingClaim[] {
+  candidates(queue: string, jobs?: ReadonlyMap<string, number>): WaitingClaim[] {
     const chosen: Entry[] = [];
-    let room = 0;
+    const roomOf = new Map<string, number>();
     for (const entry of this.#byQueue.get(queue) ?? []) {
-      if (room >= jobs) break;
-      if (entry.trying) continue;
+      const { appetite, options } = entry;
+      const room = roomOf.get(appetite) ?? 0;
+      if (entry.trying || (jobs !== undefined && room >= eatable(jobs, options.types))) continue;
       entry.trying = true;
       chosen.push(entry);
-      room += entry.options.limit;
+      roomOf.set(appetite, room + options.limit);
     }
     return chosen;
   }
@@ -111,4 +117,11 @@ export class WaitingClaims {
     this.#size -= 1;
     return true;
   }
+}
+
+/** How many of the jobs a claim takes, were there no other. */
+function eatable(jobs: ReadonlyMap<string, number>, types: readonly string[] | undefined): number {
+  let sum = 0;
+  for (const type of types ?? jobs.keys()) sum += jobs.get(type) ?? 0;
+  return sum;
 }

@@ -1,10 +1,11 @@
+import { isTooLarge } from '../../job/job-fields.ts';
 import { type Check, Issues, object } from '../../kernel/check.ts';
 import { RotaError, type WireErrorCode } from '../../kernel/error.ts';
 
 /**
  * Reads a request body through a check.
  * @param code what a faulty body is answered with
- * @throws RotaError with that code, every fault with its path
+ * @throws RotaError with that code, or `too_large` where something is over its size; every fault with its path
  */
 export function readRequest<T>(body: unknown, check: Check<T>, code: WireErrorCode = 'invalid_request'): T {
   const issues = new Issues();
@@ -12,7 +13,7 @@ export function readRequest<T>(body: unknown, check: Check<T>, code: WireErrorCo
   if (read !== undefined) return read;
   const first = issues.list[0];
   const where = first === undefined || first.path === '' ? 'the request' : first.path;
-  throw new RotaError(code, `${where} ${first?.message ?? 'is not valid'}`, { issues: issues.list });
+  throw new RotaError(isTooLarge(issues) ? 'too_large' : code, `${where} ${first?.message ?? 'is not valid'}`, { issues: issues.list });
 }
 
 /** A body without fields. */

@@ -5,6 +5,7 @@ import type { Outcome } from '../../job/outcome.ts';
 import {
   arrayOf,
   at,
+  boolean,
   type Check,
   duration,
   Issues,
@@ -66,11 +67,9 @@ export const progressRequest = object({ worker, ...runFields, progress: progress
 
 const OUTCOMES = ['complete', 'fail', 'snooze', 'cancel', 'discard', 'release'] as const;
 const reason = string({ min: 0, max: 1_000_000, what: 'a text' });
-const endSchedule: Check<true> = (value, path, issues) =>
-  value === true ? true : issues.add(path, 'must be true or left out');
 const anyValue: Check<{ it: unknown }> = (value) => ({ it: value });
 
-const common = { ...runFields, outcome: oneOf(OUTCOMES), endSchedule: optional(endSchedule) };
+const common = { ...runFields, outcome: oneOf(OUTCOMES), endSchedule: optional(boolean) };
 const shapes = {
   complete: object({ ...common, result: optional(anyValue) }),
   fail: object({
@@ -106,7 +105,7 @@ interface Input {
   issues: Issues;
 }
 
-type OutcomeRef = { id: string; attempt: number; run?: number; endSchedule?: true };
+type OutcomeRef = { id: string; attempt: number; run?: number; endSchedule?: boolean };
 
 function readOutcome(word: (typeof OUTCOMES)[number], input: Input): { outcome: Outcome; ref: OutcomeRef } | undefined {
   const { value, path, issues } = input;

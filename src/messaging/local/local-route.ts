@@ -210,7 +210,9 @@ export class LocalRoute implements Bus {
         this.#pending.settle(id, answerMessage(reply, answer.body, answer.headers ?? NO_HEADERS));
       };
       for (const { inbox } of receiversOf(fitting, groupOf, this.#nextOfGroup)) {
-        this.#turns.push(() => inbox.deliver({ subject, body, headers, reply, send }));
+        if (!this.#turns.push(() => inbox.deliver({ subject, body, headers, reply, send }))) {
+          throw new RotaError('overloaded', 'too many messages wait to be delivered in this process');
+        }
       }
     });
   }

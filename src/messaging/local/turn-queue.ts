@@ -1,6 +1,9 @@
 /** Deliveries in a row before the event loop gets a turn, so that actors that only talk to each other starve no timer. */
 const DELIVERIES_PER_TURN = 512;
 
+/** Deliveries that may wait; beyond it the next one is dropped. */
+const DELIVERIES_MAX = 262_144;
+
 /**
  * Runs deliveries one after the other, never inside the call that made them: in a microtask, and after
  * {@link DELIVERIES_PER_TURN} of them in a later turn of the event loop.
@@ -16,12 +19,18 @@ export class TurnQueue {
     this.#laterTurn = laterTurn;
   }
 
-  /** Takes a delivery, which must not throw. */
-  push(delivery: () => void): void {
+  /**
+   * Takes a delivery, which must not throw.
+   * @returns false when it was dropped because too many wait
+   */
+  push(delivery: () => void): boolean {
+    if (this.#queue.length >= DELIVERIES_MAX) return false;
     this.#queue.push(delivery);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    this.#schedule();
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      this.#schedule();
+    }
+    return true;
   }
 
   #schedule(): void {

@@ -18,6 +18,8 @@ export interface ConnectNatsOptions
 const TIMEOUT_MS_DEFAULT = 5_000;
 /** Between two tries of a first connect, in milliseconds. */
 const RETRY_MS = 100;
+/** How long one try of one server may take, also when reconnecting, in milliseconds. */
+const DIAL_TIMEOUT_MS = 10_000;
 /** Between two tries of a server during an outage, in milliseconds: a quarter of what it has lasted, within these. */
 const RECONNECT_MS_MIN = 100;
 const RECONNECT_MS_MAX = 2_000;
@@ -30,14 +32,15 @@ const RECONNECT_MS_MAX = 2_000;
  */
 export async function connectNats(options: ConnectNatsOptions): Promise<NatsBus> {
   const { clock, subjects, random, inboxPrefix, onError, timeoutMs = TIMEOUT_MS_DEFAULT } = options;
-  let lostAtMs = 0;
+  let lostAtMs: number | undefined;
   const natsOptions: NodeConnectionOptions = {
     ...natsConnectionOptions(options, () => {
-      const outageMs = clock.monotonicMs() - lostAtMs;
+      const outageMs = lostAtMs === undefined ? 0 : clock.monotonicMs() - lostAtMs;
       const waitMs = Math.min(Math.max(outageMs / 4, RECONNECT_MS_MIN), RECONNECT_MS_MAX);
       return Math.round(waitMs * (1 + random() / 2));
     }),
     noEcho: options.noEcho ?? false,
+    timeout: DIAL_TIMEOUT_MS,
   };
   const connection = await firstConnect(natsOptions, { ...options, timeoutMs });
   return new NatsBus(connection, {
@@ -48,41 +51,49 @@ export async function connectNats(options: ConnectNatsOptions): Promise<NatsBus>
     onDisconnect: () => {
       lostAtMs = clock.monotonicMs();
     },
+    onReconnect: () => {
+      lostAtMs = undefined;
+    },
   });
 }
 
+type FirstConnect = Required<Pick<ConnectNatsOptions, 'clock' | 'servers' | 'timeoutMs'>>;
+
 async function firstConnect(
   natsOptions: NodeConnectionOptions,
-  { clock, servers, timeoutMs }: ConnectNatsOptions & { timeoutMs: number },
+  { clock, servers, timeoutMs }: FirstConnect,
 ): Promise<NatsConnection> {
   const deadlineMs = clock.monotonicMs() + timeoutMs;
   let last: unknown;
   for (let leftMs = timeoutMs; leftMs > 0; leftMs = deadlineMs - clock.monotonicMs()) {
     try {
-      return await connectWithin(natsOptions, { clock, servers, timeoutMs: leftMs });
+      return await connectWithin(natsOptions, { clock, timeoutMs: leftMs });
     } catch (error) {
-      last = error;
+      // What a server said before says more than that the time then ran out.
+      if (last === undefined || !(error instanceof LateError)) last = error;
       if (error instanceof AuthorizationError) break;
     }
-    await sleep(clock, Math.min(RETRY_MS, deadlineMs - clock.monotonicMs()));
+    await sleep(clock, Math.max(Math.min(RETRY_MS, deadlineMs - clock.monotonicMs()), 0));
   }
   throw new RotaError('connection', `cannot connect to NATS at ${servers.join(', ')}: ${errorText(last)}`, {
     cause: last,
   });
 }
 
+class LateError extends Error {}
+
 /** One try of every server. A connection that comes too late is closed again. */
 function connectWithin(
   natsOptions: NodeConnectionOptions,
-  { clock, timeoutMs }: Pick<ConnectNatsOptions, 'clock' | 'servers'> & { timeoutMs: number },
+  { clock, timeoutMs }: Omit<FirstConnect, 'servers'>,
 ): Promise<NatsConnection> {
   return new Promise((resolve, reject) => {
     let late = false;
     const timer = clock.setTimeout(() => {
       late = true;
-      reject(new Error(`no server answered within ${Math.round(timeoutMs)} ms`));
+      reject(new LateError(`no server answered within ${Math.round(timeoutMs)} ms`));
     }, timeoutMs);
-    connect({ ...natsOptions, timeout: Math.max(Math.round(timeoutMs), 1) }).then(
+    connect(natsOptions).then(
       (connection) => {
         clock.clearTimeout(timer);
         if (late) connection.close().catch(() => {});

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import {
   type Authenticator,
   credsAuthenticator,
@@ -40,7 +42,8 @@ export function natsConnectionOptions(settings: NatsSettings, reconnectDelayMs: 
   const urls = settings.servers.map(readServer);
   const user = settings.user ?? urls.find(({ user }) => user !== undefined)?.user;
   const pass = settings.password ?? urls.find(({ password }) => password !== undefined)?.password;
-  const tls = settings.tls !== undefined || urls.some((url) => url.tls) ? { tls: { ...settings.tls } } : {};
+  const secure = settings.tls !== undefined || urls.some((url) => url.tls);
+  const tls = secure ? { tls: tlsOptions(settings.tls, urls) } : {};
   return {
     servers: urls.map(({ host }) => host),
     ...(settings.name === undefined ? {} : { name: settings.name }),
@@ -94,6 +97,23 @@ function fileReader(path: string): () => Uint8Array {
     }
     return last;
   };
+}
+
+/**
+ * nats.js hands these to Node as they are. For a server named by its address it gives Node no name to check, so that
+ * Node takes `localhost`: a certificate is then also right when it is one for an address that we were given.
+ */
+function tlsOptions(files: NatsSettings['tls'], urls: readonly ServerUrl[]): NodeConnectionOptions['tls'] & object {
+  const addresses = urls.map(({ host }) => new URL(`nats://${host}`).hostname.replace(/^\[|\]$/g, '')).filter(isIP);
+  const identity: Pick<ConnectionOptions, 'checkServerIdentity'> = {
+    checkServerIdentity(host, certificate) {
+      const refusal = checkServerIdentity(host, certificate);
+      if (refusal === undefined || host !== 'localhost') return refusal;
+      const fits = addresses.some((address) => checkServerIdentity(address, certificate) === undefined);
+      return fits ? undefined : refusal;
+    },
+  };
+  return { ...files, ...identity };
 }
 
 interface ServerUrl {

@@ -70,11 +70,11 @@ export class World {
   #lines: string[] = [];
   #sup: Supervisor | undefined;
 
-  async start(options: Partial<SupervisorOptions>): Promise<Supervisor> {
+  async start(options: Partial<SupervisorOptions>, signal?: AbortSignal): Promise<Supervisor> {
     open.push(this);
     this.#sup = await startSupervisor(
       { name: 'root', intensity: 10, ...options },
-      { clock: this.clock, random: () => 0.5, onReport: (report) => this.#note(report) },
+      { clock: this.clock, random: () => 0.5, onReport: (report) => this.#note(report), ...(signal && { signal }) },
     );
     return this.sup;
   }

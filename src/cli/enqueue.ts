@@ -1,0 +1,1 @@
+import type { EnqueueOptions } from '../client/client.ts';
