@@ -10,6 +10,7 @@ import { RotaClient } from './rota-client.ts';
 
 export { type ErrorCode, type Issue, RotaError } from '../kernel/error.ts';
 export type { JobView } from '../messaging/contract/job-view.ts';
+export type { EnqueueOptions } from '../job/definition.ts';
 export { JobFailed, WaitTimeout } from './client-errors.ts';
 export type { Enqueued } from './enqueue-batcher.ts';
 export type { ReceivedEvent } from './event-stream.ts';

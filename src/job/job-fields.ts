@@ -88,8 +88,7 @@ export const reference = object({ type: referencePart, id: referencePart });
 const TOO_LARGE = 'is too large';
 
 /** Whether something was over its size. */
-export const isTooLarge = (issues: Issues): boolean =>
-  issues.list.some(({ message }) => message.startsWith(TOO_LARGE));
+export const isTooLarge = (issues: Issues): boolean => issues.list.some(({ message }) => message.startsWith(TOO_LARGE));
 
 /** Whether a JSON value is within a size; records the issue otherwise. */
 export function jsonWithin(value: unknown, path: string, limit: { bytesMax: number; issues: Issues }): boolean {

@@ -1,17 +1,23 @@
 import { RotaError } from '../kernel/error.ts';
 
-/** What every adapter says in the same situation. */
+/** Any use of a bus after its close. The errors here are what every adapter says in the same situation. */
 export const busClosed = (): RotaError => new RotaError('closed', 'the bus is closed');
 
+/** A request that cannot be sent, or whose answer is lost with the connection. */
 export const noConnection = (): RotaError =>
   new RotaError('unavailable', 'no connection to the broker: the request was not sent, or its answer is lost');
 
+/** A request to a subject without a subscription. */
 export const nobodyServes = (subject: string): RotaError => new RotaError('unavailable', `nobody serves ${subject}`);
 
+/** A flush that cannot vouch for what was published; see PublishLedger. */
 export const notFlushed = (): RotaError =>
   new RotaError('unavailable', 'the connection to the broker is or was down, so what was published may be lost');
 
-/** @throws RotaError `too_large` */
+/**
+ * Refuses a body that is too large for a message.
+ * @throws RotaError `too_large`
+ */
 export function checkPayload(bytes: Uint8Array, payloadBytesMax: number): void {
   if (bytes.length <= payloadBytesMax) return;
   throw new RotaError('too_large', `the body has ${bytes.length} bytes; a message may have ${payloadBytesMax}`);

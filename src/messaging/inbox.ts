@@ -14,6 +14,7 @@ export interface Arrival {
   send: (answer: Envelope) => void;
 }
 
+/** What a subscription asked for, and what the adapter adds. */
 export interface InboxOptions {
   /** How many messages may be under way at once. */
   inboxMax?: number | undefined;

@@ -77,7 +77,7 @@ export class Executor implements Service {
       }),
       bus.subscribe(subjects.hint('cancel', queue), {}, (message) => {
         const hint = message.body.value as CancelHint;
-        if (hint.worker === worker) this.#jobs.disown(hint.id, 'cancelled');
+        if (hint.worker === worker) this.#jobs.disown(hint, 'cancelled');
       }),
     ];
     this.#armBeat();
@@ -150,12 +150,15 @@ export class Executor implements Service {
 
   async #beat(): Promise<void> {
     const { bus, subjects, queue, worker, node, beatMs, log } = this.#world;
-    const value = { worker, node, running: this.#jobs.refs() };
+    const running = this.#jobs.refs();
+    const value = { worker, node, running };
     try {
       const reply = await ask(bus, subjects.work(queue, 'beat'), { value, timeoutMs: beatMs });
       const { cancel, lost } = reply as BeatResult;
-      for (const { id } of cancel) this.#jobs.disown(id, 'cancelled');
-      for (const id of lost) this.#jobs.disown(id, 'lost');
+      // The answer is about the runs that this beat listed, whatever has come since.
+      const listed = (id: string): Required<RunRef>[] => running.filter((ref) => ref.id === id);
+      for (const { id } of cancel) for (const ref of listed(id)) this.#jobs.disown(ref, 'cancelled');
+      for (const id of lost) for (const ref of listed(id)) this.#jobs.disown(ref, 'lost');
     } catch (error) {
       // The handlers go on: the lease decides, and it is the store's clock that measures it.
       log.debug({ error: errorText(error) }, 'a beat got no answer');

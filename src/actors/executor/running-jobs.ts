@@ -48,6 +48,7 @@ interface Entry {
  */
 export class RunningJobs {
   readonly #world: RunningJobsWorld;
+  /** By (id, run): a deaf handler of an earlier run may still be here, and is another attempt. */
   readonly #entries = new Map<string, Entry>();
 
   constructor(world: RunningJobsWorld) {
@@ -73,11 +74,14 @@ export class RunningJobs {
     return listed;
   }
 
-  /** Starts a claimed job. One that runs already, the same (id, run), is not started again. */
+  /**
+   * Starts a claimed job. One that runs already, the same (id, run), is not started again. A run before it that is
+   * still open here was taken from us without our hearing of it.
+   */
   start(work: ClaimedWork): void {
-    // A deaf handler of an earlier run may still be here; that one is another attempt.
     const key = keyOf(work);
     if (this.#entries.has(key)) return;
+    for (const { work: earlier } of this.#open()) if (earlier.id === work.id) this.disown(earlier, 'lost');
     const definition = this.#world.definitions.get(work.type);
     const entry: Entry = {
       ...{ work, abort: new AbortController(), over: Promise.withResolvers<void>() },
@@ -97,7 +101,7 @@ export class RunningJobs {
       clock: this.#world.clock,
       onTimeout: () => entry.abort.abort('timeout' satisfies AbortReason),
     });
-    outcome.then((how) => this.#report(entry, how));
+    outcome.then((how) => this.#report(entry, isGivenUp(entry, how) ? { outcome: 'release' } : how));
     ended.then(() => {
       entry.returned = true;
       this.#freeIfDone(entry);
@@ -119,14 +123,13 @@ export class RunningJobs {
   }
 
   /** The job is not ours any more: its handler's signal aborts and what it returns is dropped. */
-  disown(id: string, reason: Extract<AbortReason, 'cancelled' | 'lost'>): void {
-    for (const entry of this.#open()) {
-      if (entry.work.id !== id) continue;
-      entry.disowned = true;
-      entry.abort.abort(reason);
-      entry.over.resolve();
-      this.#freeIfDone(entry);
-    }
+  disown(ref: { id: string; run: number }, reason: Extract<AbortReason, 'cancelled' | 'lost'>): void {
+    const entry = this.#entries.get(keyOf(ref));
+    if (entry === undefined || entry.disowned || entry.reported) return;
+    entry.disowned = true;
+    entry.abort.abort(reason);
+    entry.over.resolve();
+    this.#freeIfDone(entry);
   }
 
   /** Aborts every signal; what the handlers return still counts. */
@@ -193,6 +196,10 @@ export class RunningJobs {
 
 const keyOf = ({ id, run }: { id: string; run: number }): string => `${id}:${run}`;
 const refOf = ({ id, attempt, run }: ClaimedWork): Required<RunRef> => ({ id, attempt, run });
+
+/** A handler that throws because the stop aborted it has not failed: its attempt is handed back. */
+const isGivenUp = ({ abort }: Entry, how: Outcome): boolean =>
+  abort.signal.reason === ('stopping' satisfies AbortReason) && how.outcome === 'fail' && how.error.kind === 'error';
 
 const msOf = (text: string): number => parseTime(text) ?? 0;
 

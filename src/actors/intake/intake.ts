@@ -35,7 +35,7 @@ export function startIntake(world: IntakeWorld): Service {
   const store = storeClient(bus, subjects);
   const registry = new Registry({ store, clock, definitions, queues, livingMs });
   const waitRoom = new WaitRoom({ bus, subjects, store, clock, pollMs });
-  const enqueueDesk = new EnqueueDesk({ store, registry, clock, newId });
+  const enqueueDesk = new EnqueueDesk({ bus, store, registry, clock, newId });
   const jobDesk = new JobDesk({ store, bus, clock, waitRoom });
   const controlDesk = new ControlDesk({ bus, subjects, store, registry, clock, node });
 

@@ -119,7 +119,8 @@ export class JobDesk {
   }
 }
 
-const isInvalid = (error: unknown): error is RotaError => error instanceof RotaError && error.code === 'invalid_request';
+const isInvalid = (error: unknown): error is RotaError =>
+  error instanceof RotaError && error.code === 'invalid_request';
 
 /** Only the store can tell that a cursor is none of its own. */
 function badCursor(cause: RotaError): RotaError {

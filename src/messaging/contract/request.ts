@@ -13,7 +13,9 @@ export function readRequest<T>(body: unknown, check: Check<T>, code: WireErrorCo
   if (read !== undefined) return read;
   const first = issues.list[0];
   const where = first === undefined || first.path === '' ? 'the request' : first.path;
-  throw new RotaError(isTooLarge(issues) ? 'too_large' : code, `${where} ${first?.message ?? 'is not valid'}`, { issues: issues.list });
+  throw new RotaError(isTooLarge(issues) ? 'too_large' : code, `${where} ${first?.message ?? 'is not valid'}`, {
+    issues: issues.list,
+  });
 }
 
 /** A body without fields. */

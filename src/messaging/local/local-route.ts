@@ -25,12 +25,11 @@ import { TurnQueue } from './turn-queue.ts';
 /** `local`: what this process serves is reached without the broker. `broker`: everything goes through it. */
 export type Route = 'local' | 'broker';
 
+/** What a LocalRoute is made of. */
 export interface LocalRouteOptions {
   route: Route;
   clock: Clock;
   subjects: Subjects;
-  /** Calls a function in a later turn of the event loop. Default `setImmediate`; a simulation gives its own. */
-  laterTurn?: (fn: () => void) => void;
   /** Hears of a state listener that throws. */
   onError?: (error: unknown) => void;
 }
@@ -80,7 +79,7 @@ export class LocalRoute implements Bus {
     this.#options = options;
     this.#pending = new PendingRequests(options.clock);
     this.#signal = new StateSignal('down', options.onError);
-    this.#turns = new TurnQueue(options.laterTurn ?? setImmediate);
+    this.#turns = new TurnQueue(options.clock);
   }
 
   get state(): BusState {

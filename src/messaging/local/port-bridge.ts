@@ -15,6 +15,7 @@ export interface PortBridge {
   close(): void;
 }
 
+/** How a bridge tells what goes wrong. */
 export interface PortBridgeOptions {
   /** Hears of what the thread published or subscribed and the bus refused. */
   onError?: (error: unknown) => void;

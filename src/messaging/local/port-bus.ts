@@ -22,6 +22,7 @@ import { checkPattern, checkSubject } from '../subject-index.ts';
 import type { Subjects } from '../subjects.ts';
 import { type ArrivedItem, PortLink } from './port-link.ts';
 
+/** What a PortBus is made of. */
 export interface PortBusOptions {
   clock: Clock;
   subjects: Subjects;

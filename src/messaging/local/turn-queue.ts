@@ -1,22 +1,23 @@
+import type { Clock } from '../../kernel/clock.ts';
+
 /** Deliveries in a row before the event loop gets a turn, so that actors that only talk to each other starve no timer. */
-const DELIVERIES_PER_TURN = 512;
+const DELIVERIES_PER_TURN = 4_096;
 
 /** Deliveries that may wait; beyond it the next one is dropped. */
 const DELIVERIES_MAX = 262_144;
 
 /**
  * Runs deliveries one after the other, never inside the call that made them: in a microtask, and after
- * {@link DELIVERIES_PER_TURN} of them in a later turn of the event loop.
+ * {@link DELIVERIES_PER_TURN} of them from a timer, which costs about a tenth of the throughput.
  */
 export class TurnQueue {
-  readonly #laterTurn: (fn: () => void) => void;
+  readonly #clock: Clock;
   #queue: (() => void)[] = [];
   #scheduled = false;
   #budget = DELIVERIES_PER_TURN;
 
-  /** @param laterTurn calls a function in a later turn of the event loop; a simulation gives its own */
-  constructor(laterTurn: (fn: () => void) => void) {
-    this.#laterTurn = laterTurn;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /**
@@ -36,10 +37,10 @@ export class TurnQueue {
   #schedule(): void {
     if (this.#budget > 0) queueMicrotask(this.#run);
     else {
-      this.#laterTurn(() => {
+      this.#clock.setTimeout(() => {
         this.#budget = DELIVERIES_PER_TURN;
         this.#run();
-      });
+      }, 0);
     }
   }
 

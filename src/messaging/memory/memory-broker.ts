@@ -9,6 +9,7 @@ import type { Subjects } from '../subjects.ts';
 import { MemoryBus } from './memory-bus.ts';
 import { type LinkFaults, MemoryLink } from './memory-link.ts';
 
+/** What a simulated broker is made of. */
 export interface MemoryBrokerOptions {
   clock: Clock;
   /** Decides who of a group gets a message, and the faults. */
@@ -17,6 +18,7 @@ export interface MemoryBrokerOptions {
   payloadBytesMax?: number;
 }
 
+/** Who an endpoint is. */
 export interface MemoryConnectOptions {
   /** What faults and partitions call this endpoint; several may share a name. */
   name: string;

@@ -18,6 +18,7 @@ import { checkPattern, checkSubject } from '../subject-index.ts';
 import type { Subjects } from '../subjects.ts';
 import type { MemoryBroker, Receiver } from './memory-broker.ts';
 
+/** What its broker tells an endpoint. */
 export interface MemoryBusOptions {
   name: string;
   subjects: Subjects;

@@ -5,6 +5,7 @@ import type { Random } from '../../kernel/identity.ts';
 import { NatsBus, type NatsBusOptions } from './nats-bus.ts';
 import { type NatsSettings, natsConnectionOptions } from './nats-settings.ts';
 
+/** Where to connect, how, and what the bus needs then. */
 export interface ConnectNatsOptions
   extends NatsSettings,
     Omit<NatsBusOptions, 'inboxPrefix' | 'onDisconnect' | 'onReconnect'> {

@@ -29,6 +29,7 @@ import type { Subjects } from '../subjects.ts';
 import { contentOf, isNoResponders, natsPublishOptions } from './nats-message.ts';
 import { SendWindow } from './send-window.ts';
 
+/** What a NatsBus needs beside its connection. */
 export interface NatsBusOptions {
   subjects: Subjects;
   clock: Clock;

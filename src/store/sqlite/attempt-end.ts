@@ -17,7 +17,7 @@ export interface EndOptions {
 
 /**
  * Writes what `job/` decided about jobs. Completions that leave nothing but their state and time, most of all, are
- * gathered and written as one statement at {@link flush}: measured 1.5 µs a job instead of 2.3.
+ * gathered and written as one statement at {@link flush}: measured 1.7 µs a job instead of 2.7.
  */
 export class AttemptEnd {
   readonly #world: StoreWorld;

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { errorText, RotaError } from '../../kernel/error.ts';
-import { migrate } from './migrate.ts';
+import { checkVersion, migrate } from './migrate.ts';
 
 /** Where a store lives and how far it may grow. */
 export interface DatabaseOptions {
@@ -28,10 +28,12 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { timeout: ownerWaitMs, enableForeignKeyConstraints: false });
-    db.exec(`pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full;
+    db.exec('pragma locking_mode = exclusive');
+    checkVersion(db, path);
+    db.exec(`pragma journal_mode = wal; pragma synchronous = full;
       pragma wal_autocheckpoint = 1000; pragma journal_size_limit = 67108864; pragma cache_size = -32768;
       pragma temp_store = memory`);
-    migrate(db, path);
+    migrate(db);
     if (pagesMax !== undefined) db.exec(`pragma max_page_count = ${Math.trunc(pagesMax)}`);
     // The lock is taken by the first write, also when there was nothing to migrate.
     db.exec('begin immediate; commit');

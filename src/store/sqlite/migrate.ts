@@ -11,10 +11,10 @@ export const MIGRATIONS: readonly string[] = [jobs, workersAndNodes, schedules];
 const APPLICATION_ID = 0x526f7461;
 
 /**
- * Brings a database to the newest version, each step in a transaction of its own.
+ * Makes sure that a database is a store that this program can bring up to date, before anything of it is changed.
  * @throws RotaError `invalid_config` when it is newer than this program, or some other program's
  */
-export function migrate(db: DatabaseSync, path: string): void {
+export function checkVersion(db: DatabaseSync, path: string): void {
   const version = pragma(db, 'user_version');
   const application = pragma(db, 'application_id');
   const { tables } = db.prepare('select count(*) as tables from sqlite_schema').get() ?? {};
@@ -25,6 +25,11 @@ export function migrate(db: DatabaseSync, path: string): void {
     const versions = `is at version ${version}, this program knows ${MIGRATIONS.length}`;
     throw new RotaError('invalid_config', `the store ${path} ${versions}: it was written by a newer Rota`);
   }
+}
+
+/** Brings a checked database to the newest version, each step in a transaction of its own. */
+export function migrate(db: DatabaseSync): void {
+  const version = pragma(db, 'user_version');
   for (let next = version + 1; next <= MIGRATIONS.length; next++) {
     db.exec('begin immediate');
     try {

@@ -1,0 +1,105 @@
+import { packageVersion } from '../app/version.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { nearest, readArguments } from './arguments.ts';
+import { type CliWorld, systemWorld } from './cli-world.ts';
+import { type Command, EXIT } from './command.ts';
+import { doctor } from './doctor.ts';
+import { enqueue } from './enqueue.ts';
+import { tellFailure } from './failure.ts';
+import { commandHelp, generalHelp } from './help.ts';
+import { jobs } from './jobs.ts';
+import { nodes } from './nodes.ts';
+import { Output } from './output.ts';
+import { queues } from './queues.ts';
+import { schedules } from './schedules.ts';
+import { start } from './start.ts';
+import { tree } from './tree.ts';
+import { UsageError } from './usage-error.ts';
+import { watch } from './watch.ts';
+
+/** Every command, in the order of the help text. */
+export const COMMANDS: readonly Command[] = [
+  start,
+  enqueue,
+  watch,
+  jobs,
+  schedules,
+  queues,
+  nodes,
+  tree,
+  doctor,
+] as readonly Command[];
+
+/**
+ * The program: does what the command line says and ends the process with the exit code.
+ * @param argv the words after `rota`
+ */
+export async function main(argv: string[]): Promise<void> {
+  // Whoever read our output has seen enough; a node goes on without.
+  const brokenPipe = (error: NodeJS.ErrnoException): void => {
+    if (error.code === 'EPIPE' && argv[0] !== 'start') process.exit(EXIT.ok);
+    if (error.code !== 'EPIPE') throw error;
+  };
+  process.stdout.on('error', brokenPipe);
+  process.stderr.on('error', brokenPipe);
+  const code = await runCli(argv, systemWorld(systemClock));
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+  // Not left to the event loop: a handler that hears of no abort, or a config that left something open, would keep it.
+  process.exit(code);
+}
+
+/**
+ * Does what a command line says.
+ * @returns the exit code; never rejects
+ */
+export async function runCli(argv: readonly string[], world: CliWorld): Promise<number> {
+  const out = new Output(world);
+  try {
+    return await run(argv, world, out);
+  } catch (error) {
+    return tellFailure(error, out, { json: argv.includes('--json'), stack: wantsStack(argv, world.env) });
+  }
+}
+
+async function run(argv: readonly string[], world: CliWorld, out: Output): Promise<number> {
+  const [word, ...rest] = argv;
+  if (word === undefined) {
+    out.note(generalHelp(COMMANDS));
+    return EXIT.usage;
+  }
+  if (word === '--version' || word === '-v' || word === 'version') {
+    out.line(packageVersion());
+    return EXIT.ok;
+  }
+  if (word === '--help' || word === '-h' || word === 'help') {
+    const [about] = rest;
+    out.line(about === undefined ? generalHelp(COMMANDS) : commandHelp(commandNamed(about)));
+    return EXIT.ok;
+  }
+  const command = commandNamed(word);
+  const { flags, settings, positionals, help } = readArguments(command, rest);
+  if (help) {
+    out.line(commandHelp(command));
+    return EXIT.ok;
+  }
+  return command.run({ flags, settings, positionals, json: flags.json === true, out, world });
+}
+
+function commandNamed(word: string): Command {
+  const command = COMMANDS.find(({ name }) => name === word);
+  if (command !== undefined) return command;
+  const hint = '"rota help" lists the commands';
+  if (word.startsWith('-')) throw new UsageError(`${word} stands before the command`, 'write rota COMMAND [FLAGS]');
+  const near = nearest(
+    word,
+    COMMANDS.map(({ name }) => name),
+  );
+  throw new UsageError(`"${word}" is no command${near === undefined ? '' : `; did you mean "${near}"?`}`, hint);
+}
+
+/** Stacks are for whoever asked for `debug` or `trace`; the line need not be well-formed for that. */
+function wantsStack(argv: readonly string[], env: CliWorld['env']): boolean {
+  const at = argv.findIndex((word) => word === '--log-level' || word.startsWith('--log-level='));
+  const level = at < 0 ? env.ROTA_LOG_LEVEL : (argv[at]?.split('=')[1] ?? argv[at + 1]);
+  return level === 'debug' || level === 'trace';
+}

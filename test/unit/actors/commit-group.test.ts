@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import { CommitGroup, type Waiting } from '../../../src/actors/persistence/commit-group.ts';
+import type { JobFact } from '../../../src/job/job-event.ts';
+import type { JobStore, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
+
+const get = (id: string): StoreRequest => ({ verb: 'get', ids: [id] });
+const inserts = (jobs: number): StoreRequest => ({ verb: 'insert', jobs: Array.from({ length: jobs }) as never });
+
+/** A store that records its groups and commits when it is told to. */
+class FakeStore {
+  readonly groups: (readonly StoreRequest[])[] = [];
+  readonly #gates: PromiseWithResolvers<StoreReply[]>[] = [];
+  readonly store = {
+    perform: (requests: readonly StoreRequest[]) => {
+      this.groups.push(requests);
+      const gate = Promise.withResolvers<StoreReply[]>();
+      this.#gates.push(gate);
+      return gate.promise;
+    },
+  } as unknown as JobStore;
+
+  commit(replies?: StoreReply[]): void {
+    const index = this.groups.length - this.#gates.length;
+    const answers = this.groups[index]?.map((_, at): StoreReply => ({ ok: true, answer: at, facts: [] }));
+    this.#gates.shift()?.resolve(replies ?? answers ?? []);
+  }
+
+  fail(error: Error): void {
+    this.#gates.shift()?.reject(error);
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function setup(complete: () => Waiting[] = () => []) {
+  const fake = new FakeStore();
+  const facts: JobFact[] = [];
+  const failures: unknown[] = [];
+  const group = new CommitGroup({
+    store: fake.store,
+    complete,
+    onFacts: (told) => facts.push(...told),
+    onFailure: (error) => failures.push(error),
+  });
+  return { fake, facts, failures, group };
+}
+
+describe('group commit', () => {
+  test('what comes in one turn is one group, answered after the commit in order', async () => {
+    const { fake, group } = setup();
+    const answers = Promise.all([group.perform(get('a')), group.perform(get('b'))]);
+    await turn();
+    expect(fake.groups).toEqual([[get('a'), get('b')]]);
+    fake.commit();
+    expect(await answers).toEqual([0, 1]);
+  });
+
+  test('what comes during a commit is the next group', async () => {
+    const { fake, group } = setup();
+    const first = group.perform(get('a'));
+    await turn();
+    const rest = [group.perform(get('b')), group.perform(get('c'))];
+    await turn();
+    expect(fake.groups).toHaveLength(1);
+    fake.commit();
+    await first;
+    await turn();
+    expect(fake.groups[1]).toEqual([get('b'), get('c')]);
+    fake.commit();
+    await Promise.all(rest);
+    await group.idle();
+  });
+
+  test('a group is bounded by rows, and one request larger than the bound goes alone', async () => {
+    const { fake, group } = setup();
+    const all = [inserts(1_000), inserts(6_000), inserts(4_000), inserts(1_000), inserts(1)].map((request) =>
+      group.perform(request),
+    );
+    for (let commits = 0; commits < 4; commits += 1) {
+      await turn();
+      fake.commit();
+    }
+    await Promise.all(all);
+    expect(fake.groups.map((requests) => requests.length)).toEqual([1, 1, 2, 1]);
+  });
+
+  test('a refusal is its requester’s alone', async () => {
+    const { fake, group } = setup();
+    const answers = Promise.allSettled([group.perform(get('a')), group.perform(get('b'))]);
+    await turn();
+    const refusal = { code: 'conflict' as const, message: 'no' };
+    fake.commit([
+      { ok: false, error: refusal },
+      { ok: true, answer: 'fine', facts: [] },
+    ]);
+    expect(await answers).toMatchObject([
+      { status: 'rejected', reason: refusal },
+      { status: 'fulfilled', value: 'fine' },
+    ]);
+  });
+
+  test('a failed group fails everybody in it and the next goes on', async () => {
+    const { fake, failures, group } = setup();
+    const failed = Promise.allSettled([group.perform(get('a')), group.perform(get('b'))]);
+    await turn();
+    fake.fail(new Error('disk full'));
+    expect((await failed).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(failures).toHaveLength(1);
+    const next = group.perform(get('c'));
+    await turn();
+    fake.commit();
+    expect(await next).toBe(0);
+  });
+
+  test('facts are told before the answers, and completions ride along', async () => {
+    const told: string[] = [];
+    const extra: Waiting = { request: get('waiting claim'), resolve: () => told.push('claim'), reject: () => {} };
+    let once = [extra];
+    const { fake, facts, group } = setup(() => once.splice(0));
+    once = [extra];
+    const answer = group.perform(get('a')).then(() => told.push(`answer after ${facts.length} facts`));
+    await turn();
+    expect(fake.groups[0]).toEqual([get('a'), get('waiting claim')]);
+    const fact = { what: 'inserted' } as JobFact;
+    fake.commit([
+      { ok: true, answer: null, facts: [fact] },
+      { ok: true, answer: [], facts: [] },
+    ]);
+    await answer;
+    expect(told).toEqual(['claim', 'answer after 1 facts']);
+  });
+});
