@@ -1,12 +1,13 @@
 import { isRecord } from '../kernel/check.ts';
 import { parseTime } from '../kernel/clock.ts';
-import { DURATION_MS_MAX, type Duration, parseDuration } from '../kernel/duration.ts';
+import { DURATION_MS_MAX } from '../kernel/duration.ts';
 import { RotaError } from '../kernel/error.ts';
 import { isUuidV7 } from '../kernel/identity.ts';
 import type { Json } from '../kernel/json.ts';
 import type { CliClient } from './cli-world.ts';
 import { type Call, defineCommand, EXIT, type Flags, type FlagValues } from './command.ts';
 import { cell } from './display.ts';
+import { durationFlag, wholeNumber } from './flag-values.ts';
 import { readJson } from './json-input.ts';
 import { withSession } from './session.ts';
 import { CONNECTION_SETTINGS } from './setting-flags.ts';
@@ -112,22 +113,6 @@ function priorityOf(text: string): NonNullable<Options['priority']> {
   throw new UsageError(`--priority ${text} is none`, 'use 0 to 9, critical, high, normal or low');
 }
 
-function durationFlag(flag: string, text: string): Duration {
-  const ms = parseDuration(text);
-  if (ms !== undefined) return ms;
-  throw new UsageError(`${flag} ${text} is no duration`, 'write a number and a unit: 500ms, 30s, 5m, 2h, 7d');
-}
-
-/**
- * A whole number from 1 on that a flag was given.
- * @throws UsageError
- */
-export function wholeNumber(flag: string, text: string, max: number): number {
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (number >= 1 && number <= max) return number;
-  throw new UsageError(`${flag} ${text} is out of range`, `use a whole number from 1 to ${max}`);
-}
-
 function metaOf(text: string): Record<string, Json> {
   const meta = readJson(text, 'the text of --meta');
   if (isRecord(meta)) return meta;
@@ -143,7 +128,7 @@ function referenceOf(text: string): { type: string; id: string } {
 /** How long to wait for the end, in milliseconds; undefined: not at all. */
 function waitTime(flags: EnqueueFlags): number | undefined {
   const limit = flags['wait-timeout'];
-  if (limit !== undefined) return parseDuration(durationFlag('--wait-timeout', limit));
+  if (limit !== undefined) return durationFlag('--wait-timeout', limit);
   return flags.wait ? DURATION_MS_MAX : undefined;
 }
 

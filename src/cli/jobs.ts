@@ -3,7 +3,7 @@ import { isUuidV7 } from '../kernel/identity.ts';
 import type { CliClient } from './cli-world.ts';
 import { defineCommand, EXIT, type Flags, type FlagValues } from './command.ts';
 import { cell, relativeTime } from './display.ts';
-import { wholeNumber } from './enqueue.ts';
+import { wholeNumber } from './flag-values.ts';
 import { jobPage } from './job-page.ts';
 import { withSession } from './session.ts';
 import { CONNECTION_SETTINGS } from './setting-flags.ts';

@@ -1,7 +1,7 @@
 import type { NatsPlace } from '../app/settings.ts';
 import { RotaError } from '../kernel/error.ts';
-import type { Call } from './command.ts';
 import type { CliClient } from './cli-world.ts';
+import type { Call } from './command.ts';
 import { connectionSettings } from './setting-flags.ts';
 import { UsageError } from './usage-error.ts';
 

@@ -42,9 +42,7 @@ export function connectionSettings(given: RawSettings, env: Readonly<Record<stri
 /** An error whose issues name the flags that are at fault (`--lease`) where it named the settings they gave. */
 export function namingFlags(error: unknown, given: RawSettings): unknown {
   if (!(error instanceof RotaError) || error.issues.length === 0) return error;
-  const flags = new Map(
-    Object.keys(given).map((name) => [`settings.${name}`, `--${flagName(name as SettingName)}`]),
-  );
+  const flags = new Map(Object.keys(given).map((name) => [`settings.${name}`, `--${flagName(name as SettingName)}`]));
   const issues = error.issues.map(({ path, message }) => ({ path: flags.get(path) ?? path, message }));
   return new RotaError(error.code, error.message, { issues, cause: error });
 }

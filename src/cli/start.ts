@@ -73,7 +73,15 @@ async function abandoned(starting: Promise<Rota>, { clock }: CliWorld): Promise<
   return Promise.race([starting.catch(() => undefined), sleep(clock, ABANDON_MS).then(() => undefined)]);
 }
 
-async function untilEnd({ rota, asked, logger }: { rota: Rota; asked: Promise<void>; logger: Logger }): Promise<number> {
+async function untilEnd({
+  rota,
+  asked,
+  logger,
+}: {
+  rota: Rota;
+  asked: Promise<void>;
+  logger: Logger;
+}): Promise<number> {
   const end = await Promise.race([rota.ended, asked.then(() => 'asked' as const)]);
   if (end === 'gave-up') {
     logger.error({ node: rota.node }, 'the supervision tree gave up; the log above says why');

@@ -56,7 +56,9 @@ function childText(child: Readonly<Record<string, unknown>>, paint: Paint): stri
   const parts = [
     cell(id),
     paint(status === 'running' ? 'green' : 'red', cell(status)),
-    restarted ? paint('yellow', `incarnation ${cell(incarnation)}, ${restarts} restarts`) : `incarnation ${cell(incarnation)}`,
+    restarted
+      ? paint('yellow', `incarnation ${cell(incarnation)}, ${restarts} restarts`)
+      : `incarnation ${cell(incarnation)}`,
     lastReason === undefined ? '' : `last: ${cell(lastReason)}`,
   ];
   return parts.filter((part) => part !== '').join('  ');

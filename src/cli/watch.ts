@@ -1,6 +1,6 @@
 import { type Call, defineCommand, EXIT, type Flags } from './command.ts';
-import { wholeNumber } from './enqueue.ts';
 import { eventLine } from './event-line.ts';
+import { wholeNumber } from './flag-values.ts';
 import { type Session, withSession } from './session.ts';
 import { CONNECTION_SETTINGS } from './setting-flags.ts';
 import { UsageError } from './usage-error.ts';
@@ -18,12 +18,10 @@ export const watch = defineCommand({
   positionals: [{ name: 'SUBJECT', what: 'a NATS subject, with * and >; default: every event, jobs.events.>' }],
   flags: FLAGS,
   settings: CONNECTION_SETTINGS,
-  examples: [
-    'rota watch',
-    `rota watch 'jobs.events.job.*.completed' --count 10`,
-    'rota watch --json | jq .data.error',
+  examples: ['rota watch', `rota watch 'jobs.events.job.*.completed' --count 10`, 'rota watch --json | jq .data.error'],
+  notes: [
+    'On a terminal an event is a readable line; elsewhere, and with --json, it is a CloudEvent in JSON, a line each.',
   ],
-  notes: ['On a terminal an event is a readable line; elsewhere, and with --json, it is a CloudEvent in JSON, a line each.'],
   run: async (call) => {
     const { count } = call.flags;
     const limit = count === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--count', count, COUNT_MAX);
@@ -38,7 +36,10 @@ function checkPattern(subject: string): void {
   const tokens = subject.split('.');
   const wrong = tokens.some((token, at) => !/^\S+$/.test(token) || (token === '>' && at < tokens.length - 1));
   if (wrong) {
-    throw new UsageError(`${JSON.stringify(subject)} is no NATS subject`, `quote it for the shell: 'jobs.events.job.>'`);
+    throw new UsageError(
+      `${JSON.stringify(subject)} is no NATS subject`,
+      `quote it for the shell: 'jobs.events.job.>'`,
+    );
   }
 }
 

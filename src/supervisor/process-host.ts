@@ -55,6 +55,8 @@ function openProcess(options: ProcessOptions, controls: HostControls): Hosted {
   const child = spawn(command, args, {
     ...(env && { env }),
     ...(cwd !== undefined && { cwd }),
+    // A process group of its own: Ctrl-C in a terminal is for us, and we stop what we started in our order.
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
     ...(ipc && { serialization: 'advanced' }),
   });

@@ -2,6 +2,7 @@ import { busHop } from './bus-hop.ts';
 import { NodeBench, type NodeRound } from './node-bench.ts';
 import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
 import { sqliteStoreRate } from './store-bench.ts';
+import { supervisorCosts } from './supervisor-bench.ts';
 
 /**
  * Prints what Rota costs on this machine: the whole node as a user runs it, beside the leanest raw SQLite loop that does
@@ -43,3 +44,5 @@ console.table({
 console.log(`enqueue call to handler start at 50 jobs/s: p50 ${latency.p50Ms} ms, p99 ${latency.p99Ms} ms`);
 console.log('\nOne request and its answer between actors, in microseconds:');
 console.table(await busHop());
+console.log('\nOne child of a supervisor, in microseconds, by how many there are:');
+console.table(await supervisorCosts());

@@ -33,7 +33,9 @@ export class PlainClient {
 
   static async to(url: string): Promise<PlainClient> {
     const servers = url;
-    const options = { servers, maxReconnectAttempts: -1, reconnectTimeWait: AGAIN_MS, waitOnFirstConnect: true };
+    // Back before the node is, so that what it tells after an outage is heard.
+    const again = { maxReconnectAttempts: -1, reconnectTimeWait: 10, reconnectJitter: 0, waitOnFirstConnect: true };
+    const options = { servers, ...again };
     return new PlainClient(await connect(options));
   }
 

@@ -90,7 +90,7 @@ export class RotaProcess {
   /** Starts it without waiting for more than a first line with this message. */
   async launch(msg: string): Promise<LogLine> {
     const { config = join(HERE, 'crash-config.ts'), nats, env } = this.#options;
-    const command = existsSync(CLI) ? [LAUNCHER, 'start'] : [OWN_STARTER];
+    const command = process.env.TRY_CLI ? [LAUNCHER, 'start'] : [OWN_STARTER];
     const from = this.lines.length;
     const child = spawn(process.execPath, command, {
       cwd: this.folder,

@@ -12,6 +12,12 @@ const CLAIMED_COLUMNS = `seq, id, run, type, attempt, max_attempts, priority, ti
   reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, tags, meta, args,
   settled_run is null and backoff is null and errors is null and result is null and terminate is null`;
 
+/** Where the size is limited, rows are read so many at a time: each may have 256 KiB of args. */
+const STEP_ROWS = 128;
+
+/** What the names and the numbers of one claimed job take at most, in bytes of JSON. */
+const FRAME_BYTES = 640;
+
 /**
  * Moves available jobs to executing, ordered by (priority, scheduledAt, insertion). Read first and written as one
  * statement over the places: measured, a third cheaper than `update … returning`, which keeps its rows in a table.
@@ -28,21 +34,42 @@ export function claim(world: StoreWorld): Verb<'claim'> {
     where seq in (select value from json_each(?))`);
   const executing = nextState('available', 'claim');
   assert(executing !== undefined, 'an available job can be claimed');
-  return ({ now, queue, worker, node, limit, types }, tell) => {
+
+  return ({ now, queue, worker, node, limit, types, bytesMax }, tell) => {
     const runner = world.workers.seen(worker, node, now);
-    const rows = types === undefined ? pick.all(queue, limit) : pickTypes.all(queue, JSON.stringify(types), limit);
-    if (rows.length === 0) return [];
-    take.run(executing, now, runner, JSON.stringify(rows.map(([seq]) => seq)));
-    world.counts.add(queue, 'available', -rows.length);
-    world.counts.add(queue, executing, rows.length);
-    return rows.map((row) => {
-      const job = claimedOf(row, queue);
-      if (row.at(-1) === 1) world.running.keep(firstRun(job, { seq: integer(row[0]), now, worker }));
-      const waitMs = Math.max(0, now - job.scheduledAt);
-      tell(jobFact('started', { ...job, state: executing }, { at: now, waitMs }));
-      return job;
-    });
+    const typesText = types === undefined ? undefined : JSON.stringify(types);
+    const jobs: ClaimedJob[] = [];
+    let bytesLeft = bytesMax ?? Number.POSITIVE_INFINITY;
+    while (jobs.length < limit) {
+      const step = bytesMax === undefined ? limit : Math.min(limit - jobs.length, STEP_ROWS);
+      const found = typesText === undefined ? pick.all(queue, step) : pickTypes.all(queue, typesText, step);
+      const rows = found.filter((row, index) => {
+        if (bytesMax !== undefined) bytesLeft -= bytesOf(row);
+        return bytesLeft >= 0 || jobs.length + index === 0;
+      });
+      if (rows.length === 0) break;
+      take.run(executing, now, runner, JSON.stringify(rows.map(([seq]) => seq)));
+      for (const row of rows) {
+        const job = claimedOf(row, queue);
+        if (row.at(-1) === 1) world.running.keep(firstRun(job, { seq: integer(row[0]), now, worker }));
+        const waitMs = Math.max(0, now - job.scheduledAt);
+        tell(jobFact('started', { ...job, state: executing }, { at: now, waitMs }));
+        jobs.push(job);
+      }
+      if (rows.length < step) break;
+    }
+    world.counts.add(queue, 'available', -jobs.length);
+    world.counts.add(queue, executing, jobs.length);
+    return jobs;
   };
+}
+
+/** At most how many bytes of JSON the job of a row takes: its texts are JSON already, names may need escapes. */
+function bytesOf(row: readonly SQLOutputValue[]): number {
+  return row.reduce<number>(
+    (bytes, cell, index) => bytes + (typeof cell !== 'string' ? 0 : index < PLAIN_TEXTS ? cell.length * 6 : utf8Bytes(cell)),
+    FRAME_BYTES,
+  );
 }
 
 /** The row of a job that nothing has happened to but this claim. */

@@ -1,0 +1,97 @@
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { lookAtProcess } from '../actors/nats-server/process-look.ts';
+import { isRecord } from '../kernel/check.ts';
+import { errorText } from '../kernel/error.ts';
+import { openDatabase } from '../store/sqlite/database.ts';
+import { MIGRATIONS } from '../store/sqlite/migrate.ts';
+import type { Finding } from './finding.ts';
+import type { Settings } from './settings.ts';
+
+const FOLDER = 'data folder';
+const STORE = 'store';
+
+/** Looks at the data folder and, where the node has the role, at its store. Makes and migrates nothing. */
+export async function examineStore({ dataFolder, store, roles }: Settings): Promise<Finding[]> {
+  const owner = await livingOwner(join(dataFolder, 'rota.lock'));
+  const folder = examineFolder(dataFolder, owner);
+  if (!roles.has('store')) return [folder, { what: STORE, state: 'ok', found: 'not a role of this node' }];
+  if (store.path === ':memory:') {
+    const found = 'in memory: all jobs are gone when the node ends';
+    return [folder, { what: STORE, state: 'warning', found, remedy: 'leave --store out to keep them in the data folder' }];
+  }
+  if (!existsSync(store.path)) {
+    const parent = examineFolder(dirname(store.path), undefined);
+    if (parent.state === 'wrong') return [folder, { ...parent, what: STORE }];
+    return [folder, { what: STORE, state: 'ok', found: `${store.path} will be made` }];
+  }
+  return [folder, examineDatabase(store.path, owner)];
+}
+
+function examineFolder(folder: string, owner: number | undefined): Finding {
+  const existing = nearestExisting(folder);
+  try {
+    if (!statSync(existing).isDirectory()) throw new Error(`${existing} is no folder`);
+    accessSync(existing, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const remedy = 'make it writable for this user, or choose another with --data';
+    return { what: FOLDER, state: 'wrong', found: `${folder} cannot be written: ${errorText(error)}`, remedy };
+  }
+  if (existing !== folder) return { what: FOLDER, state: 'ok', found: `${folder} will be made` };
+  const user = owner === undefined ? '' : `, in use by process ${owner}`;
+  return { what: FOLDER, state: 'ok', found: `${folder} is writable${user}` };
+}
+
+function nearestExisting(path: string): string {
+  let existing = path;
+  while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
+  return existing;
+}
+
+/** The process that the lock file names, while it lives. */
+async function livingOwner(lockFile: string): Promise<number | undefined> {
+  try {
+    const lock: unknown = JSON.parse(readFileSync(lockFile, 'utf8'));
+    const pid = isRecord(lock) ? Number(lock.pid) : 0;
+    return pid > 0 && (await lookAtProcess(pid)).kind === 'runs' ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function examineDatabase(path: string, owner: number | undefined): Finding {
+  const remedy = 'name another file with --store sqlite:PATH, or move this one away';
+  try {
+    const version = schemaVersion(path);
+    const known = MIGRATIONS.length;
+    if (version === undefined) return { what: STORE, state: 'wrong', found: `${path} is no SQLite database`, remedy };
+    if (version > known) {
+      const found = `${path} has schema ${version}, newer than the ${known} of this Rota`;
+      return { what: STORE, state: 'wrong', found, remedy: 'update Rota, or name another file with --store' };
+    }
+    const found = `${path}, schema ${version}${version < known ? `; the next start brings it to ${known}` : ''}`;
+    if (owner !== undefined) return { what: STORE, state: 'ok', found: `${found}, owned by process ${owner}` };
+    // Only where opening migrates nothing.
+    if (version === known) openDatabase({ path, ownerWaitMs: 0 }).close();
+    return { what: STORE, state: 'ok', found };
+  } catch (error) {
+    return { what: STORE, state: 'wrong', found: errorText(error), remedy };
+  }
+}
+
+/**
+ * The `user_version` in a SQLite file's header (https://sqlite.org/fileformat.html#the_database_header), read without
+ * SQLite so that a store in use can be looked at. Undefined for what is no database; an empty file is one at version 0.
+ */
+export function schemaVersion(path: string): number | undefined {
+  const header = Buffer.alloc(100);
+  const file = openSync(path, 'r');
+  try {
+    const bytes = readSync(file, header, 0, header.length, 0);
+    if (bytes === 0) return 0;
+    if (bytes < header.length || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') return undefined;
+    return header.readUInt32BE(60);
+  } finally {
+    closeSync(file);
+  }
+}

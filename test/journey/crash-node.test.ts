@@ -1,0 +1,109 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { allEnded, Load, seeded, states } from '../support/load.ts';
+import { PlainClient } from '../support/plain-client.ts';
+import { isAlive, RotaProcess } from '../support/rota-process.ts';
+
+const seeds = process.env.ROTA_SEED
+  ? [Number(process.env.ROTA_SEED)]
+  : Array.from({ length: 3 }, () => Math.floor(Math.random() * 2 ** 31));
+
+const EVERY_STATE = ['available', 'scheduled', 'executing', 'retryable', 'completed', 'discarded'];
+
+async function world(): Promise<{ rota: RotaProcess; client: PlainClient }> {
+  const rota = await RotaProcess.make();
+  onTestFinished(() => rota.dispose());
+  await rota.start();
+  const client = await PlainClient.to(rota.url);
+  onTestFinished(() => client.close());
+  client.listen();
+  return { rota, client };
+}
+
+/** What must be true of jobs that were acknowledged, whatever crashed meanwhile. */
+async function checkAll({ rota, client }: { rota: RotaProcess; client: PlainClient }, ids: readonly string[]) {
+  const jobs = await allEnded(client, ids);
+  const notes = rota.notes();
+  const starts = notes.filter(({ what }) => what === 'start').map(({ id, run }) => `${id} ${run}`);
+  expect(new Set(starts).size, 'no run is started twice').toBe(starts.length);
+  for (const { id, type, state, result } of jobs) {
+    expect(state).toBe(type === 'odd' ? 'discarded' : 'completed');
+    if (type === 'odd') continue;
+    const { run } = result as { run: number };
+    const mine = notes.filter((note) => note.id === id);
+    expect(mine.filter((note) => note.what === 'end' && note.run === run)).toHaveLength(1);
+    expect(mine.filter((note) => note.run > run), 'a completed job never starts again').toEqual([]);
+  }
+  for (const { id } of jobs) await client.event(({ type, subject }) => subject === id && isTerminalType(type));
+  const terminal = client.events.filter(({ type }) => isTerminalType(type));
+  const idsOf = Map.groupBy(terminal, ({ subject }) => subject);
+  for (const [job, events] of idsOf) expect(new Set(events.map(({ id }) => id)).size, `one event id of ${job}`).toBe(1);
+}
+
+const isTerminalType = (type: string): boolean => /^jobs\.job\.(completed|discarded|cancelled)$/.test(type);
+
+describe('kill -9 of the whole node', () => {
+  test.each(seeds)('with jobs in every state loses nothing and repeats nothing (ROTA_SEED=%i)', async (seed) => {
+    const { rota, client } = await world();
+    const random = seeded(seed);
+    const load = new Load(client, random);
+    for (;;) {
+      await load.more(20);
+      const counts = await states(client);
+      if (EVERY_STATE.every((state) => (counts[state] ?? 0) > 0)) break;
+    }
+    await load.more(Math.floor(random() * 60));
+    const orphan = rota.natsPid;
+    await rota.kill();
+    const completedBefore = client.told('completed');
+    const notedBefore = rota.notes().length;
+    expect(isAlive(orphan)).toBe(true);
+
+    const from = rota.lines.length;
+    await rota.start();
+    await rota.line(({ msg }) => msg.includes('left behind'), from);
+    expect(isAlive(orphan)).toBe(false);
+    await load.more(20);
+    await load.stop();
+    await checkAll({ rota, client }, load.acknowledged);
+    const startedAgain = rota.notes().slice(notedBefore).filter(({ what, id }) => what === 'start' && completedBefore.has(id));
+    expect(startedAgain).toEqual([]);
+  });
+
+  test('twice in a row, the second time while it starts, is survived as well', async () => {
+    const { rota, client } = await world();
+    const load = new Load(client, seeded(7));
+    await load.more(60);
+    await rota.kill();
+    await rota.launch('child-started');
+    await rota.kill();
+    await rota.start();
+    await load.more(20);
+    await load.stop();
+    await checkAll({ rota, client }, load.acknowledged);
+  });
+});
+
+describe('kill -9 of the nats-server child under load', () => {
+  test('is healed: handlers go on, all resumes, every end is told, the events say what happened', async () => {
+    const { rota, client } = await world();
+    const load = new Load(client, seeded(11));
+    await load.more(40);
+    const long = await client.enqueue('slow', { ms: 1_500 }, { queue: 'slow', priority: 'critical' });
+    await client.event(({ type, subject }) => type === 'jobs.job.started' && subject === long);
+    for (let life = 1; life <= 2; life += 1) {
+      const killed = rota.natsPid;
+      const from = rota.lines.length;
+      process.kill(killed, 'SIGKILL');
+      await rota.line(({ msg, id }) => msg === 'child-restarted' && id === 'nats-server', from);
+      expect(rota.natsPid).not.toBe(killed);
+      await load.more(30);
+    }
+    await client.event(
+      ({ type, subject }) => type === 'jobs.supervisor.child-restarted' && subject === 'rota/nats-server',
+    );
+    await load.stop();
+    await checkAll({ rota, client }, [...load.acknowledged, long]);
+    expect(rota.notes().filter(({ id }) => id === long).map(({ what }) => what)).toEqual(['start', 'end']);
+    expect(rota.running).toBe(true);
+  });
+});

@@ -1,0 +1,77 @@
+import type { PlainClient, WireJob } from './plain-client.ts';
+
+/** Random numbers in [0, 1) that a seed repeats (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A program that keeps enqueuing jobs of every fate and remembers which were acknowledged. */
+export class Load {
+  /** Ids of jobs whose enqueue was answered. */
+  readonly acknowledged: string[] = [];
+  readonly #client: PlainClient;
+  readonly #random: () => number;
+  readonly #watchers = new Set<() => void>();
+  readonly #loops: Promise<void>[];
+  #stopped = false;
+
+  /** Begins at once, with a few requests under way at any time. */
+  constructor(client: PlainClient, random: () => number) {
+    this.#client = client;
+    this.#random = random;
+    this.#loops = Array.from({ length: 4 }, () => this.#run());
+  }
+
+  /** Resolves when so many more were acknowledged. */
+  more(count: number): Promise<void> {
+    const wanted = this.acknowledged.length + count;
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.acknowledged.length < wanted) return;
+        this.#watchers.delete(look);
+        resolve();
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  /** Ends it; what is under way is still acknowledged. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#loops);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      this.acknowledged.push(await this.#one());
+      for (const look of [...this.#watchers]) look();
+    }
+  }
+
+  #one(): Promise<string> {
+    const kind = Math.floor(this.#random() * 8);
+    const ms = Math.floor(this.#random() * 60);
+    if (kind === 0) return this.#client.enqueue('work', { ms }, { scheduleIn: 300 + ms * 20 });
+    if (kind === 1) return this.#client.enqueue('work', { ms, fails: 1 });
+    if (kind === 2) return this.#client.enqueue('slow', { ms: ms * 5 }, { queue: 'slow' });
+    if (kind === 3) return this.#client.enqueue('odd', { how: 'text' });
+    return this.#client.enqueue('work', { ms });
+  }
+}
+
+/** How many jobs are in each state. */
+export async function states(client: PlainClient): Promise<Record<string, number>> {
+  return (await client.ask<{ byState: Record<string, number> }>('jobs.job.count', {})).byState;
+}
+
+/** Every job of these as it ended. Waits for all of them. */
+export function allEnded(client: PlainClient, ids: readonly string[]): Promise<WireJob[]> {
+  return Promise.all(ids.map((id) => client.ended(id)));
+}
