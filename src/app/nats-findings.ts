@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { hostAndPort, loopbackAddress } from '../actors/nats-server/listen-address.ts';
-import { pidIn, runsOnConfig } from '../actors/nats-server/orphan.ts';
+import { isServerOf, pidIn } from '../actors/nats-server/orphan.ts';
 import { askPort } from '../actors/nats-server/port-check.ts';
 import { lookAtProcess } from '../actors/nats-server/process-look.ts';
 import { canSyncEachWrite } from '../actors/nats-server/server-config.ts';
@@ -65,8 +65,7 @@ async function isOurs(dataFolder: string): Promise<boolean> {
   if (!existsSync(pidFile)) return false;
   const pid = pidIn(readFileSync(pidFile, 'utf8'));
   if (pid === undefined) return false;
-  const process = await lookAtProcess(pid);
-  return process.kind === 'runs' && runsOnConfig(process.commandLine, join(realpathSync(folder), 'nats-server.conf'));
+  return isServerOf(join(realpathSync(folder), 'nats-server.conf'), await lookAtProcess(pid));
 }
 
 async function examineServers(

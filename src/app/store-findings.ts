@@ -18,7 +18,10 @@ export async function examineStore({ dataFolder, store, roles }: Settings): Prom
   if (!roles.has('store')) return [folder, { what: STORE, state: 'ok', found: 'not a role of this node' }];
   if (store.path === ':memory:') {
     const found = 'in memory: all jobs are gone when the node ends';
-    return [folder, { what: STORE, state: 'warning', found, remedy: 'leave --store out to keep them in the data folder' }];
+    return [
+      folder,
+      { what: STORE, state: 'warning', found, remedy: 'leave --store out to keep them in the data folder' },
+    ];
   }
   if (!existsSync(store.path)) {
     const parent = examineFolder(dirname(store.path), undefined);
@@ -61,7 +64,16 @@ async function livingOwner(lockFile: string): Promise<number | undefined> {
 
 function examineDatabase(path: string, owner: number | undefined): Finding {
   const remedy = 'name another file with --store sqlite:PATH, or move this one away';
+  // What was written last may still stand in the log beside the file, and that is its owner's to read.
+  if (owner !== undefined) return { what: STORE, state: 'ok', found: `${path}, open in process ${owner}` };
   try {
+    if (hasLog(path)) {
+      return {
+        what: STORE,
+        state: 'ok',
+        found: `${path}, as a node that was killed left it: the next start recovers it`,
+      };
+    }
     const version = schemaVersion(path);
     const known = MIGRATIONS.length;
     if (version === undefined) return { what: STORE, state: 'wrong', found: `${path} is no SQLite database`, remedy };
@@ -70,7 +82,6 @@ function examineDatabase(path: string, owner: number | undefined): Finding {
       return { what: STORE, state: 'wrong', found, remedy: 'update Rota, or name another file with --store' };
     }
     const found = `${path}, schema ${version}${version < known ? `; the next start brings it to ${known}` : ''}`;
-    if (owner !== undefined) return { what: STORE, state: 'ok', found: `${found}, owned by process ${owner}` };
     // Only where opening migrates nothing.
     if (version === known) openDatabase({ path, ownerWaitMs: 0 }).close();
     return { what: STORE, state: 'ok', found };
@@ -79,9 +90,14 @@ function examineDatabase(path: string, owner: number | undefined): Finding {
   }
 }
 
+/** Whether a write-ahead log with something in it lies beside the database. */
+function hasLog(path: string): boolean {
+  return (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
 /**
  * The `user_version` in a SQLite file's header (https://sqlite.org/fileformat.html#the_database_header), read without
- * SQLite so that a store in use can be looked at. Undefined for what is no database; an empty file is one at version 0.
+ * SQLite, which would migrate it. Undefined for what is no database; an empty file is one at version 0.
  */
 export function schemaVersion(path: string): number | undefined {
   const header = Buffer.alloc(100);

@@ -14,7 +14,11 @@ export interface Flag {
 
 /** Flags by their names in kebab case. */
 export type Flags = Readonly<Record<string, Flag>>;
-type ValueOf<F extends Flag> = F extends { type: 'boolean' } ? boolean : F extends { multiple: true } ? string[] : string;
+type ValueOf<F extends Flag> = F extends { type: 'boolean' }
+  ? boolean
+  : F extends { multiple: true }
+    ? string[]
+    : string;
 /** The values of the flags that were given. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]?: ValueOf<F[K]> };
 

@@ -10,7 +10,11 @@ export function clean(text: string): string {
 
 /** Text of several lines, each without control characters. */
 export function cleanLines(text: string): string {
-  return text.split(/\r?\n/).map((line) => line.replaceAll('\t', '  ')).map((line) => (/^ */.exec(line)?.[0] ?? '') + clean(line)).join('\n');
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.replaceAll('\t', '  '))
+    .map((line) => (/^ */.exec(line)?.[0] ?? '') + clean(line))
+    .join('\n');
 }
 
 /** Any value of a reply in a cell: nothing for null, JSON for what is no text. */
@@ -28,13 +32,19 @@ export function relativeTime(time: unknown, nowMs: number): string {
   return distanceMs < 0 ? `${roundText(-distanceMs)} ago` : `in ${roundText(distanceMs)}`;
 }
 
+/** Rounded to what a person reads off it: whole seconds and minutes, tenths of hours and days. */
 function roundText(ms: number): string {
-  return durationText(ms < 60_000 ? Math.round(ms / 1_000) * 1_000 : ms);
+  const unitMs = ms < 60_000 ? 1_000 : 60_000;
+  return durationText(Math.round(ms / unitMs) * unitMs);
 }
 
 /** A wire time without what is always the same: `2026-01-31 10:00:00Z`. */
 export function shortTime(time: unknown): string {
-  return typeof time === 'string' ? clean(time).replace('T', ' ').replace(/\.\d+Z$/, 'Z') : '';
+  return typeof time === 'string'
+    ? clean(time)
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, 'Z')
+    : '';
 }
 
 /** The end of an id, where ids that were made together differ. */

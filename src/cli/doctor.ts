@@ -48,7 +48,9 @@ export function findingText({ what, state, found, remedy }: Finding, paint: Pain
   const [first = '', ...rest] = cleanLines(found).split('\n');
   const below = [...rest, ...(remedy === undefined ? [] : [`→ ${cleanLines(remedy)}`])];
   const indent = ' '.repeat(WHAT_WIDTH + 4);
-  return [`${paint(style, mark)} ${what.padEnd(WHAT_WIDTH)}  ${first}`, ...below.map((line) => indent + line)].join('\n');
+  return [`${paint(style, mark)} ${what.padEnd(WHAT_WIDTH)}  ${first}`, ...below.map((line) => indent + line)].join(
+    '\n',
+  );
 }
 
 const WHAT_WIDTH = 11;

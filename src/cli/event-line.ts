@@ -21,7 +21,10 @@ export function eventLine(event: unknown, { paint, columns }: EventLineOptions):
     return cut(`${cell(natsSubject)}  ${clean(JSON.stringify(body))}`, columns);
   }
   const [, kind = '', what = ''] = clean(event.type).split('.');
-  const text = kind === 'job' ? jobText(event.data, event.time) : otherText({ kind, subject: cell(event.subject), data: event.data });
+  const text =
+    kind === 'job'
+      ? jobText(event.data, event.time)
+      : otherText({ kind, subject: cell(event.subject), data: event.data });
   const atMs = typeof event.time === 'string' ? Date.parse(event.time) : Number.NaN;
   const line = cut(`${wallTime(atMs)}  ${what.padEnd(WHAT_WIDTH)}  ${text}`, columns);
   const style = stateStyle(what);
@@ -59,7 +62,15 @@ function jobText(data: Readonly<Record<string, unknown>>, time: unknown): string
   return [cell(queue), cell(type), shortId(id), ...details].filter((part) => part !== '').join('  ');
 }
 
-function otherText({ kind, subject, data }: { kind: string; subject: string; data: Readonly<Record<string, unknown>> }): string {
+function otherText({
+  kind,
+  subject,
+  data,
+}: {
+  kind: string;
+  subject: string;
+  data: Readonly<Record<string, unknown>>;
+}): string {
   const details = Object.entries(data)
     .filter(([, value]) => value !== null && cell(value) !== subject)
     .map(([name, value]) => `${clean(name)}=${cell(value)}`);

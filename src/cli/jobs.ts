@@ -66,7 +66,9 @@ function checkId(id: string): void {
 /** The filter that flags make. */
 export function jobQuery({ state, queue, type, tag, schedule }: FlagValues<typeof FLAGS>): Query {
   // The states are checked where they are known, at the other end.
-  const states = state?.split(',').map((word) => word.trim()) as NonNullable<Extract<Query['state'], readonly unknown[]>>;
+  const states = state?.split(',').map((word) => word.trim()) as NonNullable<
+    Extract<Query['state'], readonly unknown[]>
+  >;
   return {
     ...(state === undefined ? {} : { state: states }),
     ...(queue === undefined ? {} : { queue }),
@@ -82,7 +84,9 @@ async function firstJobs(client: CliClient, query: Query, limit: number): Promis
   let cursor: string | null = null;
   do {
     const page: Query = { ...query, limit: Math.min(limit - found.length, PAGE_MAX) };
-    const answer: { jobs: Job[]; cursor: string | null } = await client.list(cursor === null ? page : { ...page, cursor });
+    const answer: { jobs: Job[]; cursor: string | null } = await client.list(
+      cursor === null ? page : { ...page, cursor },
+    );
     found.push(...answer.jobs);
     cursor = answer.cursor;
   } while (cursor !== null && found.length < limit);

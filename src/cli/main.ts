@@ -2,7 +2,7 @@ import { packageVersion } from '../app/version.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { nearest, readArguments } from './arguments.ts';
 import { type CliWorld, systemWorld } from './cli-world.ts';
-import { type Command, EXIT } from './command.ts';
+import { type Command, EXIT, type Flags, type FlagValues } from './command.ts';
 import { doctor } from './doctor.ts';
 import { enqueue } from './enqueue.ts';
 import { tellFailure } from './failure.ts';
@@ -82,7 +82,9 @@ async function run(argv: readonly string[], world: CliWorld, out: Output): Promi
     out.line(commandHelp(command));
     return EXIT.ok;
   }
-  return command.run({ flags, settings, positionals, json: flags.json === true, out, world });
+  // Each value was read as the command's own table of flags says.
+  const values = flags as FlagValues<Flags>;
+  return command.run({ flags: values, settings, positionals, json: flags.json === true, out, world });
 }
 
 function commandNamed(word: string): Command {

@@ -34,7 +34,7 @@ export function tableLines<Row>(
     cells
       .map((text, index) => {
         const width = widths[index] ?? 0;
-        const fitted = fit(text, { width, right: columns[index]?.right === true });
+        const fitted = fitTo(text, { width, right: columns[index]?.right === true });
         const style = styleAt(index);
         const padded = index === cells.length - 1 ? fitted.trimEnd() : fitted;
         return style === undefined ? padded : paint(style, padded);
@@ -63,7 +63,7 @@ export function writeTable<Row>(
 /** Characters as a person counts them, which is near enough to columns for what is shown here. */
 const widthOf = (text: string): number => [...text].length;
 
-function fit(text: string, { width, right }: { width: number; right: boolean }): string {
+function fitTo(text: string, { width, right }: { width: number; right: boolean }): string {
   const characters = [...text];
   if (characters.length > width) return `${characters.slice(0, width - 1).join('')}…`;
   const space = ' '.repeat(width - characters.length);

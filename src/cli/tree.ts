@@ -38,28 +38,38 @@ export function treeText(answer: unknown, paint: Paint): string[] {
     throw new RotaError('unavailable', 'the node has no supervision tree at the moment');
   }
   const node = typeof answer.node === 'string' ? ` on ${cell(answer.node)}` : '';
-  return [`${paint('bold', cell(answer.id))}${node}`, ...branches(answer.children, '', paint)];
+  const lines = branches(answer.children, '');
+  const width = Math.max(0, ...lines.map(({ name }) => name.length));
+  return [
+    `${paint('bold', cell(answer.id))}${node}`,
+    ...lines.map(({ name, child }) => `${name.padEnd(width)}  ${childText(child, paint)}`),
+  ];
 }
 
-function branches(children: unknown, indent: string, paint: Paint): string[] {
+interface Branch {
+  /** The child's id behind the lines that lead to it. */
+  name: string;
+  child: Readonly<Record<string, unknown>>;
+}
+
+function branches(children: unknown, indent: string): Branch[] {
   const known = Array.isArray(children) ? children.filter(isRecord) : [];
   return known.flatMap((child, index) => {
     const last = index === known.length - 1;
-    const line = `${indent}${last ? '└─' : '├─'} ${childText(child, paint)}`;
-    return [line, ...branches(child.children, `${indent}${last ? '   ' : '│  '}`, paint)];
+    const name = `${indent}${last ? '└─' : '├─'} ${cell(child.id)}`;
+    return [{ name, child }, ...branches(child.children, `${indent}${last ? '   ' : '│  '}`)];
   });
 }
 
-function childText(child: Readonly<Record<string, unknown>>, paint: Paint): string {
-  const { id, status, incarnation, restarts, lastReason } = child;
+function childText({ status, incarnation, restarts, lastReason }: Branch['child'], paint: Paint): string {
   const restarted = typeof restarts === 'number' && restarts > 0;
-  const parts = [
-    cell(id),
-    paint(status === 'running' ? 'green' : 'red', cell(status)),
-    restarted
-      ? paint('yellow', `incarnation ${cell(incarnation)}, ${restarts} restarts`)
-      : `incarnation ${cell(incarnation)}`,
-    lastReason === undefined ? '' : `last: ${cell(lastReason)}`,
-  ];
-  return parts.filter((part) => part !== '').join('  ');
+  const life = `incarnation ${cell(incarnation)}, restarts ${cell(restarts)}`;
+  return [
+    paint(status === 'running' ? 'green' : 'red', cell(status).padEnd(STATUS_WIDTH)),
+    restarted ? paint('yellow', life) : life,
+    ...(lastReason === undefined ? [] : [`last: ${cell(lastReason)}`]),
+  ].join('  ');
 }
+
+/** The longest status, `restarting`. */
+const STATUS_WIDTH = 10;

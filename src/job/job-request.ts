@@ -5,7 +5,6 @@ import type { AnyJobDefinition } from './definition.ts';
 import type { JobSchedule, NewJob } from './job.ts';
 import { args, isTooLarge, jobDefaultFields, jobType, meta, nested, reference, tags } from './job-fields.ts';
 import { LIMITS, MAX_ATTEMPTS_DEFAULT } from './limits.ts';
-import { DELAY_MS_MAX } from './retry-policy.ts';
 
 const unsupported: Check<never> = (_value, path, issues) => issues.add(path, 'is not yet supported');
 
@@ -62,7 +61,7 @@ export interface NewJobWorld {
 /** Lays the type's defaults under a request and dates it. Pure. */
 export function newJob(request: JobRequest, world: NewJobWorld): NewJob {
   const { now, definition } = world;
-  const scheduledAt = request.scheduledAt ?? now + Math.min(request.scheduleIn ?? 0, DELAY_MS_MAX * 100);
+  const scheduledAt = request.scheduledAt ?? now + (request.scheduleIn ?? 0);
   return {
     id: request.id ?? world.newId(),
     type: request.type,

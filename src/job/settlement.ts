@@ -51,11 +51,7 @@ export function settle(job: ExecutingJob, outcome: Outcome, world: SettleWorld):
       return failed(job, { event: 'fail', kind, message, nextAt }, world.now);
     }
     case 'snooze':
-      return handedBack(job, {
-        event: 'snooze',
-        what: 'snoozed',
-        at: world.now + Math.min(outcome.forMs, DELAY_MS_MAX),
-      });
+      return handedBack(job, { event: 'snooze', what: 'snoozed', at: world.now + outcome.forMs });
     case 'release':
       return handedBack(job, { event: 'release', what: 'released', at: job.scheduledAt });
     case 'cancel':

@@ -25,21 +25,18 @@ async function checkAll({ rota, client }: { rota: RotaProcess; client: PlainClie
   const notes = rota.notes();
   const starts = notes.filter(({ what }) => what === 'start').map(({ id, run }) => `${id} ${run}`);
   expect(new Set(starts).size, 'no run is started twice').toBe(starts.length);
+  const byJob = Map.groupBy(notes, ({ id }) => id);
   for (const { id, type, state, result } of jobs) {
     expect(state).toBe(type === 'odd' ? 'discarded' : 'completed');
     if (type === 'odd') continue;
     const { run } = result as { run: number };
-    const mine = notes.filter((note) => note.id === id);
+    const mine = byJob.get(id) ?? [];
     expect(mine.filter((note) => note.what === 'end' && note.run === run)).toHaveLength(1);
     expect(mine.filter((note) => note.run > run), 'a completed job never starts again').toEqual([]);
   }
-  for (const { id } of jobs) await client.event(({ type, subject }) => subject === id && isTerminalType(type));
-  const terminal = client.events.filter(({ type }) => isTerminalType(type));
-  const idsOf = Map.groupBy(terminal, ({ subject }) => subject);
-  for (const [job, events] of idsOf) expect(new Set(events.map(({ id }) => id)).size, `one event id of ${job}`).toBe(1);
+  await client.endsTold(ids);
+  for (const [job, events] of client.ends) expect(events.size, `one event id of ${job}`).toBe(1);
 }
-
-const isTerminalType = (type: string): boolean => /^jobs\.job\.(completed|discarded|cancelled)$/.test(type);
 
 describe('kill -9 of the whole node', () => {
   test.each(seeds)('with jobs in every state loses nothing and repeats nothing (ROTA_SEED=%i)', async (seed) => {

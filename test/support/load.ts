@@ -25,7 +25,7 @@ export class Load {
   constructor(client: PlainClient, random: () => number) {
     this.#client = client;
     this.#random = random;
-    this.#loops = Array.from({ length: 4 }, () => this.#run());
+    this.#loops = Array.from({ length: 2 }, () => this.#run());
   }
 
   /** Resolves when so many more were acknowledged. */
@@ -72,6 +72,10 @@ export async function states(client: PlainClient): Promise<Record<string, number
 }
 
 /** Every job of these as it ended. Waits for all of them. */
-export function allEnded(client: PlainClient, ids: readonly string[]): Promise<WireJob[]> {
-  return Promise.all(ids.map((id) => client.ended(id)));
+export async function allEnded(client: PlainClient, ids: readonly string[]): Promise<WireJob[]> {
+  const jobs: WireJob[] = [];
+  for (let from = 0; from < ids.length; from += 200) {
+    jobs.push(...(await Promise.all(ids.slice(from, from + 200).map((id) => client.ended(id)))));
+  }
+  return jobs;
 }

@@ -20,6 +20,7 @@ export interface WireEvent {
   data: Record<string, unknown>;
 }
 
+const TERMINAL = /^jobs\.job\.(completed|discarded|cancelled)$/;
 /** Between two tries of a request that nobody answered, in milliseconds. */
 const AGAIN_MS = 50;
 const TRY_MS = 3_000;
@@ -29,6 +30,8 @@ export class PlainClient {
   readonly connection: NatsConnection;
   /** Every event since {@link listen}. */
   readonly events: WireEvent[] = [];
+  /** The terminal events by job: each event id with how often it came. */
+  readonly ends = new Map<string, Map<string, number>>();
   readonly #watchers = new Set<() => void>();
 
   static async to(url: string): Promise<PlainClient> {
@@ -87,7 +90,12 @@ export class PlainClient {
   listen(): void {
     this.connection.subscribe('jobs.events.>', {
       callback: (_error, message) => {
-        this.events.push(message.json());
+        const event = message.json<WireEvent>();
+        this.events.push(event);
+        if (TERMINAL.test(event.type)) {
+          const seen = this.ends.get(event.subject) ?? new Map<string, number>();
+          this.ends.set(event.subject, seen.set(event.id, (seen.get(event.id) ?? 0) + 1));
+        }
         for (const look of [...this.#watchers]) look();
       },
     });
@@ -105,6 +113,13 @@ export class PlainClient {
       this.#watchers.add(look);
       look();
     });
+  }
+
+  /** Resolves when the end of each of these jobs was told. */
+  async endsTold(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      if (!this.ends.has(id)) await this.event(({ type, subject }) => subject === id && TERMINAL.test(type), this.events.length);
+    }
   }
 
   /** The ids of jobs that events of one kind told of. */

@@ -91,7 +91,7 @@ class SqliteStore implements JobStore {
     if (!this.#db.isOpen) return;
     try {
       // Signs of life that only stand in memory; without them a restart could only think a worker silent for longer.
-      this.#world.workers.writeAll();
+      this.#world.workers.write(Number.POSITIVE_INFINITY);
     } finally {
       this.#db.close();
     }

@@ -2,21 +2,23 @@ import type { StatementSync } from 'node:sqlite';
 import { assert } from '../../kernel/error.ts';
 import { integer } from './cell.ts';
 
-/** A sign of life younger than this is not written again until somebody asks who is dead. */
-const WRITE_EVERY_MS = 1_000;
+/** A sign of life is not written again so soon after one that was, unless somebody asks who is dead. */
+const WRITE_EVERY_MS = 10_000;
 
 interface Sign {
   /** What rows of jobs name this worker by; null when it is not known to be stored. */
   key: number | null;
   node: string | null;
   seenAt: number;
-  /** What the table says, where there is a key. */
+  /** What the table says; negative infinity while that is not known. */
   writtenAt: number;
 }
 
 /**
  * Workers' last signs of life. They come with every claim and settlement, so the newest stands in memory (this process
- * owns the store alone) and the table follows at most once a second, and before anybody is declared dead.
+ * owns the store alone) and the table follows now and then, and before anybody is declared dead: an idle queue's poll
+ * should cost no sync of the disk. What a killed process did not write is made up for by the lease that everybody is
+ * given after a start.
  */
 export class WorkerSigns {
   readonly #signs = new Map<string, Sign>();
@@ -32,21 +34,22 @@ export class WorkerSigns {
   seen(worker: string, node: string | null, now: number): number {
     let sign = this.#signs.get(worker);
     if (sign === undefined) {
-      sign = { key: null, node, seenAt: now, writtenAt: now };
+      sign = { key: null, node, seenAt: now, writtenAt: Number.NEGATIVE_INFINITY };
       this.#signs.set(worker, sign);
     }
     const moved = node !== null && node !== sign.node;
     if (moved) sign.node = node;
     sign.seenAt = now;
     // A clock that stepped back is written too, or the worker could not be found dead until the clock is there again.
-    const fresh = sign.key !== null && !moved && Math.abs(now - sign.writtenAt) < WRITE_EVERY_MS;
-    return fresh && sign.key !== null ? sign.key : this.#put(worker, sign);
+    const due = moved || Math.abs(now - sign.writtenAt) >= WRITE_EVERY_MS;
+    return due || sign.key === null ? this.#put(worker, sign) : sign.key;
   }
 
-  /** Writes every sign that the table does not have yet, inside the group's transaction. */
-  writeAll(): void {
+  /** Writes the signs without which the table would be wrong about who was seen before a time. */
+  write(before: number): void {
     for (const [worker, sign] of this.#signs) {
-      if (sign.key === null || sign.writtenAt !== sign.seenAt) this.#put(worker, sign);
+      const { writtenAt, seenAt } = sign;
+      if (writtenAt !== seenAt && Math.min(writtenAt, seenAt) < before) this.#put(worker, sign);
     }
   }
 
@@ -57,7 +60,10 @@ export class WorkerSigns {
 
   /** The group was rolled back: nothing is known to be stored. */
   drop(): void {
-    for (const sign of this.#signs.values()) sign.key = null;
+    for (const sign of this.#signs.values()) {
+      sign.key = null;
+      sign.writtenAt = Number.NEGATIVE_INFINITY;
+    }
   }
 
   #put(worker: string, sign: Sign): number {

@@ -119,6 +119,26 @@ export function insertAndClaimCases({ driver }: StoreSuite): void {
     expect(await driver().claim({ queue: 'none' })).toEqual([]);
   });
 
+  it('claims no more than fits, but always the first, and leaves the rest in its place', async () => {
+    const jobs = Array.from({ length: 300 }, (_, index) =>
+      newJob({ args: { text: 'ä'.repeat(index === 0 ? 50_000 : 500) } }),
+    );
+    await driver().insert(...jobs);
+    const size = (claimed: unknown) => Buffer.byteLength(JSON.stringify(claimed));
+    expect(await driver().claim({ limit: 300, bytesMax: 10 })).toHaveLength(1);
+    const some = await driver().claim({ limit: 299, bytesMax: 100_000 });
+    expect(some.length).toBeGreaterThan(40);
+    expect(some.length).toBeLessThan(90);
+    expect(size(some)).toBeLessThan(100_000);
+    const rest = await driver().claim({ limit: 300, bytesMax: 10_000_000 });
+    expect([...some, ...rest].map(({ id }) => id)).toEqual(jobs.slice(1).map(({ id }) => id));
+    const hostile = { type: '\u0001'.repeat(256), id: '\u0002'.repeat(256) };
+    await driver().insert(...Array.from({ length: 50 }, () => newJob({ reference: hostile })));
+    const escaped = await driver().claim({ limit: 50, bytesMax: 50_000 });
+    expect(size(escaped)).toBeLessThan(50_000);
+    expect(escaped.length).toBeGreaterThan(5);
+  });
+
   it('does not claim what is scheduled, however late, until it is staged', async () => {
     const job = laterJob(T0 + 1_000);
     await driver().insert(job);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { NewJob } from '../../../src/job/job.ts';
 import { JOB_STATES } from '../../../src/job/state.ts';
-import type { JobFilter } from '../../../src/store/job-store.ts';
+import type { JobFilter, StoreAnswer } from '../../../src/store/job-store.ts';
 import type { StoreSuite } from './store-conformance.ts';
 import { failure, laterJob, newJob, T0 } from './store-driver.ts';
 
@@ -93,6 +93,25 @@ export function listCases({ driver }: StoreSuite): void {
     expect(page.cursor).toBeNull();
     expect(page.jobs).toEqual([...(await driver().do('get', { ids: jobs.map(({ id }) => id) }))].reverse());
     expect((await driver().do('list', { filter: {}, limit: 1, order: 'desc' })).cursor).toEqual(expect.any(String));
+  });
+
+  it('answers shorter pages where their size is limited, and every job in the end', async () => {
+    const jobs = Array.from({ length: 80 }, () => newJob({ args: { text: 'x'.repeat(3_000) } }));
+    await driver().insert(...jobs);
+    const found: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const options = { filter: {}, limit: 50, order: 'asc', bytesMax: 64_000, ...(cursor ? { cursor } : {}) } as const;
+      const page: StoreAnswer<'list'> = await driver().do('list', options);
+      expect(Buffer.byteLength(JSON.stringify(page.jobs))).toBeLessThan(64_000);
+      expect(page.jobs.length).toBeGreaterThan(0);
+      found.push(...page.jobs.map(({ id }) => id));
+      cursor = page.cursor;
+    } while (cursor);
+    expect(found).toEqual(jobs.map(({ id }) => id));
+    const one = await driver().do('list', { filter: {}, limit: 5, order: 'asc', bytesMax: 1 });
+    expect(one.jobs).toHaveLength(1);
+    expect(one.cursor).not.toBeNull();
   });
 
   it('keeps its place while jobs come, move and go', async () => {

@@ -3,6 +3,7 @@ import type { ClaimedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { nextState } from '../../../job/life.ts';
 import { assert } from '../../../kernel/error.ts';
+import { utf8Bytes } from '../../../kernel/json.ts';
 import type { AttemptRow } from '../attempt-row.ts';
 import { integer, integerOrNull, json, jsonList, text, textOrNull } from '../cell.ts';
 import { referenceOf, scheduleOf } from '../job-row.ts';
@@ -11,6 +12,9 @@ import { allows, type StoreWorld, type Verb } from '../verb.ts';
 const CLAIMED_COLUMNS = `seq, id, run, type, attempt, max_attempts, priority, timeout_ms, scheduled_at, inserted_at,
   reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, tags, meta, args,
   settled_run is null and backoff is null and errors is null and result is null and terminate is null`;
+
+/** Where the reference begins in them. */
+const REFERENCE_FROM = 10;
 
 /** Where the size is limited, rows are read so many at a time: each may have 256 KiB of args. */
 const STEP_ROWS = 128;
@@ -64,12 +68,12 @@ export function claim(world: StoreWorld): Verb<'claim'> {
   };
 }
 
-/** At most how many bytes of JSON the job of a row takes: its texts are JSON already, names may need escapes. */
+/** At most how many bytes of JSON the job of a row takes: its texts are JSON already, but a reference may need escapes. */
 function bytesOf(row: readonly SQLOutputValue[]): number {
-  return row.reduce<number>(
-    (bytes, cell, index) => bytes + (typeof cell !== 'string' ? 0 : index < PLAIN_TEXTS ? cell.length * 6 : utf8Bytes(cell)),
-    FRAME_BYTES,
-  );
+  const references = row.slice(REFERENCE_FROM, REFERENCE_FROM + 2);
+  const texts = row.filter((cell) => typeof cell === 'string');
+  const bytes = texts.reduce((sum, cell) => sum + utf8Bytes(cell), FRAME_BYTES);
+  return references.reduce<number>((sum, cell) => sum + (typeof cell === 'string' ? 5 * cell.length : 0), bytes);
 }
 
 /** The row of a job that nothing has happened to but this claim. */

@@ -1,9 +1,18 @@
+import type { Job } from '../../../job/job.ts';
 import { JOB_STATES, type JobState } from '../../../job/state.ts';
+import { assert } from '../../../kernel/error.ts';
+import { utf8Bytes } from '../../../kernel/json.ts';
 import type { JobFilter, StoreOptions } from '../../job-store.ts';
 import { integer, text } from '../cell.ts';
 import { allOf, conditionsOf, indexFor } from '../job-filter.ts';
 import { JOB_COLUMNS, jobOf, stateOf } from '../job-row.ts';
 import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
+
+/** Jobs are read so many at a time. */
+const STEP_ROWS = 32;
+
+/** What the names and times of a job may take more on the wire than here, in bytes of JSON. */
+const FRAME_BYTES = 256;
 
 /** A page of a walk in order of insertion: which rows after which place. */
 interface Walk {
@@ -24,6 +33,26 @@ export function list(world: StoreWorld): Verb<'list'> {
   const whole = world.rows(
     `select seq, ${JOB_COLUMNS} from (select value as wanted from json_each(?)) cross join jobs on seq = wanted`,
   );
+
+  /** The jobs at these places, in their order, as many as fit; read in small steps, for one may have a megabyte. */
+  function jobsAt(seqs: readonly number[], bytesMax: number): Job[] {
+    const jobs: Job[] = [];
+    let bytes = 0;
+    for (let from = 0; from < seqs.length; from += STEP_ROWS) {
+      const step = seqs.slice(from, from + STEP_ROWS);
+      const rows = new Map(whole.all(JSON.stringify(step)).map((row) => [integer(row.seq), row]));
+      for (const seq of step) {
+        const row = rows.get(seq);
+        assert(row !== undefined, 'a job that was just found is there');
+        const job = jobOf(row);
+        bytes += FRAME_BYTES + utf8Bytes(JSON.stringify(job));
+        if (bytes > bytesMax && jobs.length > 0) return jobs;
+        jobs.push(job);
+      }
+    }
+    return jobs;
+  }
+
   return (options) => {
     const { filter, limit, order } = options;
     const from = startOf(options);
@@ -32,10 +61,9 @@ export function list(world: StoreWorld): Verb<'list'> {
     const walk: Walk = { filter, descending, from, limit: limit + 1 };
     const seqs = byIndexOrTable(filter) ? walkOne(world, walk) : walkPairs(world, walk);
     const page = seqs.slice(0, limit);
-    const sign = descending ? -1 : 1;
-    const rows = whole.all(JSON.stringify(page)).sort((a, b) => sign * (integer(a.seq) - integer(b.seq)));
-    const last = page.at(-1);
-    return { jobs: rows.map(jobOf), cursor: seqs.length > limit && last !== undefined ? cursorOf(order, last) : null };
+    const jobs = jobsAt(page, options.bytesMax ?? Number.POSITIVE_INFINITY);
+    const last = page[jobs.length - 1];
+    return { jobs, cursor: seqs.length > jobs.length && last !== undefined ? cursorOf(order, last) : null };
   };
 }
 

@@ -19,7 +19,6 @@ export function prune(world: StoreWorld): Verb<'prune'> {
       (select 1 from jobs indexed by jobs_executing where jobs.runner = workers.key and jobs.state = 'executing')`);
   const forgetNodes = world.rows('delete from nodes where seen_at < ?');
   return ({ now, keepMs, limit }) => {
-    world.workers.writeAll();
     const unannouncedAt = world.outbox.oldestAt() ?? Number.MAX_SAFE_INTEGER;
     let pruned = 0;
     for (const state of TERMINAL_STATES) {
@@ -29,6 +28,7 @@ export function prune(world: StoreWorld): Verb<'prune'> {
       for (const [, queue] of rows) world.counts.add(text(queue), state, -1);
       pruned += rows.length;
     }
+    world.workers.write(now - FORGET_AFTER_MS);
     forgetWorkers.run(now - FORGET_AFTER_MS);
     world.workers.forget(now - FORGET_AFTER_MS);
     forgetNodes.run(now - FORGET_AFTER_MS);

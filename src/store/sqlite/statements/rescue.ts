@@ -12,7 +12,7 @@ export function rescue(world: StoreWorld): Verb<'rescue'> {
     where workers.seen_at < ? limit ?`);
   const end = new AttemptEnd(world);
   return ({ now, deadBefore, limit }, tell) => {
-    world.workers.writeAll();
+    world.workers.write(deadBefore);
     const queues = new Set<string>();
     const rows = orphans.all(deadBefore, limit);
     for (const list of rows) {
