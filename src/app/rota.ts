@@ -64,7 +64,8 @@ export class Rota {
     }
     const queues = Object.fromEntries(queueLimits(world));
     const { node, roles, dataFolder } = settings;
-    log.info({ version, nats: this.natsUrl, dataFolder, roles: [...roles], queues }, 'started');
+    const tree = this.#parts.root.tree().children?.map(({ id }) => id) ?? [];
+    log.info({ version, nats: this.natsUrl, dataFolder, roles: [...roles], queues, tree }, 'started');
     tell({ kind: 'node', name: node, what: 'started', data: { node, version, roles: [...roles] } });
   }
 
@@ -109,13 +110,15 @@ export class Rota {
   async #drain(queue: string, graceMs: number): Promise<void> {
     const { route, subjects, settings, log } = this.#parts.world;
     const timeoutMs = graceMs + STOP_MARGIN_MS;
-    const part = (name: string): string => subjects.actor(settings.node, name, 'drain');
-    try {
-      await ask(route, part(queueActorName(queue)), { value: {}, timeoutMs });
-      await ask(route, part(executorName(queue)), { value: { graceMs }, timeoutMs });
-    } catch (error) {
-      log.warn({ queue, error: errorText(error) }, 'the queue could not be drained; what ran is rescued');
-    }
+    const drain = async (name: string, value: object): Promise<void> => {
+      try {
+        await ask(route, subjects.actor(settings.node, name, 'drain'), { value, timeoutMs });
+      } catch (error) {
+        log.warn({ queue, part: name, error: errorText(error) }, 'a part of the queue could not be drained');
+      }
+    };
+    await drain(queueActorName(queue), {});
+    await drain(executorName(queue), { graceMs });
   }
 
   async #closeServices(): Promise<void> {

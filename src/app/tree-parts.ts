@@ -3,10 +3,10 @@ import type { QueueKeeper } from '../actors/steward/steward.ts';
 import { RotaError } from '../kernel/error.ts';
 import { bridgePort } from '../messaging/local/port-bridge.ts';
 import type { NodeRecord } from '../store/job-store.ts';
-import type { ThreadOptions } from '../supervisor/supervisor.ts';
+import { isHostReady, type ThreadOptions, threadActor } from '../supervisor/supervisor.ts';
 import type { PersistenceThreadData } from './persistence-thread.ts';
 import { siblingModule } from './sibling-module.ts';
-import type { World } from './world.ts';
+import type { PersistenceMaker, World } from './world.ts';
 
 /** The child id of a queue's supervisor. */
 export const supervisorId = (queue: string): string => `queue:${queue}`;
@@ -22,8 +22,14 @@ export function runnableTypes({ configuration }: World): string[] {
   return [...configuration.definitions.values()].filter(({ run }) => run !== undefined).map(({ type }) => type);
 }
 
+/** Persistence in a thread of its own, so that a slow disk holds nobody up. */
+export const threadPersistence: PersistenceMaker = (world) => ({
+  start: () => threadActor(persistenceThread(world)),
+  ready: isHostReady,
+});
+
 /** A new thread for the store, with its own way to the bus. */
-export function persistenceThread({ settings, route, log }: World): ThreadOptions {
+function persistenceThread({ settings, route, log }: World): ThreadOptions {
   const { port1, port2 } = new MessageChannel();
   const { store, node, prefix, leaseMs, beatMs, logLevel } = settings;
   const workerData: PersistenceThreadData = { port: port2, path: store.path, node, prefix, leaseMs, beatMs, logLevel };

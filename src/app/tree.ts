@@ -8,14 +8,8 @@ import { Queue } from '../actors/queue/queue.ts';
 import { Scheduler } from '../actors/scheduler/scheduler.ts';
 import { isServiceReady, type ServiceStart, serviceActor } from '../actors/service.ts';
 import { startSteward } from '../actors/steward/steward.ts';
-import {
-  type ChildSpec,
-  isHostReady,
-  type SupervisorOptions,
-  supervisor,
-  threadActor,
-} from '../supervisor/supervisor.ts';
-import { nodeRecord, persistenceThread, queueKeeper, queueLimits, runnableTypes, supervisorId } from './tree-parts.ts';
+import { type ChildSpec, type SupervisorOptions, supervisor } from '../supervisor/supervisor.ts';
+import { nodeRecord, queueKeeper, queueLimits, runnableTypes, supervisorId } from './tree-parts.ts';
 import type { World } from './world.ts';
 
 /** How long a part may take to be ready, in milliseconds: then its start has failed. */
@@ -56,8 +50,7 @@ function connection({ link, route, clock, log }: World): ChildSpec {
 function persistence(world: World): ChildSpec {
   return {
     id: 'persistence',
-    start: () => threadActor(persistenceThread(world)),
-    ready: isHostReady,
+    ...world.persistence(world),
     startTimeoutMs: START_TIMEOUT_MS,
     shutdown: PERSISTENCE_SHUTDOWN_MS,
     // A store that is busy or on a full disk is tried again with growing waits before the root gives up.

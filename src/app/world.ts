@@ -1,19 +1,32 @@
+import type { RemoteBus } from '../actors/connection/connection.ts';
 import type { EventTeller } from '../actors/event-teller.ts';
 import type { PreparedServer } from '../actors/nats-server/prepare.ts';
-import type { RotaClient } from '../client/rota-client.ts';
+import { RotaClient } from '../client/rota-client.ts';
 import type { Services } from '../job/definition.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { errorText } from '../kernel/error.ts';
 import type { IdSource, Random } from '../kernel/identity.ts';
 import type { Logger } from '../kernel/log.ts';
-import type { LocalRoute } from '../messaging/local/local-route.ts';
+import { LocalRoute } from '../messaging/local/local-route.ts';
 import type { Subjects } from '../messaging/subjects.ts';
-import type { Supervisor } from '../supervisor/supervisor.ts';
+import type { ChildSpec, Supervisor } from '../supervisor/supervisor.ts';
 import type { Configuration } from './configuration.ts';
-import type { NatsLink } from './nats-link.ts';
 import type { Settings } from './settings.ts';
+import { packageVersion } from './version.ts';
 
-/** Everything that the parts of one node share. */
-export interface World {
+/** The way to other processes. */
+export interface Link {
+  /** Connects once. @throws RotaError `connection`, `invalid_config` */
+  connect(): Promise<RemoteBus>;
+  /** What services are given as `nats`. */
+  readonly connection: object;
+}
+
+/** Where the store lives: how its actor is made and when it is ready. */
+export type PersistenceMaker = (world: World) => Pick<ChildSpec, 'start' | 'ready'>;
+
+/** What a node is given: in a fleet the machine's clock, NATS and a thread; in a test virtual time, memory and none. */
+export interface WorldParts {
   settings: Settings;
   configuration: Configuration;
   clock: Clock;
@@ -21,8 +34,15 @@ export interface World {
   newId: IdSource;
   log: Logger;
   subjects: Subjects;
+  link: Link;
+  persistence: PersistenceMaker;
+  /** The embedded server, where there is one. */
+  natsServer: PreparedServer | undefined;
+}
+
+/** Everything that the parts of one node share. */
+export interface World extends WorldParts {
   route: LocalRoute;
-  link: NatsLink;
   client: RotaClient;
   tell: EventTeller;
   /** A new one for each start of the program. */
@@ -30,10 +50,51 @@ export interface World {
   /** Milliseconds since the epoch. */
   startedAt: number;
   version: string;
-  /** The embedded server, where there is one. */
-  natsServer: PreparedServer | undefined;
   /** The config's services; made at the first call. */
   services(): Promise<Services>;
   /** The root of the tree, once it stands. */
   root(): Supervisor | undefined;
+}
+
+/** For how long the node's own client tries again when nobody answers, in milliseconds. */
+const CLIENT_DEADLINE_MS = 30_000;
+
+/**
+ * Makes a node's world; nothing in it runs yet.
+ * @param given services to take instead of the config's
+ */
+export function makeWorld(parts: WorldParts, given?: Services): World {
+  const { settings, configuration, clock, newId, log, subjects, link } = parts;
+  const { node, dataFolder } = settings;
+  const onError = (error: unknown): void => log.error({ error: errorText(error) }, 'a listener of the bus failed');
+  const route = new LocalRoute({ route: settings.route, clock, subjects, onError });
+  const client = new RotaClient({
+    ...{ bus: route, subjects, clock, newId },
+    codec: 'msgpack',
+    deadlineMs: CLIENT_DEADLINE_MS,
+    close: async () => {},
+  });
+  return {
+    ...parts,
+    route,
+    client,
+    tell: lastingTeller({ bus: route, subjects, clock, newId, node }),
+    instance: newId(),
+    startedAt: clock.now(),
+    version: packageVersion(),
+    services: once(async () => given ?? (await configuration.services?.({ dataFolder, nats: link.connection })) ?? {}),
+    root: () => undefined,
+  };
+}
+
+/** Makes a value at the first call and keeps it; a failure is not kept. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
 }

@@ -10,6 +10,8 @@ export type Paint = (style: Style, text: string) => string;
 /** Leaves text as it is. */
 export const plain: Paint = (_style, text) => text;
 
+const COLUMNS_DEFAULT = 80;
+
 /** Where a command writes: results on standard output, notes beside it on standard error. */
 export class Output {
   readonly #world: Pick<CliWorld, 'stdout' | 'stderr' | 'env'>;
@@ -26,7 +28,8 @@ export class Output {
 
   /** The columns of the terminal; undefined where nothing must be cut to fit. */
   get columns(): number | undefined {
-    return this.terminal ? (this.#world.stdout.columns ?? 80) : undefined;
+    // A terminal that does not know its size says 0.
+    return this.terminal ? this.#world.stdout.columns || COLUMNS_DEFAULT : undefined;
   }
 
   /** One line, or several. */

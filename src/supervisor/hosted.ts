@@ -9,6 +9,11 @@ export interface HostedOptions {
   readonly onMessage?: (message: unknown) => void;
   /** Asked to stop: cleans up; then it exits with 0. */
   readonly onShutdown?: () => void | Promise<void>;
+  /**
+   * Of a process: SIGTERM is not taken as a request to stop, only the outside's message is. For what does work of the
+   * outside: a service manager signals all processes at once, and the outside has a grace to give.
+   */
+  readonly ignoreSignals?: boolean;
 }
 
 /** The inside of a thread host. */
@@ -47,7 +52,8 @@ export function hostedProcess(options: HostedOptions = {}): HostedProcess {
   process.on('message', serve);
   process.on('disconnect', lost);
   process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => serve({ type: 'shutdown' }));
+  process.on('SIGTERM', () => (options.ignoreSignals ? undefined : serve({ type: 'shutdown' })));
+  if (options.ignoreSignals) process.on('SIGHUP', () => {});
   if (!process.connected) lost();
   void begin(options, () => send({ type: 'ready' }));
   return { post: (message) => void send(message) };

@@ -50,7 +50,8 @@ export function processActor(options: ProcessOptions): HostLogic {
   return hostLogic((controls) => openProcess(options, controls));
 }
 
-function openProcess(options: ProcessOptions, controls: HostControls): Hosted {
+/** A process without an actor around it, for those who keep many: what it tells goes to the controls. */
+export function openProcess(options: ProcessOptions, controls: HostControls): Hosted {
   const { command, args = [], env, cwd, ipc = false, stopSignal = 'SIGTERM' } = options;
   const child = spawn(command, args, {
     ...(env && { env }),

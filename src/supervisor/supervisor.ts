@@ -30,15 +30,21 @@ export type { Backoff } from './backoff.ts';
 export type { AutoShutdown, ChildSpec, ChildType, RestartType, Shutdown } from './child-spec.ts';
 export { holdUntil } from './cleanup.ts';
 export type { ExitReason } from './exit.ts';
-export { isHostReady } from './host.ts';
-export { type HostedProcess, type HostedThread, hostedProcess, hostedThread } from './hosted.ts';
-export { type ProcessOptions, processActor } from './process-host.ts';
+export { type HostControls, type Hosted, isHostReady } from './host.ts';
+export {
+  type HostedOptions,
+  type HostedProcess,
+  type HostedThread,
+  hostedProcess,
+  hostedThread,
+} from './hosted.ts';
+export { openProcess, type ProcessOptions, processActor } from './process-host.ts';
 export type { Report, ReportListener } from './report.ts';
 export type { ChildCounts, ChildInfo } from './supervisor-calls.ts';
 export { SupervisorError, type SupervisorErrorCode } from './supervisor-error.ts';
 export type { SupervisorLogic } from './supervisor-logic.ts';
 export type { DynamicSupervisorOptions, Environment, Strategy, SupervisorOptions } from './supervisor-options.ts';
-export { type ThreadOptions, threadActor } from './thread-host.ts';
+export { openThread, type ThreadOptions, threadActor } from './thread-host.ts';
 export type { TreeNode } from './tree.ts';
 
 /**

@@ -28,7 +28,8 @@ export function threadActor(options: ThreadOptions): HostLogic {
   return hostLogic((controls) => openThread(options, controls));
 }
 
-function openThread(options: ThreadOptions, controls: HostControls): Hosted {
+/** A thread without an actor around it, for those who keep many: what it tells goes to the controls. */
+export function openThread(options: ThreadOptions, controls: HostControls): Hosted {
   const { url, name, workerData, transferList = [], execArgv, resourceLimits } = options;
   const worker = new Worker(url, {
     name,

@@ -1,7 +1,7 @@
-import type { AnyJobDefinition, HandlerContext } from '../../job/definition.ts';
+import type { AnyJobDefinition, HandlerContext, Isolation } from '../../job/definition.ts';
 import { thrownError } from '../../job/error-entry.ts';
 import { LIMITS } from '../../job/limits.ts';
-import { isDirective, type Outcome } from '../../job/outcome.ts';
+import { isDirective, type Outcome, type OutcomeError } from '../../job/outcome.ts';
 import { resultTooLarge } from '../../job/settlement.ts';
 import { Issues, isRecord } from '../../kernel/check.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -25,9 +25,22 @@ export interface AttemptInput {
 export interface RunningAttempt {
   /** How it ended; after a time-out at once, whatever the handler does. Never rejects. */
   outcome: Promise<Outcome>;
-  /** Resolves when the handler has really returned, however late. Never rejects. */
+  /** Resolves when the handler has really returned or what it ran in has really ended, however late. Never rejects. */
   ended: Promise<void>;
+  /** Ends the handler by force. Undefined where nothing can: in this thread. */
+  terminate: (() => void) | undefined;
 }
+
+/** Where attempts run. */
+export interface AttemptHost {
+  run(input: AttemptInput): RunningAttempt;
+}
+
+/** The places that a job type may ask for. */
+export type AttemptHosts = Readonly<Record<Isolation, AttemptHost>>;
+
+/** This thread: for handlers that mostly wait. One that does not return keeps its slot. */
+export const inlineHost: AttemptHost = { run: runAttempt };
 
 /** Runs a handler in this thread and turns whatever it does into an outcome. */
 export function runAttempt(input: AttemptInput): RunningAttempt {
@@ -39,16 +52,25 @@ export function runAttempt(input: AttemptInput): RunningAttempt {
       (thrown: unknown) => failed(thrown, definition, attempt),
     );
   const ended = handled.then(() => undefined);
-  if (timeoutMs === null) return { outcome: handled, ended };
+  if (timeoutMs === null) return { outcome: handled, ended, terminate: undefined };
 
   const { promise: timeUp, resolve } = Promise.withResolvers<Outcome>();
   const timer = clock.setTimeout(() => {
-    const error = { kind: 'timeout' as const, message: `the attempt took longer than its ${timeoutMs} ms` };
-    resolve(withBackoff({ outcome: 'fail', error }, definition, attempt));
+    resolve(failedAttempt(timeoutError(timeoutMs), definition, attempt));
     onTimeout();
   }, timeoutMs);
   const outcome = Promise.race([handled, timeUp]).finally(() => clock.clearTimeout(timer));
-  return { outcome, ended };
+  return { outcome, ended, terminate: undefined };
+}
+
+/** What is recorded of an attempt whose time was over. */
+export function timeoutError(timeoutMs: number): OutcomeError {
+  return { kind: 'timeout', message: `the attempt took longer than its ${timeoutMs} ms` };
+}
+
+/** The outcome of an attempt that its handler did not end itself: the type's backoff decides when it runs again. */
+export function failedAttempt(error: OutcomeError, definition: AnyJobDefinition, attempt: number): Outcome {
+  return withBackoff({ outcome: 'fail', error }, definition, attempt);
 }
 
 function returned(value: unknown): Outcome {

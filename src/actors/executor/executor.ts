@@ -9,6 +9,7 @@ import { answer, ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { BeatResult, RunRef } from '../../store/job-store.ts';
 import type { Service } from '../service.ts';
+import type { AttemptHosts } from './attempt.ts';
 import { type CancelHint, type ClaimedWork, type ExecutorStatus, executorName, queueActorName } from './messages.ts';
 import { RunningJobs } from './running-jobs.ts';
 import { Settler } from './settler.ts';
@@ -25,6 +26,8 @@ export interface ExecutorWorld {
   definitions: ReadonlyMap<string, AnyJobDefinition>;
   services: Services;
   enqueue: EnqueueFunction;
+  /** Where handlers run, by what their types ask for. */
+  hosts: AttemptHosts;
   beatMs: number;
   /** How long handlers may run on when the executor is stopped, in milliseconds. */
   graceMs: number;
@@ -54,10 +57,10 @@ export class Executor implements Service {
   #killed = false;
 
   constructor(world: ExecutorWorld) {
-    const { bus, subjects, clock, node, queue, worker, log, definitions, services, enqueue } = world;
+    const { bus, subjects, clock, node, queue, worker, log, definitions, services, enqueue, hosts } = world;
     this.#world = world;
     this.#jobs = new RunningJobs({
-      ...{ clock, definitions, services, enqueue, log },
+      ...{ clock, definitions, services, enqueue, hosts, log },
       onOutcome: (report) => this.#settler.add(report),
       onProgress: (ref, progress) => this.#tellProgress(ref, progress),
       onFree: () => this.#tellFree(),
@@ -77,7 +80,7 @@ export class Executor implements Service {
       }),
       bus.subscribe(subjects.hint('cancel', queue), {}, (message) => {
         const hint = message.body.value as CancelHint;
-        if (hint.worker === worker) this.#jobs.disown(hint, 'cancelled');
+        if (hint.worker === worker) this.#cancel(hint, hint.terminate);
       }),
     ];
     this.#armBeat();
@@ -133,6 +136,11 @@ export class Executor implements Service {
     });
   }
 
+  #cancel(ref: { id: string; run: number }, terminate: boolean): void {
+    if (terminate) this.#jobs.terminate(ref);
+    else this.#jobs.disown(ref, 'cancelled');
+  }
+
   #tellProgress({ id, attempt, run }: Required<RunRef>, progress: Json): void {
     const { bus, subjects, queue, worker, log } = this.#world;
     const value = { worker, id, attempt, run, progress };
@@ -157,7 +165,7 @@ export class Executor implements Service {
       const { cancel, lost } = reply as BeatResult;
       // The answer is about the runs that this beat listed, whatever has come since.
       const listed = (id: string): Required<RunRef>[] => running.filter((ref) => ref.id === id);
-      for (const { id } of cancel) for (const ref of listed(id)) this.#jobs.disown(ref, 'cancelled');
+      for (const { id, terminate } of cancel) for (const ref of listed(id)) this.#cancel(ref, terminate);
       for (const id of lost) for (const ref of listed(id)) this.#jobs.disown(ref, 'lost');
     } catch (error) {
       // The handlers go on: the lease decides, and it is the store's clock that measures it.

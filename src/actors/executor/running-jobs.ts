@@ -4,7 +4,7 @@ import { type Clock, parseTime } from '../../kernel/clock.ts';
 import type { Json } from '../../kernel/json.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { OutcomeReport, RunRef } from '../../store/job-store.ts';
-import { runAttempt } from './attempt.ts';
+import type { AttemptHosts, RunningAttempt } from './attempt.ts';
 import type { ClaimedWork } from './messages.ts';
 
 /** What the abort signal of a handler carries as its reason. */
@@ -17,6 +17,8 @@ export interface RunningJobsWorld {
   services: Services;
   enqueue: EnqueueFunction;
   log: Logger;
+  /** Where handlers run, by what their types ask for. */
+  hosts: AttemptHosts;
   /** An attempt has ended and its job is still ours: settle it. */
   onOutcome(report: OutcomeReport): void;
   /** Sends a job's progress on its way. */
@@ -28,6 +30,8 @@ export interface RunningJobsWorld {
 interface Entry {
   work: ClaimedWork;
   abort: AbortController;
+  /** Undefined: there is no handler for it. */
+  running: RunningAttempt | undefined;
   /** The job is not ours any more: what the handler returns is of no interest. */
   disowned: boolean;
   /** Its outcome is on the way to the store. */
@@ -84,7 +88,7 @@ export class RunningJobs {
     for (const { work: earlier } of this.#open()) if (earlier.id === work.id) this.disown(earlier, 'lost');
     const definition = this.#world.definitions.get(work.type);
     const entry: Entry = {
-      ...{ work, abort: new AbortController(), over: Promise.withResolvers<void>() },
+      ...{ work, abort: new AbortController(), running: undefined, over: Promise.withResolvers<void>() },
       ...{ disowned: false, reported: false, settled: false, skippedOnce: false, returned: false },
     };
     this.#entries.set(key, entry);
@@ -93,7 +97,7 @@ export class RunningJobs {
       this.#report(entry, { outcome: 'release' });
       return;
     }
-    const { outcome, ended } = runAttempt({
+    entry.running = this.#world.hosts[definition.isolation].run({
       definition,
       context: this.#context(entry),
       attempt: work.attempt,
@@ -101,8 +105,8 @@ export class RunningJobs {
       clock: this.#world.clock,
       onTimeout: () => entry.abort.abort('timeout' satisfies AbortReason),
     });
-    outcome.then((how) => this.#report(entry, isGivenUp(entry, how) ? { outcome: 'release' } : how));
-    ended.then(() => {
+    entry.running.outcome.then((how) => this.#report(entry, isGivenUp(entry, how) ? { outcome: 'release' } : how));
+    entry.running.ended.then(() => {
       entry.returned = true;
       this.#freeIfDone(entry);
     });
@@ -114,7 +118,7 @@ export class RunningJobs {
       const entry = this.#entries.get(keyOf({ id, run }));
       if (entry === undefined) continue;
       entry.settled = true;
-      if (!entry.returned) {
+      if (!entry.returned && entry.running?.terminate === undefined) {
         const { type } = entry.work;
         this.#world.log.warn({ job: id, type }, 'the handler is deaf to its signal: it runs on and keeps its slot');
       }
@@ -132,6 +136,12 @@ export class RunningJobs {
     this.#freeIfDone(entry);
   }
 
+  /** A cancelled job whose handler is not given the time to return, where it runs in a thread or process. */
+  terminate(ref: { id: string; run: number }): void {
+    this.disown(ref, 'cancelled');
+    this.#entries.get(keyOf(ref))?.running?.terminate?.();
+  }
+
   /** Aborts every signal; what the handlers return still counts. */
   abortAll(): void {
     for (const { abort } of this.#entries.values()) abort.abort('stopping' satisfies AbortReason);
@@ -142,21 +152,25 @@ export class RunningJobs {
     await Promise.all(this.#open().map(({ over }) => over.promise));
   }
 
-  /** Hands back what is still open: deaf handlers at a stop. */
+  /** Hands back what is still open, deaf handlers at a stop, and ends those by force that can be. */
   releaseOpen(): void {
     for (const entry of this.#open()) {
+      const end = entry.running?.terminate;
+      const fate = end === undefined ? 'is left behind' : 'is ended by force';
       this.#world.log.warn(
         { job: entry.work.id, type: entry.work.type },
-        'a deaf handler is left behind; its job is released',
+        `a deaf handler ${fate}; its job is released`,
       );
       this.#report(entry, { outcome: 'release' });
+      end?.();
     }
   }
 
-  /** Aborts everything and forgets it: nothing more is reported. */
+  /** Aborts everything, by force where that can be, and forgets it: nothing more is reported. */
   abandon(): void {
     for (const entry of this.#entries.values()) entry.disowned = true;
     this.abortAll();
+    for (const { running } of this.#entries.values()) running?.terminate?.();
     this.#entries.clear();
   }
 
@@ -168,6 +182,10 @@ export class RunningJobs {
     if (entry.disowned || entry.reported) return;
     entry.reported = true;
     entry.over.resolve();
+    const { id, type, schedule } = entry.work;
+    // Periodic jobs are few and nobody waits for their answer, so the log tells how they ended.
+    if (schedule !== null)
+      this.#world.log.info({ job: id, type, schedule: schedule.name, outcome: outcome.outcome }, 'job ended');
     this.#world.onOutcome({ ...refOf(entry.work), ...outcome });
   }
 

@@ -51,6 +51,10 @@ export function startJanitor(world: JanitorWorld): Service {
     const { pruned } = await store.ask('prune', { now: clock.now(), keepMs, limit: STEP_MAX });
     if (pruned < STEP_MAX) prunesFrom = clock.monotonicMs() + PRUNE_EVERY_MS;
   };
+  // Workers elsewhere cannot give signs of life while the bus is away; here they can, but one rule for all is enough.
+  const unlisten = bus.onState((state) => {
+    judgesFrom = state === 'down' ? Number.POSITIVE_INFINITY : clock.monotonicMs() + leaseMs;
+  });
   const duty = async (): Promise<number> => {
     try {
       const waitMs = await stage();
@@ -59,9 +63,19 @@ export function startJanitor(world: JanitorWorld): Service {
       return waitMs;
     } catch (error) {
       log.debug({ error: errorText(error) }, 'the store is away; the janitor waits');
-      judgesFrom = clock.monotonicMs() + leaseMs;
+      judgesFrom = Math.max(judgesFrom, clock.monotonicMs() + leaseMs);
       return pollMs;
     }
   };
-  return new Periodic({ clock, duty, firstMs: 0 });
+  const duties = new Periodic({ clock, duty, firstMs: 0 });
+  return {
+    stop: () => {
+      unlisten();
+      return duties.stop();
+    },
+    kill: () => {
+      unlisten();
+      duties.kill();
+    },
+  };
 }

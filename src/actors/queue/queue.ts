@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../kernel/clock.ts';
+import { atMost, type Clock, sleep } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus, Subscription } from '../../messaging/bus.ts';
@@ -26,6 +26,8 @@ export interface QueueWorld {
 
 /** How long a claim waits at the store for the first job, in milliseconds. */
 const CLAIM_WAIT_MS = 20_000;
+/** How long a stop waits for a withdrawn claim to be answered before it withdraws it again, in milliseconds. */
+const WITHDRAW_AGAIN_MS = 250;
 /** What an answer may take beyond that. */
 const ANSWER_MARGIN_MS = 5_000;
 
@@ -68,8 +70,15 @@ export class Queue implements Service {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake.abort();
-    await this.#withdraw();
-    await this.#loop;
+    let ended = false;
+    const end = this.#loop.then(() => {
+      ended = true;
+    });
+    // Again and again: a claim that the store is only about to park is not there to be withdrawn yet.
+    while (!ended && !this.#killed) {
+      await this.#withdraw();
+      await atMost(this.#world.clock, WITHDRAW_AGAIN_MS, end);
+    }
     this.#release();
   }
 
@@ -134,9 +143,9 @@ export class Queue implements Service {
 
   async #withdraw(): Promise<void> {
     if (this.#worker === undefined) return;
-    const { bus, subjects, queue, pollMs } = this.#world;
+    const { bus, subjects, queue } = this.#world;
     const value = { worker: this.#worker };
-    await ask(bus, subjects.work(queue, 'withdraw'), { value, timeoutMs: pollMs }).catch(() => {});
+    await ask(bus, subjects.work(queue, 'withdraw'), { value, timeoutMs: WITHDRAW_AGAIN_MS }).catch(() => {});
   }
 
   /** Jobs that arrived too late to be started: the attempt is handed back. Lost, two beats do the same. */

@@ -49,8 +49,8 @@ export const OUTCOMES = [
 /** The columns of an {@link AttemptRow}, for a table `jobs`. */
 export const ATTEMPT_COLUMNS = `jobs.seq, jobs.id, jobs.queue, jobs.type, jobs.state, jobs.attempt, jobs.max_attempts,
   jobs.run, jobs.scheduled_at, jobs.attempted_at, jobs.finished_at, jobs.settled_run, jobs.settled_as, jobs.missed_at,
-  jobs.terminate, (select worker from workers where key = runner), jobs.schedule_name, jobs.schedule_at, jobs.schedule_late, jobs.backoff, jobs.errors,
-  jobs.result`;
+  jobs.terminate, (select worker from workers where key = jobs.runner), jobs.schedule_name, jobs.schedule_at,
+  jobs.schedule_late, jobs.backoff, jobs.errors, jobs.result`;
 
 /** Reads a list of {@link ATTEMPT_COLUMNS}. */
 export function attemptOf(row: readonly SQLOutputValue[]): AttemptRow {

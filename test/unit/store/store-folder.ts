@@ -23,7 +23,7 @@ export class StoreFolder {
   }
 
   /** Starts `store-child.ts` on this store in a process of its own; its lines come as they are printed. */
-  child(task: 'hold' | 'insert'): { process: ChildProcess; lines: AsyncIterableIterator<string> } {
+  child(task: 'hold' | 'insert' | 'work'): { process: ChildProcess; lines: AsyncIterableIterator<string> } {
     const program = fileURLToPath(new URL('store-child.ts', import.meta.url));
     const child = spawn(process.execPath, [program, this.path, task], { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#children.push(child);

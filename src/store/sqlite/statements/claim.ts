@@ -5,16 +5,13 @@ import { nextState } from '../../../job/life.ts';
 import { assert } from '../../../kernel/error.ts';
 import { utf8Bytes } from '../../../kernel/json.ts';
 import type { AttemptRow } from '../attempt-row.ts';
-import { integer, integerOrNull, json, jsonList, text, textOrNull } from '../cell.ts';
+import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from '../cell.ts';
 import { referenceOf, scheduleOf } from '../job-row.ts';
 import { allows, type StoreWorld, type Verb } from '../verb.ts';
 
 const CLAIMED_COLUMNS = `seq, id, run, type, attempt, max_attempts, priority, timeout_ms, scheduled_at, inserted_at,
   reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, tags, meta, args,
   settled_run is null and backoff is null and errors is null and result is null and terminate is null`;
-
-/** Where the reference begins in them. */
-const REFERENCE_FROM = 10;
 
 /** Where the size is limited, rows are read so many at a time: each may have 256 KiB of args. */
 const STEP_ROWS = 128;
@@ -68,13 +65,15 @@ export function claim(world: StoreWorld): Verb<'claim'> {
   };
 }
 
-/** At most how many bytes of JSON the job of a row takes: its texts are JSON already, but a reference may need escapes. */
+/** At most how many bytes of JSON the job of a row takes. Names are plain, a reference may be all escapes of 6 bytes. */
 function bytesOf(row: readonly SQLOutputValue[]): number {
-  const references = row.slice(REFERENCE_FROM, REFERENCE_FROM + 2);
-  const texts = row.filter((cell) => typeof cell === 'string');
-  const bytes = texts.reduce((sum, cell) => sum + utf8Bytes(cell), FRAME_BYTES);
-  return references.reduce<number>((sum, cell) => sum + (typeof cell === 'string' ? 5 * cell.length : 0), bytes);
+  const [, , , type, , , , , , , referenceType, referenceId, scheduleName, , , traceparent, tags, meta, args] = row;
+  const names = lengthOf(type) + lengthOf(scheduleName) + lengthOf(traceparent);
+  const escaped = 6 * (lengthOf(referenceType) + lengthOf(referenceId));
+  return FRAME_BYTES + names + escaped + utf8Bytes(text(args)) + 3 * (lengthOf(tags) + lengthOf(meta));
 }
+
+const lengthOf = (cell: Cell): number => (typeof cell === 'string' ? cell.length : 0);
 
 /** The row of a job that nothing has happened to but this claim. */
 function firstRun(job: ClaimedJob, claimed: { seq: number; now: number; worker: string }): AttemptRow {

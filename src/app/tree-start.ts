@@ -1,0 +1,49 @@
+import { errorText, RotaError } from '../kernel/error.ts';
+import { type Report, type Supervisor, startSupervisor } from '../supervisor/supervisor.ts';
+import type { DataLock } from './data-lock.ts';
+import { Rota } from './rota.ts';
+import { treeOf } from './tree.ts';
+import type { World } from './world.ts';
+
+/** What a stop has to let go of beside the tree. */
+export interface Belongings {
+  lock: DataLock | undefined;
+  /** The services are the config's: closed at stop. */
+  ownsServices: boolean;
+}
+
+/**
+ * Starts the tree of a node in a world. Resolves when all of it is ready.
+ * @throws RotaError why a part could not be started
+ */
+export async function startTree(world: World, belongings: Belongings): Promise<Rota> {
+  let root: Supervisor | undefined;
+  const withRoot: World = { ...world, root: () => root };
+  const { clock, random, log, settings } = world;
+  log.debug({ settings: { ...settings, credentials: undefined } }, 'starting');
+  try {
+    root = await startSupervisor(treeOf(withRoot), { clock, random, onReport: (report) => told(world, report) });
+  } catch (error) {
+    throw startError(error);
+  }
+  const rota = new Rota({ world: withRoot, root, ...belongings });
+  rota.announce();
+  return rota;
+}
+
+/** What the tree tells goes to the log and out as events. */
+function told({ log, tell, settings }: World, { type, supervisor, id, incarnation, reason, leaked }: Report): void {
+  const because = reason === undefined ? {} : { reason: errorText(reason) };
+  const data = { supervisor, id, incarnation, ...because, ...(leaked ? { leaked } : {}) };
+  const quiet = type === 'child-started' || (type === 'child-exited' && (reason === 'shutdown' || reason === 'normal'));
+  if (quiet) log.debug(data, type);
+  else log.warn(data, type);
+  tell({ kind: 'supervisor', name: settings.node, what: type, about: `${supervisor}/${id}`, data });
+}
+
+/** The innermost cause of a failed start: what a person can do something about. */
+function startError(error: unknown): unknown {
+  let cause = error;
+  while (cause instanceof Error && !(cause instanceof RotaError) && cause.cause !== undefined) cause = cause.cause;
+  return cause instanceof RotaError ? cause : error;
+}

@@ -1,0 +1,94 @@
+import type { ClaimedJob } from '../job/job.ts';
+import type { JobFact } from '../job/job-event.ts';
+import type { JobStore, StoreAnswer, StoreReply, StoreRequest } from '../store/job-store.ts';
+
+/** Jobs that may be claimed from one opening of the gate to the next. */
+const CLAIMS_MAX = 100_000;
+
+const NOTHING: StoreReply = { ok: true, answer: [], facts: [] };
+
+/**
+ * A store with a gate before its claims: while it is closed, queues find nothing to do and jobs wait to be looked at.
+ * Everything else passes. It also tells the facts that were committed.
+ */
+export class GatedStore implements JobStore {
+  readonly #store: JobStore;
+  readonly #onFacts: (facts: readonly JobFact[]) => void;
+  readonly #timeouts = new Map<string, number>();
+  #passes: (queue: string) => boolean = () => false;
+  /** Queues whose claims found the gate closed: woken once it is open. */
+  #turnedAway = new Set<string>();
+  #claimed = 0;
+
+  constructor(store: JobStore, onFacts: (facts: readonly JobFact[]) => void) {
+    this.#store = store;
+    this.#onFacts = onFacts;
+  }
+
+  get capabilities() {
+    return this.#store.capabilities;
+  }
+
+  /** Lets claims pass, of one queue or of all. The next `stage` wakes those that were turned away. */
+  open(queue?: string): void {
+    this.#claimed = 0;
+    this.#passes = (name) => queue === undefined || name === queue;
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  /** Turns claims away. */
+  shut(): void {
+    this.#passes = () => false;
+  }
+
+  /** Whether more was claimed since it was opened than any test means to run; then it has shut. */
+  get exhausted(): boolean {
+    return this.#claimed >= CLAIMS_MAX;
+  }
+
+  /** How long a claimed run may take, in milliseconds; undefined: as long as it likes. Answered once. */
+  takeTimeout(id: string, run: number): number | undefined {
+    const key = `${id}:${run}`;
+    const timeoutMs = this.#timeouts.get(key);
+    this.#timeouts.delete(key);
+    return timeoutMs;
+  }
+
+  async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
+    const passing = requests.filter((request) => this.#mayPass(request));
+    const replies = (passing.length > 0 ? await this.#store.perform(passing) : []).values();
+    const answered = requests.map((request) =>
+      passing.includes(request) ? this.#seen(request, replies.next().value ?? NOTHING) : NOTHING,
+    );
+    const facts = answered.flatMap((reply) => (reply.ok ? reply.facts : []));
+    if (facts.length > 0) this.#onFacts(facts);
+    return answered;
+  }
+
+  #mayPass(request: StoreRequest): boolean {
+    if (request.verb !== 'claim') return true;
+    if (this.exhausted) this.shut();
+    if (this.#passes(request.queue)) return true;
+    this.#turnedAway.add(request.queue);
+    return false;
+  }
+
+  #seen(request: StoreRequest, reply: StoreReply): StoreReply {
+    if (!reply.ok) return reply;
+    if (request.verb === 'claim') this.#note(reply.answer as ClaimedJob[]);
+    if (request.verb !== 'stage') return reply;
+    // A verb's answer has the verb's shape: the port says so.
+    const answer = reply.answer as StoreAnswer<'stage'>;
+    const woken = [...this.#turnedAway].filter((queue) => this.#passes(queue));
+    for (const queue of woken) this.#turnedAway.delete(queue);
+    return { ...reply, answer: { ...answer, queues: [...new Set([...answer.queues, ...woken])] } };
+  }
+
+  #note(jobs: readonly ClaimedJob[]): void {
+    this.#claimed += jobs.length;
+    for (const { id, run, timeoutMs } of jobs) if (timeoutMs !== null) this.#timeouts.set(`${id}:${run}`, timeoutMs);
+  }
+}
