@@ -9,6 +9,7 @@ export {
   type ServicesContext,
   type ServicesFactory,
 } from './app/configuration.ts';
+export type { IsolationOptions } from './app/job-hosts.ts';
 export type { Rota } from './app/rota.ts';
 export { type StartOptions, start } from './app/start.ts';
 export type { RotaClient } from './client/rota-client.ts';

@@ -3,13 +3,11 @@ import { checkArgs } from '../job/job-request.ts';
 import { at, type Check, Issues, integer, isRecord, object } from '../kernel/check.ts';
 import { RotaError } from '../kernel/error.ts';
 import { isToken } from '../kernel/identity.ts';
-import { fingerprint } from '../scheduler/declaration-view.ts';
 import { anchorOf } from '../scheduler/occurrences.ts';
-import type { ScheduleDeclaration } from '../scheduler/schedule.ts';
+import type { DeclaredSchedule } from '../scheduler/schedule.ts';
 import { scheduleDeclaration } from '../scheduler/schedule-check.ts';
 import { entryWire, isScheduleEntry, type ScheduleEntry } from '../scheduler/schedule-entry.ts';
 import { timeZone } from '../scheduler/time-zone.ts';
-import type { ScheduleRecord } from '../store/schedule-record.ts';
 
 /** What a config's `services` is given: the data folder, and the NATS connection where the thread has one. */
 export interface ServicesContext {
@@ -44,13 +42,18 @@ export function defineScheduler(config: SchedulerConfig): SchedulerConfig {
   return config;
 }
 
+/** A schedule of the config; `anchorAt` is where its `every` would count from if it were new. */
+export interface ConfiguredSchedule extends DeclaredSchedule {
+  anchorAt: number;
+}
+
 /** A config that passed the check. */
 export interface Configuration {
   timezone: string;
   queues: ReadonlyMap<string, { limit: number }>;
   services: ServicesFactory | undefined;
   definitions: ReadonlyMap<string, AnyJobDefinition>;
-  schedules: readonly ScheduleRecord[];
+  schedules: readonly ConfiguredSchedule[];
   settings: Readonly<Record<string, unknown>>;
 }
 
@@ -220,14 +223,14 @@ interface SchedulesInput {
 async function readSchedules(
   entries: readonly [string, ScheduleEntry][],
   input: SchedulesInput,
-): Promise<ScheduleRecord[]> {
+): Promise<ConfiguredSchedule[]> {
   const { timezone, definitions, issues, now } = input;
   const check = scheduleDeclaration({
     timezone,
     knownType: (type) => definitions.has(type),
     queueOf: (type) => definitions.get(type)?.queue,
   });
-  const records: ScheduleRecord[] = [];
+  const schedules: ConfiguredSchedule[] = [];
   for (const [name, entry] of entries) {
     const path = at('schedules', name);
     const declared = check(entryWire(entry), path, issues);
@@ -236,23 +239,9 @@ async function readSchedules(
       path: at(path, 'args'),
       issues,
     });
-    if (args !== undefined) records.push(recordOf(name, { ...declared, job: { ...declared.job, args } }, now));
+    if (args === undefined) continue;
+    const declaration = { ...declared, job: { ...declared.job, args } };
+    schedules.push({ name, declaration, anchorAt: anchorOf(declaration, now) });
   }
-  return records;
-}
-
-function recordOf(name: string, declaration: ScheduleDeclaration, now: number): ScheduleRecord {
-  return {
-    name,
-    source: 'config',
-    declaration,
-    fingerprint: fingerprint(declaration),
-    anchorAt: anchorOf(declaration, now),
-    cursorAt: now,
-    lastAt: null,
-    lastJobId: null,
-    lastState: null,
-    runs: 0,
-    pausedBy: null,
-  };
+  return schedules;
 }

@@ -20,6 +20,8 @@ export interface Examination {
   configPath: string;
   /** Imports the config file. @throws what it fails with */
   importConfig(): Promise<{ config: SchedulerConfig; folder: string }>;
+  /** Puts a mistake in the settings into the words in which they were given. */
+  explain?(error: unknown): unknown;
 }
 
 /** The oldest Node that runs Rota, as package.json says. */
@@ -27,7 +29,7 @@ const NODE_MAJOR_MIN = 24;
 
 /** Looks at everything that a node needs, and changes none of it. Never rejects. */
 export async function examine(examination: Examination): Promise<Finding[]> {
-  const { given, env, clock } = examination;
+  const { given, env, clock, explain = (error: unknown) => error } = examination;
   const { configuration, finding } = await examineConfig(examination);
   const findings = [examineNode(process.versions.node), finding];
   let settings: Settings;
@@ -36,7 +38,12 @@ export async function examine(examination: Examination): Promise<Finding[]> {
   } catch (error) {
     return [
       ...findings,
-      { what: 'settings', state: 'wrong', found: issueText(error), remedy: 'mend them: see "rota help start"' },
+      {
+        what: 'settings',
+        state: 'wrong',
+        found: issueText(explain(error)),
+        remedy: 'mend them: see "rota help start"',
+      },
     ];
   }
   const server = settings.nats.kind === 'embedded' ? [await examineProgram()] : [];

@@ -1,4 +1,5 @@
 import type { EventTeller, EventTellerWorld } from '../actors/event-teller.ts';
+import type { TimerHandle } from '../kernel/clock.ts';
 import { Body } from '../messaging/body.ts';
 import { plainEvent } from '../messaging/contract/event.ts';
 
@@ -6,6 +7,8 @@ import { plainEvent } from '../messaging/contract/event.ts';
 const KEPT_MAX = 256;
 /** What was published so long before an outage was noticed may not have got out, in milliseconds. */
 const UNSURE_MS = 2_000;
+/** NATS clients are back so long after an outage, in milliseconds, unless they are told otherwise. */
+const RETURN_MS = 3_000;
 
 interface Kept {
   toldMs: number;
@@ -14,26 +17,46 @@ interface Kept {
 }
 
 /**
- * The voice of the node itself: what it tells while the bus is away, or right before that is noticed, it tells (again,
- * with the same id) when the bus is back. Of a broker's own death and restart nobody would hear otherwise.
+ * The voice of the node itself: what it tells while the bus is away, or right before that is noticed, it tells when the
+ * bus is back, and once more with the same ids when those who listen should be back too. Of a broker's own death and
+ * restart nobody would hear otherwise.
  */
 export function lastingTeller({ bus, subjects, clock, newId, node }: EventTellerWorld): EventTeller {
-  let kept: Kept[] = [];
-  let downMs = clock.monotonicMs();
+  /** Published in the usual way; all of it is out unless an outage comes soon. */
+  let recent: Kept[] = [];
+  /** To be told when the bus is back. */
+  let untold: Kept[] = [];
+  let wasUp = false;
+  let again: TimerHandle;
+  const publishUntold = (): void => {
+    for (const { subject, body } of untold) bus.publish(subject, { body });
+  };
   bus.onState((state) => {
+    clock.clearTimeout(again);
+    again = undefined;
     if (state === 'down') {
-      downMs = clock.monotonicMs();
+      const unsureFrom = clock.monotonicMs() - UNSURE_MS;
+      untold = [...untold, ...recent.filter(({ toldMs }) => toldMs >= unsureFrom)].slice(-KEPT_MAX);
+      recent = [];
       return;
     }
-    const unsure = kept.filter(({ toldMs }) => toldMs >= downMs - UNSURE_MS);
-    kept = [];
-    for (const { subject, body } of unsure) bus.publish(subject, { body });
+    publishUntold();
+    if (wasUp) {
+      again = clock.setTimeout(() => {
+        again = undefined;
+        publishUntold();
+        untold = [];
+      }, RETURN_MS);
+    } else untold = [];
+    wasUp = true;
   });
   return (fact) => {
     const { subject, event } = plainEvent({ ...fact, at: clock.now(), id: newId() }, subjects, node);
     const body = Body.of(event, 'json');
-    kept.push({ toldMs: clock.monotonicMs(), subject, body });
-    if (kept.length > KEPT_MAX) kept.shift();
-    if (bus.state === 'up') bus.publish(subject, { body });
+    const up = bus.state === 'up';
+    if (up) bus.publish(subject, { body });
+    const list = up && again === undefined ? recent : untold;
+    list.push({ toldMs: clock.monotonicMs(), subject, body });
+    if (list.length > KEPT_MAX) list.shift();
   };
 }

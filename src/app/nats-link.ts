@@ -2,8 +2,10 @@ import type { RemoteBus } from '../actors/connection/connection.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { RotaError } from '../kernel/error.ts';
 import type { Random } from '../kernel/identity.ts';
+import type { DurableStreams } from '../messaging/durable-stream.ts';
 import { connectNats } from '../messaging/nats/connect-nats.ts';
 import type { NatsBus } from '../messaging/nats/nats-bus.ts';
+import { openNatsStream } from '../messaging/nats/nats-durable-streams.ts';
 import type { NatsSettings } from '../messaging/nats/nats-settings.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 
@@ -28,6 +30,15 @@ export class NatsLink {
    * Using it while there is none throws a RotaError `unavailable`.
    */
   readonly connection: object;
+  /** Streams over the present connection; one that is open ends with its connection. */
+  readonly streams: DurableStreams = {
+    openStream: async (options) => {
+      const bus = this.#bus;
+      if (bus?.state !== 'up') throw new RotaError('unavailable', 'there is no NATS connection at the moment');
+      const { clock, nats } = this.#options;
+      return openNatsStream(bus, { ...options, clock, inboxPrefix: nats.inboxPrefix });
+    },
+  };
 
   constructor(options: NatsLinkOptions) {
     this.#options = options;

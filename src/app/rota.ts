@@ -58,7 +58,16 @@ export class Rota {
     const { world } = this.#parts;
     const { log, tell, settings, clock, startedAt, version } = world;
     for (const { name, declaration, anchorAt } of world.configuration.schedules) {
-      const schedule = { name, declaration, anchorAt, cursorAt: startedAt, runs: 0, pausedBy: null, lastState: null };
+      const schedule = {
+        name,
+        declaration,
+        anchorAt,
+        cursorAt: startedAt,
+        runs: 0,
+        pausedBy: null,
+        endedAt: null,
+        lastState: null,
+      };
       const next = nextTick(schedule, clock.now());
       log.info({ schedule: name, nextAt: next === undefined ? null : timeText(next.fireAt) }, 'schedule');
     }
@@ -87,7 +96,7 @@ export class Rota {
     tell({ kind: 'node', name: node, what: 'stopping', data: { node, graceMs } });
     await this.#end('scheduling');
     await Promise.all([...queueLimits(world).keys()].map((queue) => this.#drain(queue, graceMs)));
-    for (const part of ['queues', 'intake', 'node', 'persistence']) await this.#end(part);
+    for (const part of ['queues', 'durable-intake', 'intake', 'node', 'persistence']) await this.#end(part);
     tell({ kind: 'node', name: node, what: 'stopped', data: { node } });
     await atMost(
       clock,

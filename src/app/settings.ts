@@ -128,7 +128,7 @@ export function readSettings(sources: SettingSources): Settings {
   }
   const read = <N extends SettingName>(name: N): Read<N> | undefined => readSetting(name, sources, issues);
   const dataFolder = resolve(read('data') ?? './data');
-  const leaseMs = read('lease') ?? 0;
+  const leaseMs = read('lease') ?? Number.POSITIVE_INFINITY;
   const beatMs = read('beat') ?? 0;
   if (beatMs * 2 > leaseMs)
     issues.add('settings.beat', 'must be at most half of the lease, or a late beat costs a living worker its jobs');

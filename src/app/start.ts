@@ -1,14 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { prepareNatsServer } from '../actors/nats-server/prepare.ts';
 import type { Services } from '../job/definition.ts';
+import { isRecord } from '../kernel/check.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { RotaError } from '../kernel/error.ts';
+import { type Issue, RotaError } from '../kernel/error.ts';
 import { systemRandom, uuidSource } from '../kernel/identity.ts';
 import { createLogger, type Logger } from '../kernel/log.ts';
 import { Subjects } from '../messaging/subjects.ts';
-import { type Configuration, readConfiguration, type SchedulerConfig } from './configuration.ts';
+import { type Configuration, invalidConfig, readConfiguration, type SchedulerConfig } from './configuration.ts';
 import { type DataLock, lockDataFolder } from './data-lock.ts';
 import { discoverIn } from './discovery.ts';
+import { type ConfigPlace, configFolderOf, type IsolationOptions, jobHosts } from './job-hosts.ts';
 import { NatsLink } from './nats-link.ts';
 import type { Rota } from './rota.ts';
 import { type RawSettings, readSettings, type Settings } from './settings.ts';
@@ -18,12 +20,19 @@ import { makeWorld, type WorldParts } from './world.ts';
 
 /** What may be given to {@link start}: settings by their names, and what a test or a host program brings itself. */
 export interface StartOptions extends RawSettings {
-  /** Instead of the config's `services`; not closed by us. */
+  /** Instead of the config's `services`, but not in threads and processes for jobs; not closed by us. */
   services?: Services;
   /** Instead of the standard logger. */
   logger?: Logger;
-  /** Where path patterns in `jobs` begin; default the working folder. */
+  /**
+   * The module whose default export is the config. Needed for types with isolation `thread` or `process`: their threads
+   * and processes import it. It must not start anything itself.
+   */
+  configFile?: string;
+  /** Where path patterns in `jobs` begin; default the folder of `configFile`, else the working folder. */
   configFolder?: string;
+  /** How many threads and processes run isolated jobs, and how much heap each may have. */
+  isolation?: IsolationOptions;
 }
 
 /** Names that are tried when a living node has the one wanted. */
@@ -34,18 +43,42 @@ const NODE_NAMES_MAX = 20;
  * @throws RotaError `invalid_config` with every mistake and its place, or why a part could not be started
  */
 export async function start(config: SchedulerConfig, options: StartOptions = {}): Promise<Rota> {
-  const { services, logger, configFolder = process.cwd(), ...given } = options;
-  const configuration = await readConfiguration(config, { now: systemClock.now(), discover: discoverIn(configFolder) });
-  const settings = readSettings({ given, env: process.env, config: configuration.settings });
+  const { services, logger, configFile, configFolder = configFolderOf(configFile), isolation, ...given } = options;
+  const { configuration, settings } = await readAll(config, configFolder, given);
+  const place = { configFile, configFolder };
   await mkdir(settings.dataFolder, { recursive: true });
   const owned = settings.roles.has('store') || settings.nats.kind === 'embedded';
   const lock = owned ? lockDataFolder(settings.dataFolder) : undefined;
   try {
-    return await startNamed({ settings, configuration, services, logger, lock });
+    return await startNamed({ settings, configuration, services, logger, lock, isolation, place });
   } catch (error) {
     lock?.release();
     throw error;
   }
+}
+
+/** Reads config and settings, so that the mistakes of both are told at once. */
+async function readAll(
+  config: SchedulerConfig,
+  configFolder: string,
+  given: RawSettings,
+): Promise<{ configuration: Configuration; settings: Settings }> {
+  const issues: Issue[] = [];
+  const collect = (error: unknown): undefined => {
+    if (!(error instanceof RotaError) || error.code !== 'invalid_config') throw error;
+    issues.push(...error.issues);
+  };
+  const world = { now: systemClock.now(), discover: discoverIn(configFolder) };
+  const configuration = await readConfiguration(config, world).catch(collect);
+  const named: unknown = isRecord(config) ? config.settings : undefined;
+  let settings: Settings | undefined;
+  try {
+    settings = readSettings({ given, env: process.env, config: isRecord(named) ? named : {} });
+  } catch (error) {
+    collect(error);
+  }
+  if (configuration === undefined || settings === undefined) throw invalidConfig(issues);
+  return { configuration, settings };
 }
 
 interface Checked {
@@ -54,6 +87,8 @@ interface Checked {
   services: Services | undefined;
   logger: Logger | undefined;
   lock: DataLock | undefined;
+  isolation: IsolationOptions | undefined;
+  place: ConfigPlace;
 }
 
 /** A name that a living node has is made unique by a number. */
@@ -76,10 +111,11 @@ async function startHere(checked: Checked): Promise<Rota> {
 }
 
 /** What a node of a fleet is made of: the machine's clock and randomness, NATS, a thread for the store. */
-async function partsOf({ settings, configuration, logger }: Checked): Promise<WorldParts> {
+async function partsOf({ settings, configuration, logger, isolation, place }: Checked): Promise<WorldParts> {
   const clock = systemClock;
   const random = systemRandom;
   const log = (logger ?? createLogger(settings.logLevel)).child({ node: settings.node });
+  const pools = jobHosts({ configuration, settings, place, options: isolation, clock, log });
   const subjects = new Subjects(settings.prefix);
   const { nats, dataFolder, route, credentials, inboxPrefix, node } = settings;
   const natsServer =
@@ -93,6 +129,7 @@ async function partsOf({ settings, configuration, logger }: Checked): Promise<Wo
   return {
     ...{ settings, configuration, clock, random, log, subjects, link, natsServer, persistence },
     newId: uuidSource(clock),
+    jobHosts: pools,
   };
 }
 

@@ -45,5 +45,6 @@ function told({ log, tell, settings }: World, { type, supervisor, id, incarnatio
 function startError(error: unknown): unknown {
   let cause = error;
   while (cause instanceof Error && !(cause instanceof RotaError) && cause.cause !== undefined) cause = cause.cause;
-  return cause instanceof RotaError ? cause : error;
+  if (cause instanceof RotaError) return cause;
+  return new RotaError('unavailable', `the node could not start: ${errorText(cause)}`, { cause: error });
 }

@@ -1,4 +1,5 @@
 import { startConnection } from '../actors/connection/connection.ts';
+import { startDurableIntake } from '../actors/durable-intake/durable-intake.ts';
 import { Executor, STOP_MARGIN_MS } from '../actors/executor/executor.ts';
 import { startIntake } from '../actors/intake/intake.ts';
 import { startJanitor } from '../actors/janitor/janitor.ts';
@@ -9,6 +10,7 @@ import { Scheduler } from '../actors/scheduler/scheduler.ts';
 import { isServiceReady, type ServiceStart, serviceActor } from '../actors/service.ts';
 import { startSteward } from '../actors/steward/steward.ts';
 import { type ChildSpec, type SupervisorOptions, supervisor } from '../supervisor/supervisor.ts';
+import { INLINE_HOSTS, JOB_HOSTS_SHUTDOWN_MS, type JobHosts } from './job-hosts.ts';
 import { nodeRecord, queueKeeper, queueLimits, runnableTypes, supervisorId } from './tree-parts.ts';
 import type { World } from './world.ts';
 
@@ -36,7 +38,8 @@ export function treeOf(world: World): SupervisorOptions {
       connection(world),
       ...(roles.has('store') ? [persistence(world)] : []),
       node(world),
-      ...(roles.has('intake') ? [intake(world)] : []),
+      ...(roles.has('intake') ? [intake(world), ...durableIntake(world)] : []),
+      ...(world.jobHosts ? [hosts(world.jobHosts)] : []),
       ...(roles.has('queues') ? [queues(world)] : []),
       ...(roles.has('scheduler') ? [scheduling(world)] : []),
     ],
@@ -69,11 +72,29 @@ function node(world: World): ChildSpec {
 
 function intake({ route: bus, subjects, clock, newId, settings, configuration }: World): ChildSpec {
   const { node: name, leaseMs: livingMs, pollMs } = settings;
-  const { definitions, queues: declared } = configuration;
+  const { definitions, queues: declared, timezone } = configuration;
   const names = new Set(declared.keys());
   return service('intake', () =>
-    startIntake({ bus, subjects, clock, newId, node: name, definitions, queues: names, livingMs, pollMs }),
+    startIntake({ bus, subjects, clock, newId, node: name, definitions, queues: names, timezone, livingMs, pollMs }),
   );
+}
+
+/** None where the bus is not a broker's that keeps messages. */
+function durableIntake(world: World): ChildSpec[] {
+  const { route: bus, subjects, clock, settings, configuration, link } = world;
+  const { streams } = link;
+  if (streams === undefined) return [];
+  const { node: name, leaseMs } = settings;
+  const { definitions, queues: declared } = configuration;
+  const shared = { bus, streams, subjects, clock, node: name, definitions, queues: new Set(declared.keys()) };
+  const log = world.log.child({ part: 'durable-intake' });
+  const start: ServiceStart = (scope) => startDurableIntake({ ...shared, livingMs: leaseMs, leaseMs, log }, scope);
+  return [service('durable-intake', start)];
+}
+
+/** Threads and processes for jobs. They outlive the executors, which hand them attempts, and end after them. */
+function hosts(jobHosts: JobHosts): ChildSpec {
+  return { ...service('hosts', () => jobHosts.start()), shutdown: JOB_HOSTS_SHUTDOWN_MS };
 }
 
 function queues(world: World): ChildSpec {
@@ -102,7 +123,8 @@ function queue(world: World, name: string, limit: number): ChildSpec {
   const makeExecutor: ServiceStart = async () => {
     const services = await world.services();
     const { enqueue } = client;
-    return new Executor({ ...shared, worker: newId(), definitions, services, enqueue, beatMs, graceMs });
+    const where = world.jobHosts?.hosts ?? INLINE_HOSTS;
+    return new Executor({ ...shared, worker: newId(), definitions, services, enqueue, hosts: where, beatMs, graceMs });
   };
   return {
     ...supervised({
@@ -125,6 +147,7 @@ function scheduling(world: World): ChildSpec {
   const { node: name, leaderLeaseMs, pollMs, leaseMs, keepMs } = settings;
   const { definitions, schedules } = configuration;
   const shared = { bus, subjects, clock, pollMs, log };
+  const self = { newId, node: name, instance };
   return supervised({
     name: 'scheduling',
     // Neither needs the other: a crash of one costs the other nothing.
@@ -134,8 +157,7 @@ function scheduling(world: World): ChildSpec {
     children: [
       service(
         'scheduler',
-        () =>
-          new Scheduler({ ...shared, newId, node: name, instance, startedAt, definitions, schedules, leaderLeaseMs }),
+        ({ fail }) => new Scheduler({ ...shared, ...self, startedAt, definitions, schedules, leaderLeaseMs, fail }),
       ),
       service('janitor', () => startJanitor({ ...shared, leaseMs, keepMs })),
     ],

@@ -7,10 +7,13 @@ import type { Clock } from '../kernel/clock.ts';
 import { errorText } from '../kernel/error.ts';
 import type { IdSource, Random } from '../kernel/identity.ts';
 import type { Logger } from '../kernel/log.ts';
+import type { DurableStreams } from '../messaging/durable-stream.ts';
 import { LocalRoute } from '../messaging/local/local-route.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 import type { ChildSpec, Supervisor } from '../supervisor/supervisor.ts';
 import type { Configuration } from './configuration.ts';
+import type { JobHosts } from './job-hosts.ts';
+import { lastingTeller } from './lasting-teller.ts';
 import type { Settings } from './settings.ts';
 import { packageVersion } from './version.ts';
 
@@ -20,6 +23,8 @@ export interface Link {
   connect(): Promise<RemoteBus>;
   /** What services are given as `nats`. */
   readonly connection: object;
+  /** Streams of the broker, where it can have some: without them there is no durable intake. */
+  readonly streams?: DurableStreams;
 }
 
 /** Where the store lives: how its actor is made and when it is ready. */
@@ -38,6 +43,8 @@ export interface WorldParts {
   persistence: PersistenceMaker;
   /** The embedded server, where there is one. */
   natsServer: PreparedServer | undefined;
+  /** Threads and processes for jobs; left out, all handlers run in this thread. */
+  jobHosts?: JobHosts | undefined;
 }
 
 /** Everything that the parts of one node share. */

@@ -9,10 +9,14 @@ export interface TextStream {
 }
 
 /** The part of a client that commands use; a test brings its own. */
-export type CliClient = Pick<
-  RotaClient,
-  'enqueue' | 'get' | 'list' | 'wait' | 'events' | 'queues' | 'schedules' | 'nodes' | 'close'
->;
+export type CliClient = Pick<RotaClient, 'enqueue' | 'get' | 'list' | 'wait' | 'events' | 'close'> & {
+  readonly queues: { list(): Promise<readonly object[]> };
+  readonly schedules: { list(): Promise<readonly object[]> };
+  readonly nodes: { list(): Promise<readonly object[]>; types(): Promise<readonly object[]> } & Pick<
+    RotaClient['nodes'],
+    'tree'
+  >;
+};
 
 /** Everything outside of the command line that a command may touch. */
 export interface CliWorld {

@@ -50,14 +50,17 @@ async function load(path: string): Promise<{ default?: unknown }> {
     return await import(pathToFileURL(path).href);
   } catch (cause) {
     const issues = cause instanceof RotaError ? cause.issues : [];
-    const text = `${path} cannot be loaded: ${errorText(cause)}${placeOf(cause)}`;
+    const text = `${path} cannot be loaded: ${errorText(cause)}${placeOf(cause, dirname(path))}`;
     throw new RotaError('invalid_config', text, { issues, cause });
   }
 }
 
-/** Where a file that does not parse, or the line that threw, is: the first place that the stack names. */
-function placeOf(cause: unknown): string {
+/** Where it happened, as far as the stack tells: in the config's own folder if it names a place there, else the first. */
+function placeOf(cause: unknown, folder: string): string {
   const stack = cause instanceof Error ? (cause.stack ?? '') : '';
-  const place = /(?:file:\/\/)?(\/[^\s()]+?:\d+(?::\d+)?)(?=[\s)]|$)/m.exec(stack)?.[1];
+  const places = [...stack.matchAll(/(?:^|[\s(]|file:\/\/)(\/[^\s()]+?:\d+(?::\d+)?)(?=[\s)]|$)/gm)].map(
+    ([, place]) => place,
+  );
+  const place = places.find((candidate) => candidate?.startsWith(`${folder}/`)) ?? places[0];
   return place === undefined ? '' : ` (${place})`;
 }

@@ -3,7 +3,7 @@ import { defineCommand, EXIT } from './command.ts';
 import { configPath, importConfig } from './config-file.ts';
 import { cleanLines } from './display.ts';
 import type { Paint, Style } from './output.ts';
-import { ALL_SETTINGS } from './setting-flags.ts';
+import { ALL_SETTINGS, namingFlags } from './setting-flags.ts';
 
 const MARKS: Readonly<Record<Finding['state'], { mark: string; style: Style }>> = {
   ok: { mark: '✓', style: 'green' },
@@ -31,6 +31,7 @@ export const doctor = defineCommand({
       clock: world.clock,
       configPath: path,
       importConfig: () => importConfig(path),
+      explain: (error) => namingFlags(error, given),
     });
     const wrong = findings.filter(({ state }) => state === 'wrong').length;
     if (json) out.json({ ok: wrong === 0, findings });

@@ -71,7 +71,7 @@ async function argsOf({ positionals, world }: Call<typeof FLAGS>): Promise<Json 
 
 /** The type's own queue, where a living node declares one. */
 async function queueOf(client: CliClient, type: string): Promise<string> {
-  const known = await client.nodes.types();
+  const known = (await client.nodes.types()).filter(isRecord);
   const queue = known.find((entry) => entry.type === type)?.queue;
   return typeof queue === 'string' ? queue : 'default';
 }

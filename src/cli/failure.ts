@@ -23,9 +23,18 @@ function isUsage(thrown: unknown): boolean {
 
 function failureView(thrown: unknown): object {
   if (thrown instanceof UsageError) return { code: 'usage', message: thrown.message, hint: thrown.hint };
-  if (!(thrown instanceof RotaError)) return { code: 'failed', message: errorText(thrown) };
+  if (!(thrown instanceof RotaError)) return { code: 'failed', message: withCauses(thrown) };
   const { code, message, issues } = thrown;
   return issues.length > 0 ? { code, message: headline(message), issues } : { code, message };
+}
+
+/** A message and what is behind it; our own errors say that themselves. */
+function withCauses(thrown: unknown): string {
+  const text = errorText(thrown);
+  const cause = thrown instanceof Error ? thrown.cause : undefined;
+  if (cause === undefined) return text;
+  const behind = withCauses(cause);
+  return text.includes(behind) ? text : `${text}: ${behind}`;
 }
 
 /** Of a message that lists its issues, what stands above them. */
@@ -36,7 +45,8 @@ function headline(message: string): string {
 /** The message, then each issue that it does not already tell. */
 export function failureText(thrown: unknown): string {
   if (thrown instanceof UsageError) return cleanLines(`rota: ${thrown.message}\n${thrown.hint}`);
-  if (!(thrown instanceof RotaError) || thrown.issues.length === 0) return cleanLines(`rota: ${errorText(thrown)}`);
+  if (!(thrown instanceof RotaError)) return cleanLines(`rota: ${withCauses(thrown)}`);
+  if (thrown.issues.length === 0) return cleanLines(`rota: ${thrown.message}`);
   const head = headline(thrown.message);
   const lines = thrown.issues
     .filter(({ message }) => !head.includes(message))

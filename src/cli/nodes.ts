@@ -1,3 +1,4 @@
+import { isRecord } from '../kernel/check.ts';
 import { durationText } from '../kernel/duration.ts';
 import { defineCommand, EXIT } from './command.ts';
 import { cell, relativeTime } from './display.ts';
@@ -17,7 +18,7 @@ export const nodes = defineCommand({
   examples: ['rota nodes'],
   run: (call) =>
     withSession(call, async ({ client }) => {
-      const found = await client.nodes.list();
+      const found = (await client.nodes.list()).filter(isRecord);
       if (call.json) call.out.json({ nodes: found });
       else writeTable(call.out, found, { columns: columnsAt(call.world.clock.now()), empty: 'no nodes' });
       return EXIT.ok;

@@ -31,7 +31,7 @@ export const queues = defineCommand({
   examples: ['rota queues'],
   run: (call) =>
     withSession(call, async ({ client }) => {
-      const found = await client.queues.list();
+      const found = (await client.queues.list()).filter(isRecord);
       if (call.json) call.out.json({ queues: found });
       else writeTable(call.out, found, { columns: COLUMNS, empty: 'no queues' });
       return EXIT.ok;

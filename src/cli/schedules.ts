@@ -19,7 +19,7 @@ export const schedules = defineCommand({
   examples: ['rota schedules', 'rota schedules --json'],
   run: (call) =>
     withSession(call, async ({ client }) => {
-      const found = await client.schedules.list();
+      const found = (await client.schedules.list()).filter(isRecord);
       if (call.json) call.out.json({ schedules: found });
       else writeTable(call.out, found, { columns: columnsAt(call.world.clock.now()), empty: 'no schedules' });
       return EXIT.ok;

@@ -1,7 +1,7 @@
 import type { Rota } from '../app/rota.ts';
 import { type RawSettings, SETTINGS } from '../app/settings.ts';
 import { sleep } from '../kernel/clock.ts';
-import { errorText } from '../kernel/error.ts';
+import { errorText, RotaError } from '../kernel/error.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from '../kernel/log.ts';
 import type { CliWorld } from './cli-world.ts';
 import { defineCommand, EXIT } from './command.ts';
@@ -38,8 +38,13 @@ export const start = defineCommand({
     });
     const asked = stopAsked(world, logger);
     const { config: _config, ...settings } = given;
-    const starting = begin(file.config, { ...settings, configFolder: file.folder, logger }).catch((error: unknown) => {
-      throw namingFlags(error, given);
+    const starting = begin(file.config, {
+      ...settings,
+      configFile: file.path,
+      configFolder: file.folder,
+      logger,
+    }).catch((error: unknown) => {
+      throw namingFile(namingFlags(error, given), file.path);
     });
     const rota = await Promise.race([starting, asked.then(() => abandoned(starting, world))]);
     return rota === undefined ? EXIT.ok : untilEnd({ rota, asked, logger });
@@ -48,7 +53,7 @@ export const start = defineCommand({
 
 async function begin(
   config: Parameters<typeof import('../app/start.ts').start>[0],
-  options: RawSettings & { configFolder: string; logger: Logger },
+  options: RawSettings & { configFile: string; configFolder: string; logger: Logger },
 ): Promise<Rota> {
   const app = await import('../app/start.ts');
   return app.start(config, options);
@@ -73,15 +78,18 @@ async function abandoned(starting: Promise<Rota>, { clock }: CliWorld): Promise<
   return Promise.race([starting.catch(() => undefined), sleep(clock, ABANDON_MS).then(() => undefined)]);
 }
 
-async function untilEnd({
-  rota,
-  asked,
-  logger,
-}: {
-  rota: Rota;
+/** A node that runs, and what asks it to stop. */
+export interface Running {
+  rota: Pick<Rota, 'node' | 'ended' | 'stop'>;
   asked: Promise<void>;
   logger: Logger;
-}): Promise<number> {
+}
+
+/**
+ * Waits for the end of a node, which comes by its own rules or because it is asked for.
+ * @returns the exit code
+ */
+export async function untilEnd({ rota, asked, logger }: Running): Promise<number> {
   const end = await Promise.race([rota.ended, asked.then(() => 'asked' as const)]);
   if (end === 'gave-up') {
     logger.error({ node: rota.node }, 'the supervision tree gave up; the log above says why');
@@ -94,6 +102,12 @@ async function untilEnd({
     logger.error({ error: errorText(error) }, 'the node did not stop in order');
     return EXIT.failed;
   }
+}
+
+/** An error that says in which file the mistakes are, unless flags and the environment made them all. */
+function namingFile(error: unknown, path: string): unknown {
+  if (!(error instanceof RotaError) || error.issues.every((issue) => /^(?:--|ROTA_)/.test(issue.path))) return error;
+  return new RotaError(error.code, `${path}: ${error.message}`, { issues: error.issues, cause: error });
 }
 
 /** The first source that names a level; what is none is told when the settings are read. */

@@ -23,7 +23,10 @@ export const tree = defineCommand({
       const [answer, nodes] = await Promise.all([client.nodes.tree(call.flags.node), client.nodes.list()]);
       if (call.json) call.out.json(answer);
       else call.out.line(treeText(answer, call.out.paint).join('\n'));
-      const others = nodes.map(({ name }) => cell(name)).filter((name) => !isRecord(answer) || name !== answer.node);
+      const others = nodes
+        .filter(isRecord)
+        .map(({ name }) => cell(name))
+        .filter((name) => !isRecord(answer) || name !== answer.node);
       if (!call.json && others.length > 0) call.out.note(`other nodes: ${others.join(', ')} (see --node)`);
       return EXIT.ok;
     }),

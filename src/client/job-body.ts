@@ -20,10 +20,11 @@ export function jobBody(
   args: unknown,
   options: EnqueueOptions & { id: string },
 ): Record<string, unknown> {
-  const { queue: _queue, scheduledAt, backoff, traceparent: _traceparent, ...rest } = options;
+  const { queue: _queue, scheduledAt, backoff, deadline, traceparent: _traceparent, ...rest } = options;
   const body: Record<string, unknown> = { type: typeof type === 'string' ? type : type.type, ...rest };
   if (args !== undefined) body.args = args;
-  if (scheduledAt !== undefined) body.scheduledAt = timeOf(scheduledAt);
+  if (scheduledAt !== undefined) body.scheduledAt = timeOf(scheduledAt, 'scheduledAt');
+  if (deadline !== undefined) body.deadline = deadline instanceof Date ? timeOf(deadline, 'deadline') : deadline;
   if (backoff !== undefined) {
     const { kind, baseMs, maxMs, jitter } = backoff;
     body.backoff = {
@@ -37,13 +38,12 @@ export function jobBody(
   return body;
 }
 
-function timeOf(value: Date | string | number): string {
+/** A time as the wire writes it. @throws RotaError `invalid_job` for a time that is none */
+export function timeOf(value: Date | string | number, name: string): string {
   if (typeof value === 'string') return value;
   const date = new Date(value);
   if (!Number.isNaN(date.getTime())) return date.toISOString();
-  throw new RotaError('invalid_job', 'scheduledAt is no time', {
-    issues: [{ path: 'scheduledAt', message: 'is no time' }],
-  });
+  throw new RotaError('invalid_job', `${name} is no time`, { issues: [{ path: name, message: 'is no time' }] });
 }
 
 /** Milliseconds of a duration option. @throws RotaError `invalid_request` */

@@ -15,8 +15,11 @@ import type { Subjects } from '../messaging/subjects.ts';
 import { JobFailed, WaitTimeout } from './client-errors.ts';
 import { EnqueueBatcher, type Enqueued } from './enqueue-batcher.ts';
 import { eventStream, type ReceivedEvent } from './event-stream.ts';
-import { type JobTypeRef, jobBody, queueOf } from './job-body.ts';
+import { type JobTypeRef, jobBody, queueOf, timeOf } from './job-body.ts';
+import { type JobUpdate, type JobVerb, jobVerb, type SendJobVerb } from './job-verbs.ts';
 import { untilDeadline } from './retry.ts';
+import { ScheduleClient } from './schedule-client.ts';
+import { publishSubmission, submission } from './submission.ts';
 
 /** Which jobs; all given parts must hold. Times as text, exclusive, of insertion. */
 export interface JobQuery {
@@ -69,6 +72,14 @@ export class RotaClient {
     this.#batcher = new EnqueueBatcher((queue, body, headers) =>
       this.#send(world.subjects.enqueue(queue), body, { headers }),
     );
+    const send: SendJobVerb = (verb, body) => this.#job(verb, body);
+    this.cancel = jobVerb(send, 'cancel');
+    this.retry = jobVerb(send, 'retry');
+    this.delete = jobVerb(send, 'delete');
+    this.schedules = new ScheduleClient(
+      (verb, body) => this.#send(world.subjects.control('schedule', verb), body),
+      world.newId,
+    );
   }
 
   /**
@@ -85,6 +96,23 @@ export class RotaClient {
       return Promise.reject(error);
     }
   };
+
+  /**
+   * Hands a job to the durable intake: the broker keeps it until Rota takes it, also while no node runs. Sent again with
+   * the same id until the deadline.
+   * @returns the job's id once the broker has it; a job that is refused later is in the rejected list
+   * @throws RotaError for what is wrong with the job itself, or `unavailable`, `overloaded` when no stream took it in time
+   */
+  async submit(type: JobTypeRef, args?: unknown, options: EnqueueOptions = {}): Promise<string> {
+    const { bus, subjects, codec, clock, deadlineMs, newId } = this.#world;
+    const id = options.id ?? newId();
+    const { traceparent } = options;
+    const message = submission(queueOf(type, options), jobBody(type, args, { ...options, id }), {
+      ...{ subjects, codec, traceparent },
+    });
+    await untilDeadline((tryMs) => publishSubmission(bus, message, tryMs), deadlineMs, clock);
+    return id;
+  }
 
   /** Enqueues a job that is due after a delay: `enqueueIn('7d', 'review.request', args)`. */
   enqueueIn(delay: Duration, type: JobTypeRef, ...rest: [args?: unknown, options?: EnqueueOptions]): Promise<Enqueued> {
@@ -176,9 +204,17 @@ export class RotaClient {
     }
   }
 
-  /** Cancels a job. A running one is cancelled at once and its signal aborts. Cancelling a cancelled one answers it. */
-  async cancel(id: string, options: { terminate?: boolean } = {}): Promise<JobView> {
-    return (await this.#job('cancel', { id, ...options })) as JobView;
+  /** Cancels: a running job is cancelled at once and its signal aborts. Cancelling a cancelled one answers it. */
+  readonly cancel: JobVerb<{ terminate?: boolean }>;
+  /** Makes jobs available again, also those that have ended; with one more attempt where none is left. */
+  readonly retry: JobVerb;
+  /** Deletes jobs that do not execute; one is answered as it was. */
+  readonly delete: JobVerb;
+
+  /** Changes a job that does not execute. @throws RotaError `not_found`, `conflict`, `invalid_args` */
+  async update(id: string, { scheduledAt, ...changes }: JobUpdate): Promise<JobView> {
+    const time = scheduledAt === undefined ? {} : { scheduledAt: timeOf(scheduledAt, 'scheduledAt') };
+    return (await this.#job('update', { id, ...changes, ...time })) as JobView;
   }
 
   /** Queues as they stand. */
@@ -186,10 +222,8 @@ export class RotaClient {
     list: async (): Promise<Record<string, unknown>[]> => this.#listOf('queue', 'list', 'queues'),
   };
 
-  /** Schedules as they stand. */
-  readonly schedules = {
-    list: async (): Promise<Record<string, unknown>[]> => this.#listOf('schedule', 'list', 'schedules'),
-  };
+  /** Schedules as they stand, and their control. */
+  readonly schedules: ScheduleClient;
 
   /** The living nodes, their supervision trees and the types that they know. */
   readonly nodes = {

@@ -8,6 +8,7 @@ import type { JobReference, JobSchedule } from './job.ts';
 import { jobDefaultFields, jobType, queueName } from './job-fields.ts';
 import { MAX_ATTEMPTS_DEFAULT, type Priority } from './limits.ts';
 import type { BackoffPolicy } from './retry-policy.ts';
+import { type UniqueOptions, type UniquePolicy, uniquePolicy } from './unique.ts';
 
 /** Where a handler runs; inline is the main thread. */
 export type Isolation = 'inline' | 'thread' | 'process';
@@ -46,6 +47,10 @@ export interface EnqueueOptions {
   tags?: readonly string[];
   meta?: Record<string, Json>;
   reference?: JobReference;
+  /** False: not unique, whatever its type says. */
+  unique?: UniqueOptions | false;
+  /** From when on it is cancelled instead of started: a time, or a duration (a number is one, in milliseconds). */
+  deadline?: Date | string | number;
   traceparent?: string;
 }
 
@@ -90,6 +95,8 @@ export interface JobDefinitionOptions<Args> {
   priority?: Priority;
   /** Default 15 s + 2^attempt s. */
   backoff?: BackoffPolicy | BackoffFunction;
+  /** When one of its jobs counts as another that is there already; default: never. */
+  unique?: UniqueOptions;
   /** Default `inline`. */
   isolation?: Isolation;
   /** Left out: workers elsewhere run this type. */
@@ -106,6 +113,7 @@ export interface JobDefinition<Args = Json> {
   readonly priority: number;
   readonly backoff: BackoffPolicy | null;
   readonly backoffFunction: BackoffFunction | undefined;
+  readonly unique: UniquePolicy | undefined;
   readonly isolation: Isolation;
   readonly run: ((context: HandlerContext<Args>) => unknown) | undefined;
 }
@@ -140,6 +148,7 @@ const definitionFields = object({
   args: optional(schemaCheck),
   ...sharedFields,
   backoff: optional(backoffCheck),
+  unique: optional(uniquePolicy),
   isolation: optional(oneOf(['inline', 'thread', 'process'])),
   run: optional(functionCheck),
 });
@@ -162,6 +171,7 @@ export function defineJob<Args = Json>(options: JobDefinitionOptions<Args>): Job
     priority: read.priority ?? 5,
     backoff: backoff === undefined || typeof backoff === 'function' ? null : backoff,
     backoffFunction: typeof backoff === 'function' ? backoff : undefined,
+    unique: read.unique,
     isolation: read.isolation ?? 'inline',
     run: options.run?.bind(options),
   });

@@ -1,12 +1,31 @@
 import { type Check, duration, type Issues, object, optional, time, uuidV7 } from '../kernel/check.ts';
+import { parseTime, timeText } from '../kernel/clock.ts';
+import { parseDuration } from '../kernel/duration.ts';
 import type { WireErrorCode } from '../kernel/error.ts';
 import type { Json } from '../kernel/json.ts';
 import type { AnyJobDefinition } from './definition.ts';
 import type { JobSchedule, NewJob } from './job.ts';
 import { args, isTooLarge, jobDefaultFields, jobType, meta, nested, reference, tags } from './job-fields.ts';
 import { LIMITS, MAX_ATTEMPTS_DEFAULT } from './limits.ts';
+import { type UniquePolicy, uniqueClaim, uniquePolicy } from './unique.ts';
 
-const unsupported: Check<never> = (_value, path, issues) => issues.add(path, 'is not yet supported');
+/** When a job that has not started is cancelled: at a time, or so many milliseconds after it was asked for. */
+export type Deadline = { at: number } | { inMs: number };
+
+const deadline: Check<Deadline> = (value, path, issues) => {
+  const time = typeof value === 'string' ? parseTime(value) : undefined;
+  if (time !== undefined) return { at: time };
+  const inMs = parseDuration(value);
+  if (inMs !== undefined) return { inMs };
+  return issues.add(path, 'must be a duration like "30m" or milliseconds, or a time like "2026-01-31T10:00:00.000Z"');
+};
+
+/** A deadline as the wire writes it. */
+export const deadlineView = (value: Deadline): string | number => ('at' in value ? timeText(value.at) : value.inMs);
+
+/** Null counts as left out, so that the type's own holds; false says that this job is not unique whatever its type is. */
+const unique: Check<UniquePolicy | false> = (value, path, issues) =>
+  value === false ? false : uniquePolicy(value, path, issues);
 
 const requestFields = object({
   type: jobType,
@@ -18,8 +37,8 @@ const requestFields = object({
   tags: optional(tags),
   meta: optional(meta),
   reference: optional(reference),
-  unique: optional(unsupported),
-  deadline: optional(unsupported),
+  unique: optional(unique),
+  deadline: optional(deadline),
 });
 
 /** A checked request for one job, before the type's defaults are laid under it. */
@@ -49,6 +68,8 @@ export const traceparentText = (text: string | undefined): string | null =>
 export interface NewJobWorld {
   /** Milliseconds since the epoch. */
   now: number;
+  /** When the request was made; delays count from it. Default `now`. */
+  madeAt?: number;
   /** Used when the request names no id. */
   newId: () => string;
   queue: string;
@@ -60,9 +81,10 @@ export interface NewJobWorld {
 
 /** Lays the type's defaults under a request and dates it. Pure. */
 export function newJob(request: JobRequest, world: NewJobWorld): NewJob {
-  const { now, definition } = world;
-  const scheduledAt = request.scheduledAt ?? now + (request.scheduleIn ?? 0);
-  return {
+  const { now, madeAt = now, definition } = world;
+  const { scheduleIn } = request;
+  const scheduledAt = request.scheduledAt ?? (scheduleIn === undefined ? now : madeAt + scheduleIn);
+  const job: NewJob = {
     id: request.id ?? world.newId(),
     type: request.type,
     queue: world.queue,
@@ -78,8 +100,16 @@ export function newJob(request: JobRequest, world: NewJobWorld): NewJob {
     schedule: world.schedule ?? null,
     backoff: request.backoff ?? definition?.backoff ?? null,
     timeoutMs: request.timeout ?? definition?.timeoutMs ?? null,
+    deadlineAt: deadlineAt(request.deadline, madeAt),
     traceparent: world.traceparent ?? null,
   };
+  const policy = request.unique ?? definition?.unique ?? false;
+  return policy === false ? job : { ...job, unique: uniqueClaim(policy, job) };
+}
+
+function deadlineAt(given: Deadline | undefined, madeAt: number): number | null {
+  if (given === undefined) return null;
+  return 'at' in given ? given.at : madeAt + given.inMs;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Json } from '../kernel/json.ts';
 import type { BackoffPolicy } from './retry-policy.ts';
 import type { JobState } from './state.ts';
+import type { UniqueClaim } from './unique.ts';
 
 /** Why an attempt did not complete, or why its result is missing. */
 export const ERROR_KINDS = ['error', 'timeout', 'killed', 'orphaned', 'cancelled', 'discarded', 'result'] as const;
@@ -59,6 +60,8 @@ export interface Job {
   backoff: BackoffPolicy | null;
   /** Milliseconds an attempt may take; null: no limit. */
   timeoutMs: number | null;
+  /** From this time on it is cancelled instead of started; null: it has all the time. */
+  deadlineAt: number | null;
   /** W3C trace context of the enqueue, handed to the handler. */
   traceparent: string | null;
 }
@@ -80,8 +83,13 @@ export type NewJob = Pick<
   | 'schedule'
   | 'backoff'
   | 'timeoutMs'
+  | 'deadlineAt'
   | 'traceparent'
-> & { state: 'available' | 'scheduled' };
+> & {
+  state: 'available' | 'scheduled';
+  /** What makes it the same as another one; left out: it never is. */
+  unique?: UniqueClaim;
+};
 
 /** A claimed job, as a worker gets it: what running it needs. */
 export type ClaimedJob = Pick<
@@ -106,7 +114,7 @@ export type ClaimedJob = Pick<
 
 /** The whole job that a {@link NewJob} becomes when it is stored. */
 export function storedJob(job: NewJob): Job {
-  return {
+  const stored = {
     ...job,
     attempt: 0,
     run: 0,
@@ -118,4 +126,7 @@ export function storedJob(job: NewJob): Job {
     errors: [],
     progress: null,
   };
+  if (stored.unique === undefined) return stored;
+  const { unique: _unique, ...rest } = stored;
+  return rest;
 }

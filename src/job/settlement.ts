@@ -88,6 +88,14 @@ export function cancelFromOutside(
   };
 }
 
+/** Decides about a job whose deadline has passed before it started: cancelled, with the reason in the fact. */
+export function expire(job: ExecutingJob, now: number): Settlement | undefined {
+  const state = nextState(job.state, 'expire');
+  if (state === undefined) return undefined;
+  const error = { kind: 'cancelled', message: 'its deadline passed before it was started' } as const;
+  return { ...kept(job), state, finishedAt: now, fact: { what: 'cancelled', detail: { error } } };
+}
+
 function completed(job: ExecutingJob, outcome: Outcome & { outcome: 'complete' }, now: number): Settlement | undefined {
   const state = nextState(job.state, 'complete');
   if (state === undefined) return undefined;

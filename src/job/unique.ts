@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { arrayOf, at, type Check, duration, isRecord, object, oneOf, optional, string } from '../kernel/check.ts';
+import type { Duration } from '../kernel/duration.ts';
 import { canonicalJson, type Json } from '../kernel/json.ts';
 import { INCOMPLETE_STATES, JOB_STATES, type JobState } from './state.ts';
 
@@ -19,6 +20,20 @@ export type OnConflict =
   | { kind: 'keep' }
   | { kind: 'replace'; fields: ReplaceableField[] }
   | { kind: 'reschedule'; maxWaitMs: number | null };
+
+/** A uniqueness policy as people write it; every part has a default. See {@link uniquePolicy}. */
+export interface UniqueOptions {
+  /** Default type, queue and args. */
+  by?: readonly UniquePart[];
+  /** Of args (of meta where args are not in `by`) only these keys count. */
+  keys?: readonly string[];
+  /** Default `forever`. Counts from the existing job's insertion. */
+  within?: Duration | 'forever';
+  /** Default `incomplete`: all but the terminal ones. */
+  states?: 'incomplete' | readonly JobState[];
+  /** Default `keep`. */
+  onConflict?: 'keep' | { replace: readonly ReplaceableField[] } | { reschedule: true; maxWait?: Duration };
+}
 
 /** When a new job counts as one that is there already, and what happens then. Checked, with every default filled in. */
 export interface UniquePolicy {
@@ -134,6 +149,12 @@ export function uniqueKey(policy: UniquePolicy, job: { type: string; queue: stri
     parts[part] = part === narrowed && policy.keys !== undefined ? picked(job[part], policy.keys) : job[part];
   }
   return createHash('sha256').update(canonicalJson(parts)).digest('base64url');
+}
+
+/** What a store is given to hold one job to a policy. */
+export function uniqueClaim(policy: UniquePolicy, job: Parameters<typeof uniqueKey>[1]): UniqueClaim {
+  const { withinMs, states: counted, onConflict: then } = policy;
+  return { key: uniqueKey(policy, job), withinMs, states: counted, onConflict: then };
 }
 
 function picked(value: Json, keys: readonly string[]): Json {

@@ -12,6 +12,9 @@ export class Subjects {
   }
 
   enqueue = (queue: string): string => `${this.prefix}.enqueue.${queue}`;
+  intake = (queue: string): string => `${this.prefix}.intake.${queue}`;
+  /** The stream that keeps what is published to the intake. */
+  intakeStream = (): string => `${this.prefix.toUpperCase()}_INTAKE`;
   work = (queue: string, verb: string): string => `${this.prefix}.work.${queue}.${verb}`;
   job = (verb: string): string => `${this.prefix}.job.${verb}`;
   control = (kind: string, verb: string): string => `${this.prefix}.ctl.${kind}.${verb}`;

@@ -1,3 +1,5 @@
+import { deadlineView } from '../job/job-request.ts';
+import { uniqueView } from '../job/unique.ts';
 import { timeText } from '../kernel/clock.ts';
 import { canonicalJson, type Json } from '../kernel/json.ts';
 import type { ScheduleDeclaration, ScheduleSpec } from './schedule.ts';
@@ -7,7 +9,7 @@ import { backoffWire } from './schedule-entry.ts';
 export interface DeclarationView {
   spec: { cron: string } | { every: number } | { at: string };
   timezone: string;
-  job: { [field: string]: Json };
+  job: { type: string; queue: string; [field: string]: Json };
   overlap: ScheduleDeclaration['overlap'];
   misfire: { policy: ScheduleDeclaration['misfire']['policy']; max: number; grace: number };
   dst: { gap: ScheduleDeclaration['dst']['gap']; repeat: ScheduleDeclaration['dst']['repeat'] };
@@ -43,11 +45,13 @@ function specView(spec: ScheduleSpec): DeclarationView['spec'] {
   return 'at' in spec ? { at: timeText(spec.at) } : spec;
 }
 
-function jobView(job: ScheduleDeclaration['job']): { [field: string]: Json } {
+function jobView(job: ScheduleDeclaration['job']): DeclarationView['job'] {
   const view: { [field: string]: unknown } = { ...job };
   if (job.backoff !== undefined) view.backoff = backoffWire(job.backoff);
+  if (job.unique) view.unique = uniqueView(job.unique);
+  if (job.deadline !== undefined) view.deadline = deadlineView(job.deadline);
   // A checked request is JSON throughout: its fields are words, numbers, lists and what was checked as JSON.
-  return view as { [field: string]: Json };
+  return view as DeclarationView['job'];
 }
 
 /** Text that is the same for the same declaration, however it was written, and differs when it does. */

@@ -15,6 +15,8 @@ export interface TickingSchedule {
   runs: number;
   /** Who paused it; null: nobody. */
   pausedBy: string | null;
+  /** When one of its jobs ended it by its outcome; null: it goes on. */
+  endedAt: number | null;
   /** The state of the last job that a tick made; null: there is none. */
   lastState: string | null;
 }
@@ -51,7 +53,8 @@ export const MISSED_LISTED_MAX = 100;
 /** Missed ticks of a cron expression are counted up to here. */
 const MISSED_COUNTED_MAX = 1_000;
 
-const isPaused = ({ pausedBy, declaration }: TickingSchedule): boolean => pausedBy !== null || !declaration.enabled;
+const isPaused = ({ pausedBy, endedAt, declaration }: TickingSchedule): boolean =>
+  pausedBy !== null || endedAt !== null || !declaration.enabled;
 const isSpent = ({ runs, declaration: { maxRuns } }: TickingSchedule): boolean => maxRuns !== null && runs >= maxRuns;
 
 /**

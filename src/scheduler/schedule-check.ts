@@ -193,7 +193,19 @@ function checkTimes(
 }
 
 /** What replies say of a schedule beyond the fields of `put`; a `put` takes and ignores it. */
-export const SCHEDULE_REPORT_FIELDS = ['source', 'pausedBy', 'nextAt', 'lastAt', 'lastJobId', 'lastState'] as const;
+export const SCHEDULE_REPORT_FIELDS = [
+  'source',
+  'pausedBy',
+  'endedAt',
+  'nextAt',
+  'lastAt',
+  'lastJobId',
+  'lastState',
+  'runs',
+  'skipped',
+  'missed',
+  'lastPassed',
+] as const;
 
 /** Checks the body of `put`: a name, the schedule's fields, and what replies add, so that an answer can be put back. */
 export function schedulePut(

@@ -47,3 +47,9 @@ export const SCHEDULE_DEFAULTS = {
   maxRuns: null,
   enabled: true,
 } as const satisfies Omit<ScheduleDeclaration, 'spec' | 'job'>;
+
+/** A schedule as a config declares it. */
+export interface DeclaredSchedule {
+  name: string;
+  declaration: ScheduleDeclaration;
+}

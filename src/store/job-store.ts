@@ -1,9 +1,17 @@
 import type { ClaimedJob, Job, NewJob } from '../job/job.ts';
+import type { JobChanges } from '../job/job-change.ts';
 import type { JobFact } from '../job/job-event.ts';
 import type { Outcome } from '../job/outcome.ts';
 import type { JobState } from '../job/state.ts';
 import type { Json } from '../kernel/json.ts';
-import type { ScheduleRecord, TickRecord } from './schedule-record.ts';
+import type { IntakeVerbs } from './rejected-message.ts';
+import type {
+  ScheduleChange,
+  ScheduleChangeResult,
+  ScheduleRecord,
+  TickRecord,
+  TickResult,
+} from './schedule-record.ts';
 
 /**
  * The port to SQL, the truth about jobs. Verbs are batch-first and speak the domain; the caller passes `now`
@@ -31,7 +39,7 @@ export interface StoreCapabilities {
   shared: boolean;
 }
 
-/** One row that an insert was asked for: as stored, or the existing one with the same id. */
+/** One row that an insert was asked for: as stored, or the existing one with the same id, tick or unique key. */
 export interface InsertResult {
   job: Job;
   conflict: boolean;
@@ -87,6 +95,12 @@ export interface JobFilter {
   after?: number;
 }
 
+/** What became of a verb on one job: as it is then, null when there is none; `conflict`: its state does not allow it. */
+export interface ChangeAnswer {
+  job: Job | null;
+  conflict: boolean;
+}
+
 /** A page of jobs by order of insertion. `cursor` is opaque text from the page before; null: there is no more. */
 export interface JobPage {
   jobs: Job[];
@@ -129,10 +143,13 @@ export interface Leadership {
 }
 
 /** Every verb: what it takes and what it answers. */
-export interface StoreVerbs {
-  /** Stores jobs, in order. An id that is there already answers the existing row; nothing of it changes. */
-  insert: { options: { jobs: readonly NewJob[] }; answer: InsertResult[] };
-  /** Moves available jobs to executing: attempt + 1, run + 1. */
+export interface StoreVerbs extends IntakeVerbs {
+  /**
+   * Stores jobs, in order. An id that is there already answers the existing row; nothing of it changes. `brief` answers
+   * nothing, for who needs no rows.
+   */
+  insert: { options: { jobs: readonly NewJob[]; brief?: boolean }; answer: InsertResult[] };
+  /** Moves available jobs to executing: attempt + 1, run + 1. One whose deadline has passed is passed over. */
   claim: { options: ClaimOptions; answer: ClaimedJob[] };
   /** Ends attempts, each only if it is still (id, run, worker)'s. */
   settle: { options: { now: number; worker: string; outcomes: readonly OutcomeReport[] }; answer: SettleResult };
@@ -152,6 +169,8 @@ export interface StoreVerbs {
     answer: { refused: RefusalReason | null };
   };
   get: { options: { ids: readonly string[] }; answer: Job[] };
+  /** The states of jobs; one that is not there is left out. */
+  states: { options: { ids: readonly string[] }; answer: { id: string; state: JobState }[] };
   /** A page; shorter than `limit` where its JSON would be larger than `bytesMax`, but never empty for that. */
   list: {
     options: { filter: JobFilter; limit: number; order: 'asc' | 'desc'; cursor?: string; bytesMax?: number };
@@ -166,6 +185,35 @@ export interface StoreVerbs {
     options: { now: number; id: string; terminate: boolean };
     answer: { job: Job | null; conflict: boolean; wasRunning: { worker: string; run: number } | null };
   };
+  /** Makes a job available again by hand; conflict where it is or executes. A deadline that has passed is lifted. */
+  retry: { options: { now: number; id: string }; answer: ChangeAnswer };
+  /** Deletes a job that does not execute; answers it as it was. An end that is not announced yet still will be. */
+  delete: { options: { now: number; id: string }; answer: ChangeAnswer };
+  /** Changes fields of a job that does not execute; the type stays, and the unique key that it was inserted with. */
+  update: { options: { now: number; id: string; changes: JobChanges }; answer: ChangeAnswer };
+  /**
+   * One bounded step of doing something to all jobs that fit a filter and whose state allows it. The walk takes each
+   * job that was there at its first step at most once. Go on with `cursor` until it is null. `done` were done, of
+   * which `wereRunning` are attempts whose handlers must be told.
+   */
+  sweep: {
+    options: {
+      now: number;
+      action: 'cancel' | 'retry' | 'delete';
+      filter: JobFilter;
+      /** Of cancelled ones: kill the threads that run them. */
+      terminate: boolean;
+      limit: number;
+      cursor?: string;
+    };
+    answer: {
+      done: number;
+      cursor: string | null;
+      wereRunning: { id: string; queue: string; worker: string; run: number }[];
+    };
+  };
+  /** Cancels waiting jobs whose deadline has passed. `nextAt` is the next deadline, in the past where some were left. */
+  expire: { options: { now: number; limit: number }; answer: { expired: number; nextAt: number | null } };
   /** Makes due jobs (scheduled, retryable) available. `queues` got some; `nextAt` is when the next one is due. */
   stage: {
     options: { now: number; limit: number };
@@ -192,20 +240,45 @@ export interface StoreVerbs {
   /** Ends one's own lead at once. */
   resign: { options: { now: number; node: string; instance: string }; answer: null };
   leader: { options: Record<never, never>; answer: Leadership | null };
-  /**
-   * Lays the config's schedules beside what is stored: new ones are added, changed ones (by `fingerprint`) changed,
-   * config ones that are gone removed. Answers all as stored.
-   */
-  syncSchedules: {
-    options: { now: number; term: number; schedules: readonly ScheduleRecord[] };
-    answer: { schedules: ScheduleRecord[]; added: string[]; changed: string[]; removed: string[] };
+  /** Schedules by name: those named, else a page of those after a name, of at most `bytesMax` of JSON (one always is). */
+  schedules: {
+    options: { names?: readonly string[]; after?: string; limit?: number; bytesMax?: number };
+    answer: { schedules: ScheduleRecord[]; more: boolean };
   };
-  schedules: { options: Record<never, never>; answer: ScheduleRecord[] };
   /**
-   * Records ticks: moves each cursor and inserts the tick's job, if it has one, in the same transaction. A job is
-   * unique on (schedule, nominal time): a repeat inserts nothing. Refused as `conflict` when `term` is not the leader's.
+   * What changed after a revision (-1: everything), by revision. `count` is how many schedules there are, to notice
+   * removed ones by; `syncedTerm` the last leader's term that laid its config beside them (0: none yet).
    */
-  tick: { options: { now: number; term: number; ticks: readonly TickRecord[] }; answer: { inserted: Job[] } };
+  scheduleChanges: {
+    options: { after: number; bytesMax?: number };
+    answer: { changed: ScheduleRecord[]; more: boolean; revision: number; count: number; syncedTerm: number };
+  };
+  /**
+   * Adds, changes and removes schedules, each only if it is still as it was decided on. With `term`, refused as
+   * `conflict` when that is not the leader's; `synced` marks that all of its config is in.
+   */
+  changeSchedules: {
+    options: { now: number; term?: number; synced?: boolean; changes: readonly ScheduleChange[] };
+    answer: ScheduleChangeResult[];
+  };
+  /**
+   * Records what was decided about due ticks: cursors, jobs and what was cancelled for them, in one transaction. A job
+   * is unique on (schedule, nominal time). Refused as `conflict` when `term` is not the leader's.
+   */
+  tick: { options: { now: number; term: number; ticks: readonly TickRecord[] }; answer: TickResult[] };
+  /**
+   * Records the ticks that a program's start has, once per `instance`, whoever leads. `done` is false where one was
+   * stale: ask again. Repeats record nothing.
+   */
+  reboot: {
+    options: { now: number; instance: string; ticks: readonly TickRecord[] };
+    answer: { done: boolean; results: TickResult[] };
+  };
+  /**
+   * Stores jobs that schedules were asked for by hand; their nominal time is in `schedule`. A job that is there already,
+   * by id, nominal time or unique key, answers that one as a conflict; null: there is no such schedule.
+   */
+  runSchedules: { options: { now: number; jobs: readonly NewJob[] }; answer: (InsertResult | null)[] };
 }
 
 export type StoreVerb = keyof StoreVerbs;

@@ -1,32 +1,78 @@
 import type { NewJob } from '../job/job.ts';
-import type { ScheduleDeclaration } from '../scheduler/schedule.ts';
+import type { ScheduleState } from '../scheduler/schedule-changes.ts';
+
+/** Why a due tick made no job: by a policy (`overlap`, `maxRuns`, a misfire policy) or because its job is unique. */
+export interface PassedTick {
+  /** Its nominal time, in milliseconds since the epoch. */
+  at: number;
+  what: 'skipped' | 'missed';
+  reason: string;
+}
 
 /** A schedule as the store keeps it. Times are milliseconds since the epoch. */
-export interface ScheduleRecord {
+export interface ScheduleRecord extends ScheduleState {
   name: string;
-  source: 'config' | 'runtime';
-  /** Spec, zone, policies and the job it makes: everything that was declared, as checked. */
-  declaration: ScheduleDeclaration;
-  /** Text that differs when the declaration does; what a change in the config is recognised by. */
-  fingerprint: string;
-  /** Where `every` counts from. */
-  anchorAt: number;
-  /** The newest nominal time that was dealt with: ticks up to it are never looked at again. */
-  cursorAt: number;
+  /** Rises over all schedules with each change that is no tick; what a change or a tick was decided on. */
+  revision: number;
   /** The newest nominal time that made a job, and that job. */
   lastAt: number | null;
   lastJobId: string | null;
   /** The last job's state, read along; never written. */
   lastState: string | null;
-  /** How many ticks made a job. */
+  /** When it was last run by hand, and that job with its state. */
+  ranAt: number | null;
+  ranJobId: string | null;
+  ranState: string | null;
+  /** How many ticks made a job, were skipped, and were missed and not made up for. */
   runs: number;
-  pausedBy: 'config' | 'operator' | null;
+  skipped: number;
+  missed: number;
+  /** The newest tick that made no job. */
+  lastPassed: PassedTick | null;
 }
 
-/** One schedule's cursor moved to `cursorAt`; `job` is what the tick at `nominalAt` makes, if anything. */
+/** One schedule as it shall be. */
+export interface ScheduleChange {
+  name: string;
+  /** The revision that this was decided on; null: there was no such schedule. Another one makes the change stale. */
+  revision: number | null;
+  /** Null: it is removed. */
+  state: ScheduleState | null;
+}
+
+/** What became of a change. A stale one changed nothing. */
+export interface ScheduleChangeResult {
+  stale: boolean;
+  /** The schedule as it is now; null: there is none. */
+  schedule: ScheduleRecord | null;
+}
+
+/** What was decided about the due ticks of one schedule; all of it is recorded, or nothing. */
 export interface TickRecord {
   schedule: string;
+  /** The revision and the runs that this was decided on. Others make the record stale. */
+  revision: number;
+  runs: number;
+  /** Where the cursor goes; never back. */
   cursorAt: number;
-  nominalAt: number;
-  job: NewJob | null;
+  /** The jobs of those ticks that fire, rising by their nominal time `schedule.at`. */
+  jobs: readonly NewJob[];
+  /** Cancel the schedule's last job before each of them. */
+  cancelsRunning: boolean;
+  /** How many ticks were skipped and missed. */
+  skipped: number;
+  missed: number;
+  lastPassed: PassedTick | null;
+}
+
+/** What became of a {@link TickRecord}. */
+export interface TickResult {
+  /** The schedule has moved on, or is gone: nothing was recorded. */
+  stale: boolean;
+  /**
+   * For each job: it is stored, its tick had one already, or another job with its unique key is there.
+   */
+  jobs: ('fired' | 'repeat' | 'unique')[];
+  /** Running jobs that were cancelled for it, whose handlers must be told. */
+  cancelled: { id: string; queue: string; worker: string; run: number }[];
 }

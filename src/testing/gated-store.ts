@@ -2,8 +2,11 @@ import type { ClaimedJob } from '../job/job.ts';
 import type { JobFact } from '../job/job-event.ts';
 import type { JobStore, StoreAnswer, StoreReply, StoreRequest } from '../store/job-store.ts';
 
-/** Jobs that may be claimed from one opening of the gate to the next. */
-const CLAIMS_MAX = 100_000;
+/** What passes an open gate: claims of one queue or of all, until so many attempts have begun. */
+export interface Passing {
+  queue: string | undefined;
+  attemptsMax: number;
+}
 
 const NOTHING: StoreReply = { ok: true, answer: [], facts: [] };
 
@@ -18,7 +21,8 @@ export class GatedStore implements JobStore {
   #passes: (queue: string) => boolean = () => false;
   /** Queues whose claims found the gate closed: woken once it is open. */
   #turnedAway = new Set<string>();
-  #claimed = 0;
+  #attemptsMax = 0;
+  #attempts = 0;
 
   constructor(store: JobStore, onFacts: (facts: readonly JobFact[]) => void) {
     this.#store = store;
@@ -29,10 +33,16 @@ export class GatedStore implements JobStore {
     return this.#store.capabilities;
   }
 
-  /** Lets claims pass, of one queue or of all. The next `stage` wakes those that were turned away. */
-  open(queue?: string): void {
-    this.#claimed = 0;
+  /** Lets claims pass. The next `stage` wakes those that were turned away. */
+  open({ queue, attemptsMax }: Passing): void {
+    this.#attemptsMax = attemptsMax;
+    this.#attempts = 0;
     this.#passes = (name) => queue === undefined || name === queue;
+  }
+
+  /** Counts attempts anew. */
+  renew(): void {
+    this.#attempts = 0;
   }
 
   close(): Promise<void> {
@@ -44,9 +54,9 @@ export class GatedStore implements JobStore {
     this.#passes = () => false;
   }
 
-  /** Whether more was claimed since it was opened than any test means to run; then it has shut. */
+  /** Whether more attempts have begun than may; then it turns claims away. */
   get exhausted(): boolean {
-    return this.#claimed >= CLAIMS_MAX;
+    return this.#attempts > this.#attemptsMax;
   }
 
   /** How long a claimed run may take, in milliseconds; undefined: as long as it likes. Answered once. */
@@ -70,8 +80,7 @@ export class GatedStore implements JobStore {
 
   #mayPass(request: StoreRequest): boolean {
     if (request.verb !== 'claim') return true;
-    if (this.exhausted) this.shut();
-    if (this.#passes(request.queue)) return true;
+    if (!this.exhausted && this.#passes(request.queue)) return true;
     this.#turnedAway.add(request.queue);
     return false;
   }
@@ -88,7 +97,7 @@ export class GatedStore implements JobStore {
   }
 
   #note(jobs: readonly ClaimedJob[]): void {
-    this.#claimed += jobs.length;
+    this.#attempts += jobs.length;
     for (const { id, run, timeoutMs } of jobs) if (timeoutMs !== null) this.#timeouts.set(`${id}:${run}`, timeoutMs);
   }
 }

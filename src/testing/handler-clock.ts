@@ -34,7 +34,7 @@ export class HandlerClock implements Clock {
       this.#onFire();
       fn();
     };
-    const dueMs = this.#clock.monotonicMs() + (ms > 0 ? ms : 0);
+    const dueMs = this.#clock.monotonicMs() + Math.max(ms, 0);
     const timer: HandlerTimer = { inner: this.#clock.setTimeout(fire, ms), dueMs };
     this.#timers.add(timer);
     return timer;

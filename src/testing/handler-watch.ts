@@ -11,6 +11,16 @@ export interface RunningHandler {
   readonly deadlineMs: number | undefined;
 }
 
+/** A handler that is not waited for any longer. */
+export interface StuckHandler {
+  readonly type: string;
+  readonly id: string;
+  readonly attempt: number;
+  readonly deadlineMs: number | undefined;
+  /** It was waiting for something real, and patience ran out. */
+  readonly isBusy: boolean;
+}
+
 interface Entry extends RunningHandler {
   /** Real milliseconds that it was waited for while nothing of this process was under way, and while something was. */
   idleMs: number;
@@ -49,9 +59,11 @@ export class HandlerWatch {
     return [...this.#running];
   }
 
-  /** Handlers that neither end nor were told to: nothing in this process is seen that could wake them. */
-  get stuck(): readonly RunningHandler[] {
-    return [...this.#running].filter(({ givenUp, signal }) => givenUp && !signal.aborted);
+  /** Handlers that neither end nor were told to, and are not waited for any longer. */
+  get stuck(): readonly StuckHandler[] {
+    return [...this.#running]
+      .filter(({ givenUp, signal }) => givenUp && !signal.aborted)
+      .map((entry) => ({ ...entry, isBusy: entry.busyMs >= this.#world.patienceMs }));
   }
 
   /** The same type, its handler watched. It runs in this thread, whatever its isolation. */

@@ -18,7 +18,10 @@ export class LogBook implements Logger {
   readonly #also: Logger | undefined;
 
   /** @param also is told each line as well */
-  constructor(also?: Logger, parent: { lines: LogLine[]; fields: Record<string, unknown> } = { lines: [], fields: {} }) {
+  constructor(
+    also?: Logger,
+    parent: { lines: LogLine[]; fields: Record<string, unknown> } = { lines: [], fields: {} },
+  ) {
     this.lines = parent.lines;
     this.#fields = parent.fields;
     this.#also = also;

@@ -79,6 +79,7 @@ function benchJob(id: string, args: NewJob['args']): NewJob {
     schedule: null,
     backoff: null,
     timeoutMs: null,
+    deadlineAt: null,
     traceparent: null,
   };
 }

@@ -109,9 +109,9 @@ describe('one job', () => {
     }
   });
 
-  test('what is not yet supported is refused by name', async () => {
-    expect(await refusal({ unique: { by: ['type'] } })).toMatchObject({ status: 400, paths: ['unique'] });
-    expect(await refusal({ deadline: '1h' })).toMatchObject({ status: 400, paths: ['deadline'] });
+  test('a bad unique or deadline is refused by name', async () => {
+    expect(await refusal({ unique: 7 })).toMatchObject({ status: 400, paths: ['unique'] });
+    expect(await refusal({ deadline: 'soon' })).toMatchObject({ status: 400, paths: ['deadline'] });
   });
 
   test('bad fields are refused, each by its path, and change nothing', async () => {

@@ -50,6 +50,7 @@ function scheduleOf(drawn: Drawn): TickingSchedule {
     cursorAt: BORN,
     runs: 0,
     pausedBy: null,
+    endedAt: null,
     lastState: null,
   };
 }

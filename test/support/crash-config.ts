@@ -1,6 +1,15 @@
 import { appendFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { cancel, constant, defineJob, defineScheduler, discard, every, type HandlerContext, snooze } from '../../src/index.ts';
+import {
+  cancel,
+  constant,
+  defineJob,
+  defineScheduler,
+  discard,
+  every,
+  type HandlerContext,
+  snooze,
+} from '../../src/index.ts';
 
 /** What the jobs of this config are told. */
 interface Args {
@@ -83,7 +92,7 @@ const odd = defineJob<Args>({
 });
 
 export default defineScheduler({
-  queues: { default: 20, slow: 8 },
+  queues: { default: 20, slow: 8, single: 1 },
   jobs: [quiet, slow, polite, deaf, odd],
   schedules: { tick: every('1s', quiet, { args: { ms: 1 } }) },
 });

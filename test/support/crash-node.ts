@@ -2,7 +2,9 @@ import { start } from '../../src/app/start.ts';
 
 // What `rota start` does, at its smallest.
 const { default: config } = await import(process.env.ROTA_CONFIG ?? '');
-process.on('unhandledRejection', (reason) => console.log(JSON.stringify({ level: 50, msg: 'rejection', reason: String(reason) })));
+process.on('unhandledRejection', (reason) =>
+  console.log(JSON.stringify({ level: 50, msg: 'rejection', reason: String(reason) })),
+);
 try {
   const rota = await start(config);
   let signals = 0;

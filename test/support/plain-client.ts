@@ -23,7 +23,7 @@ export interface WireEvent {
 const TERMINAL = /^jobs\.job\.(completed|discarded|cancelled)$/;
 /** Between two tries of a request that nobody answered, in milliseconds. */
 const AGAIN_MS = 50;
-const TRY_MS = 3_000;
+const TRY_MS = 1_000;
 
 /** A program that speaks the wire contract with nothing but a NATS client. */
 export class PlainClient {
@@ -36,8 +36,8 @@ export class PlainClient {
 
   static async to(url: string): Promise<PlainClient> {
     const servers = url;
-    // Back before the node is, so that what it tells after an outage is heard.
-    const again = { maxReconnectAttempts: -1, reconnectTimeWait: 10, reconnectJitter: 0, waitOnFirstConnect: true };
+    // Back soon after an outage, but not always before the node is.
+    const again = { maxReconnectAttempts: -1, reconnectTimeWait: 100, waitOnFirstConnect: true };
     const options = { servers, ...again };
     return new PlainClient(await connect(options));
   }
@@ -81,7 +81,7 @@ export class PlainClient {
   /** Waits until a job is terminal. */
   async ended(id: string): Promise<WireJob> {
     for (;;) {
-      const job = await this.ask<WireJob & { timedOut?: boolean }>('jobs.job.wait', { id, timeoutMs: 2_000 });
+      const job = await this.ask<WireJob & { timedOut?: boolean }>('jobs.job.wait', { id, timeoutMs: 500 });
       if (!job.timedOut) return job;
     }
   }
@@ -118,7 +118,8 @@ export class PlainClient {
   /** Resolves when the end of each of these jobs was told. */
   async endsTold(ids: readonly string[]): Promise<void> {
     for (const id of ids) {
-      if (!this.ends.has(id)) await this.event(({ type, subject }) => subject === id && TERMINAL.test(type), this.events.length);
+      if (!this.ends.has(id))
+        await this.event(({ type, subject }) => subject === id && TERMINAL.test(type), this.events.length);
     }
   }
 

@@ -60,18 +60,32 @@ const PATIENCE_MS = 10_000;
 /** Durations short enough that leases, beats and polls are seen to pass. */
 export const BRISK = { lease: '2s', beat: '300ms', poll: '100ms', grace: '1s' } as const;
 
-/** Starts a node. Its own data folder and port; everything goes at `stop`. */
+/**
+ * Starts a node. Its own data folder and port; everything goes at `stop`. With a server of the test's own in `nats`, what
+ * the node tells while it starts is seen too.
+ */
 export async function startRotaNode(config: SchedulerConfig, options: StartOptions = {}): Promise<RotaNode> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'rota-node-'));
-  const port = await freePort();
-  const nats = options.nats ?? `embedded://127.0.0.1:${port}`;
-  const given = { ...BRISK, data: dataFolder, logLevel: 'error', node: 'here', ...options, nats };
-  const rota = await start(defineScheduler(config), given).catch((error: unknown) => {
+  const embedded = `embedded://127.0.0.1:${await freePort()}`;
+  const given = { ...BRISK, data: dataFolder, logLevel: 'error', node: 'here', nats: embedded, ...options };
+  const early = typeof options.nats === 'string' ? await plainConnection(options.nats) : undefined;
+  const events = new EventLog();
+  if (early !== undefined) await events.watch(early);
+  try {
+    const rota = await start(defineScheduler(config), given);
+    const nats = early ?? (await plainConnection(rota.natsUrl));
+    if (early === undefined) await events.watch(nats);
+    return new Node({ rota, nats, dataFolder, log: events });
+  } catch (error) {
+    await early?.close();
     rmSync(dataFolder, { recursive: true, force: true });
     throw error;
-  });
-  const connection = await connect({ servers: rota.natsUrl, inboxPrefix: '_INBOX.plain' });
-  return new Node({ rota, nats: connection, dataFolder }).watching();
+  }
+}
+
+/** It comes back as NATS clients do by default: two seconds after it lost the server. */
+function plainConnection(servers: string): Promise<NatsConnection> {
+  return connect({ servers, inboxPrefix: '_INBOX.plain', maxReconnectAttempts: -1 });
 }
 
 /** A loopback port that nobody listens on. */
@@ -97,33 +111,56 @@ export async function until<T>(look: () => Promise<T>, fits: (seen: T) => boolea
   }
 }
 
+class EventLog {
+  readonly seen: SeenEvent[] = [];
+  readonly #listeners = new Set<() => void>();
+
+  async watch(nats: NatsConnection): Promise<void> {
+    nats.subscribe('*.events.>', {
+      callback: (error, msg) => {
+        if (error !== null) throw error;
+        this.seen.push({ subject: msg.subject, event: JSON.parse(msg.string()) });
+        for (const listener of this.#listeners) listener();
+      },
+    });
+    await nats.flush();
+  }
+
+  next(fits: (seen: SeenEvent) => boolean): Promise<SeenEvent> {
+    const { promise, resolve, reject } = Promise.withResolvers<SeenEvent>();
+    const timer = setTimeout(() => reject(new Error('the event never came')), PATIENCE_MS);
+    const look = (): void => {
+      const found = this.seen.find(fits);
+      if (found !== undefined) resolve(found);
+    };
+    this.#listeners.add(look);
+    look();
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#listeners.delete(look);
+    });
+  }
+}
+
 class Node implements RotaNode {
   readonly rota: Rota;
   readonly nats: NatsConnection;
   readonly dataFolder: string;
-  readonly events: SeenEvent[] = [];
-  readonly #listeners = new Set<() => void>();
+  readonly #log: EventLog;
 
-  constructor(parts: { rota: Rota; nats: NatsConnection; dataFolder: string }) {
+  constructor(parts: { rota: Rota; nats: NatsConnection; dataFolder: string; log: EventLog }) {
     this.rota = parts.rota;
     this.nats = parts.nats;
     this.dataFolder = parts.dataFolder;
+    this.#log = parts.log;
   }
 
   get url(): string {
     return this.rota.natsUrl;
   }
 
-  async watching(): Promise<this> {
-    this.nats.subscribe('*.events.>', {
-      callback: (error, msg) => {
-        if (error !== null) throw error;
-        this.events.push({ subject: msg.subject, event: JSON.parse(msg.string()) });
-        for (const listener of this.#listeners) listener();
-      },
-    });
-    await this.nats.flush();
-    return this;
+  get events(): readonly SeenEvent[] {
+    return this.#log.seen;
   }
 
   request(subject: string, body?: unknown, options: RequestOptions = {}): Promise<Answer> {
@@ -143,18 +180,7 @@ class Node implements RotaNode {
   }
 
   event(fits: (seen: SeenEvent) => boolean): Promise<SeenEvent> {
-    const { promise, resolve, reject } = Promise.withResolvers<SeenEvent>();
-    const timer = setTimeout(() => reject(new Error('the event never came')), PATIENCE_MS);
-    const look = (): void => {
-      const found = this.events.find(fits);
-      if (found !== undefined) resolve(found);
-    };
-    this.#listeners.add(look);
-    look();
-    return promise.finally(() => {
-      clearTimeout(timer);
-      this.#listeners.delete(look);
-    });
+    return this.#log.next(fits);
   }
 
   publish(subject: string, body: unknown, reply?: string): void {
@@ -162,8 +188,8 @@ class Node implements RotaNode {
   }
 
   async stop(): Promise<void> {
-    await this.nats.close();
     await this.rota.stop();
+    await this.nats.close();
     rmSync(this.dataFolder, { recursive: true, force: true });
   }
 

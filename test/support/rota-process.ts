@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -31,7 +31,6 @@ export interface Exit {
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const LAUNCHER = join(HERE, '../../bin/rota.js');
-const CLI = join(HERE, '../../src/cli/main.ts');
 const OWN_STARTER = join(HERE, 'crash-node.ts');
 
 const FAST = {
@@ -66,6 +65,7 @@ export class RotaProcess {
     this.url = url;
     this.folder = mkdtempSync(join(tmpdir(), 'rota-process-'));
     this.notesFile = join(this.folder, 'notes');
+    writeFileSync(this.notesFile, '');
   }
 
   get pid(): number {
@@ -90,7 +90,7 @@ export class RotaProcess {
   /** Starts it without waiting for more than a first line with this message. */
   async launch(msg: string): Promise<LogLine> {
     const { config = join(HERE, 'crash-config.ts'), nats, env } = this.#options;
-    const command = process.env.TRY_CLI ? [LAUNCHER, 'start'] : [OWN_STARTER];
+    const command = process.env.ROTA_TEST_CLI ? [LAUNCHER, 'start'] : [OWN_STARTER];
     const from = this.lines.length;
     const child = spawn(process.execPath, command, {
       cwd: this.folder,
@@ -146,11 +146,23 @@ export class RotaProcess {
 
   /** What handlers wrote down: `start id run` and `end id run`, in order. */
   notes(): { what: string; id: string; run: number }[] {
-    if (!existsSync(this.notesFile)) return [];
     const lines = readFileSync(this.notesFile, 'utf8').split('\n').slice(0, -1);
     return lines.map((line) => {
       const [what = '', id = '', run] = line.split(' ');
       return { what, id, run: Number(run) };
+    });
+  }
+
+  /** Resolves when what handlers wrote down fits. */
+  noted(fits: (notes: ReturnType<RotaProcess['notes']>) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!fits(this.notes())) return;
+        watcher.close();
+        resolve();
+      };
+      const watcher = watch(this.notesFile, look);
+      look();
     });
   }
 

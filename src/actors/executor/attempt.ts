@@ -50,7 +50,9 @@ export function runAttempt(input: AttemptInput): RunningAttempt {
     .then(
       (value) => returned(value),
       (thrown: unknown) => failed(thrown, definition, attempt),
-    );
+    )
+    // A value that cannot even be looked at, such as a proxy whose traps throw.
+    .catch((fault: unknown) => failed(fault, definition, attempt));
   const ended = handled.then(() => undefined);
   if (timeoutMs === null) return { outcome: handled, ended, terminate: undefined };
 

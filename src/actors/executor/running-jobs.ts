@@ -114,11 +114,11 @@ export class RunningJobs {
 
   /** The store has dealt with these outcomes. */
   confirm(reports: readonly OutcomeReport[]): void {
-    for (const { id, run = 0 } of reports) {
+    for (const { id, run = 0, outcome } of reports) {
       const entry = this.#entries.get(keyOf({ id, run }));
       if (entry === undefined) continue;
       entry.settled = true;
-      if (!entry.returned && entry.running?.terminate === undefined) {
+      if (!entry.returned && entry.running?.terminate === undefined && outcome !== 'release') {
         const { type } = entry.work;
         this.#world.log.warn({ job: id, type }, 'the handler is deaf to its signal: it runs on and keeps its slot');
       }

@@ -1,5 +1,6 @@
+import { clipText } from '../../job/error-entry.ts';
 import { type Clock, sleep } from '../../kernel/clock.ts';
-import { errorText } from '../../kernel/error.ts';
+import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus } from '../../messaging/bus.ts';
 import { outcomeView } from '../../messaging/contract/work.ts';
@@ -22,6 +23,8 @@ export interface SettlerWorld {
 /** Outcomes that one settlement carries. */
 const BATCH_MAX = 500;
 const SETTLE_TIMEOUT_MS = 10_000;
+/** Refusals of a whole settlement that a repeat cannot mend: something in it is too large or not as the contract says. */
+const FAULTS: ReadonlySet<string> = new Set(['invalid_request', 'too_large']);
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2_000;
 
@@ -33,6 +36,7 @@ export class Settler {
   readonly #world: SettlerWorld;
   readonly #stopped = new AbortController();
   #waiting: OutcomeReport[] = [];
+  #batchMax = BATCH_MAX;
   #loop: Promise<void> | undefined;
 
   constructor(world: SettlerWorld) {
@@ -59,13 +63,16 @@ export class Settler {
     await undefined;
     let retryMs = RETRY_MS_MIN;
     while (this.#waiting.length > 0 && !this.#stopped.signal.aborted) {
-      const batch = this.#waiting.slice(0, BATCH_MAX);
+      const batch = this.#waiting.slice(0, this.#batchMax);
       try {
         this.#logRefused(await this.#settle(batch));
-        this.#waiting.splice(0, batch.length);
-        this.#world.onSettled(batch);
+        this.#dealtWith(batch);
         retryMs = RETRY_MS_MIN;
       } catch (error) {
+        if (error instanceof RotaError && FAULTS.has(error.code)) {
+          this.#narrow(batch, error);
+          continue;
+        }
         this.#world.log.debug(
           { error: errorText(error), jobs: batch.length },
           'a settlement got no answer; it is repeated',
@@ -75,6 +82,29 @@ export class Settler {
       }
     }
     this.#loop = undefined;
+  }
+
+  #dealtWith(batch: readonly OutcomeReport[]): void {
+    this.#waiting.splice(0, batch.length);
+    this.#batchMax = BATCH_MAX;
+    this.#world.onSettled(batch);
+  }
+
+  /** Finds the outcome that a whole settlement is refused for, and tells less of it: it must not hold up the others. */
+  #narrow(batch: readonly OutcomeReport[], error: RotaError): void {
+    const [report] = batch;
+    if (batch.length > 1) {
+      this.#batchMax = Math.ceil(batch.length / 2);
+    } else if (report !== undefined) {
+      const less = lessOf(report);
+      this.#world.log.error(
+        { job: report.id, error: error.message, givenUp: !less },
+        'an outcome was refused as it is',
+      );
+      if (less) this.#waiting[0] = less;
+      // Not settled and not listed by beats any more: the store takes the job back.
+      else this.#dealtWith(batch);
+    }
   }
 
   async #settle(batch: readonly OutcomeReport[]): Promise<SettleResult> {
@@ -89,5 +119,27 @@ export class Settler {
     for (const { id, reason } of refused) {
       this.#world.log.warn({ job: id, reason }, 'a settlement was refused: the job is no longer this worker’s');
     }
+  }
+}
+
+/** The same outcome without what may be too large in it; undefined when there is nothing left to leave out. */
+function lessOf(report: OutcomeReport): OutcomeReport | undefined {
+  switch (report.outcome) {
+    case 'complete':
+      return report.result === null ? undefined : { ...report, result: null, resultFault: 'the result was refused' };
+    case 'fail': {
+      const { kind, message, stack } = report.error;
+      const clipped = clipText(message);
+      if (stack === undefined && clipped === message) return undefined;
+      return { ...report, error: { kind, message: clipped } };
+    }
+    case 'cancel':
+    case 'discard': {
+      const reason = clipText(report.reason);
+      return reason === report.reason ? undefined : { ...report, reason };
+    }
+    case 'snooze':
+    case 'release':
+      return undefined;
   }
 }

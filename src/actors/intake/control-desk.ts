@@ -1,4 +1,4 @@
-import { object, optional, string } from '../../kernel/check.ts';
+import { integer, object, optional, string } from '../../kernel/check.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { timeText } from '../../kernel/clock.ts';
 import { RotaError } from '../../kernel/error.ts';
@@ -7,9 +7,9 @@ import type { Bus, Message } from '../../messaging/bus.ts';
 import { emptyRequest, readRequest } from '../../messaging/contract/request.ts';
 import { answer, ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
-import { scheduleView } from '../scheduler/schedule-view.ts';
 import { STORE_TIMEOUT_MS, type StoreClient } from '../store-client.ts';
 import type { Registry } from './registry.ts';
+import type { ScheduleDesk } from './schedule-desk.ts';
 
 /** What the desk asks. */
 export interface ControlDeskWorld {
@@ -17,23 +17,24 @@ export interface ControlDeskWorld {
   subjects: Subjects;
   store: StoreClient;
   registry: Registry;
+  /** Serves `ctl.schedule.<verb>`. */
+  scheduleDesk: ScheduleDesk;
   clock: Clock;
   node: string;
 }
 
-/** The control subjects that are served, as `<kind>.<verb>`. */
-export const CONTROL_VERBS = [
-  'queue.list',
-  'schedule.list',
-  'node.list',
-  'node.tree',
-  'node.types',
-  'rejected.list',
-] as const;
+/** The control subjects that are served here, as `<kind>.<verb>`; those of schedules have a desk of their own. */
+export const CONTROL_VERBS = ['queue.list', 'node.list', 'node.tree', 'node.types', 'rejected.list'] as const;
 
+/** Rejected messages that one page has at most, and by default. */
+const REJECTED_LIMIT = 1_000;
+const rejectedRequest = object({
+  limit: optional(integer(1, REJECTED_LIMIT)),
+  cursor: optional(string({ max: 16, what: 'a cursor of the page before' })),
+});
 const treeRequest = object({ node: optional(string({ max: 64, accept: isToken, what: 'a node name' })) });
 
-/** Serves `ctl.queue.list`, `ctl.schedule.list`, `ctl.node.list|tree|types`, `ctl.rejected.list`. */
+/** Serves `ctl.schedule.<verb>` by its desk, `ctl.queue.list`, `ctl.node.list|tree|types`, `ctl.rejected.list`. */
 export class ControlDesk {
   readonly #world: ControlDeskWorld;
 
@@ -43,15 +44,14 @@ export class ControlDesk {
 
   /** Deals with one request. @throws RotaError what it is refused with */
   async serve(kind: string, verb: string, message: Message): Promise<void> {
+    if (kind === 'schedule') return this.#world.scheduleDesk.serve(verb, message);
     const body = message.body.value;
     const name = `${kind}.${verb}`;
     const known = CONTROL_VERBS.find((word) => word === name);
-    if (known !== undefined && known !== 'node.tree') readRequest(body, emptyRequest);
+    if (known !== undefined && known !== 'node.tree' && known !== 'rejected.list') readRequest(body, emptyRequest);
     switch (known) {
       case 'queue.list':
         return answer(message, { queues: await this.#queues() });
-      case 'schedule.list':
-        return answer(message, { schedules: await this.#schedules() });
       case 'node.list':
         return answer(message, { nodes: await this.#nodes() });
       case 'node.types':
@@ -59,13 +59,20 @@ export class ControlDesk {
       case 'node.tree':
         return answer(message, await this.#tree(readRequest(body, treeRequest).node));
       case 'rejected.list':
-        // Only the durable intake rejects what nobody waits for, and there is none yet.
-        return answer(message, { rejected: [] });
+        return answer(message, await this.#rejected(readRequest(body, rejectedRequest)));
       case undefined: {
         const text = `"${name}" is no control verb; there are ${CONTROL_VERBS.join(', ')}`;
         throw new RotaError('invalid_request', text, { issues: [{ path: 'subject', message: text }] });
       }
     }
+  }
+
+  /** Newest first. `limit` and `cursor` are additions, as in `job.list`. */
+  async #rejected({ limit = REJECTED_LIMIT, cursor }: { limit?: number; cursor?: string }): Promise<object> {
+    const { store, bus } = this.#world;
+    const page = { limit, bytesMax: bus.payloadBytesMax / 2, ...(cursor === undefined ? {} : { cursor }) };
+    const { rejected, cursor: next } = await store.ask('rejected', page);
+    return { rejected: rejected.map(({ key: _key, at, ...rest }) => ({ at: timeText(at), ...rest })), cursor: next };
   }
 
   async #queues(): Promise<object[]> {
@@ -90,12 +97,6 @@ export class ControlDesk {
         };
       }),
     );
-  }
-
-  async #schedules(): Promise<object[]> {
-    const records = await this.#world.store.ask('schedules', {});
-    const now = this.#world.clock.now();
-    return records.map((record) => scheduleView(record, now));
   }
 
   async #nodes(): Promise<object[]> {

@@ -1,37 +1,23 @@
-import type { AnyJobDefinition } from '../../job/definition.ts';
 import type { NewJob } from '../../job/job.ts';
-import { checkArgs, type JobRequest, newJob, requestFaultCode, traceparentText } from '../../job/job-request.ts';
-import { ISSUES_MAX, Issues } from '../../kernel/check.ts';
-import type { Clock } from '../../kernel/clock.ts';
-import { errorText, RotaError } from '../../kernel/error.ts';
-import { type IdSource, isToken } from '../../kernel/identity.ts';
+import { ISSUES_MAX } from '../../kernel/check.ts';
+import { RotaError } from '../../kernel/error.ts';
+import type { IdSource } from '../../kernel/identity.ts';
 import { Body } from '../../messaging/body.ts';
-import type { Bus, Headers, Message } from '../../messaging/bus.ts';
+import type { Bus, Message } from '../../messaging/bus.ts';
 import { readEnqueue } from '../../messaging/contract/enqueue.ts';
 import { jobView } from '../../messaging/contract/job-view.ts';
 import { answer, answerCodec } from '../../messaging/reply.ts';
-import { tokensAfter } from '../../messaging/subjects.ts';
 import type { InsertResult } from '../../store/job-store.ts';
 import type { StoreClient } from '../store-client.ts';
-import type { Registry } from './registry.ts';
+import { type JobBuilder, type JobPlace, traceparentOf } from './job-builder.ts';
 
 /** What the desk asks. */
 export interface EnqueueDeskWorld {
   bus: Bus;
   store: StoreClient;
-  registry: Registry;
-  clock: Clock;
+  builder: JobBuilder;
   newId: IdSource;
 }
-
-/** Where a job goes and what comes with its request. */
-interface Place {
-  queue: string;
-  traceparent: string | null;
-}
-
-/** What a checked request becomes a job with, or why it does not. */
-type Checked = { request: JobRequest; definition: AnyJobDefinition | undefined } | { error: RotaError };
 
 /** Bytes of a reply that are not jobs. */
 const REPLY_FRAME_BYTES = 4_096;
@@ -46,27 +32,28 @@ export class EnqueueDesk {
 
   /** Deals with one request. @throws RotaError what it is refused with */
   async serve(message: Message): Promise<void> {
-    const queue = await this.#queueOf(message.subject);
+    const { builder, newId } = this.#world;
+    const queue = await builder.queueOf(message.subject);
     const body = readEnqueue(message.body.value);
-    const place = { queue, traceparent: traceparentText(headerOf(message.headers, 'traceparent')) };
+    const place: JobPlace = { queue, traceparent: traceparentOf(message.headers), idAt: newId };
     switch (body.kind) {
       case 'one': {
-        const checked = await Promise.all(body.requests.map((request) => this.#check(request, '')));
-        const [result] = await this.#insert(this.#jobs(allOf(checked), place));
+        const checked = await builder.checkAll(body.requests, { many: false });
+        const [result] = await this.#insert(builder.jobs(checked, place));
         if (result === undefined) throw new RotaError('unavailable', 'the store did not answer with the job');
         return answer(message, { job: jobView(result.job), conflict: result.conflict });
       }
       case 'many': {
-        const checked = await Promise.all(body.requests.map((request, index) => this.#check(request, `${index}.`)));
-        const results = await this.#insert(this.#jobs(allOf(checked), place));
+        const checked = await builder.checkAll(body.requests, { many: true });
+        const results = await this.#insert(builder.jobs(checked, place));
         return this.#answerBulk(message, results, (jobs) => ({ jobs }));
       }
       case 'each': {
         const checked = await Promise.all(
-          body.entries.map((entry) => ('error' in entry ? entry : this.#check(entry.request, ''))),
+          body.entries.map((entry, index) => ('error' in entry ? entry : builder.check(entry.request, index, ''))),
         );
         const good = checked.flatMap((entry) => ('request' in entry ? [entry] : []));
-        const results = await this.#insert(this.#jobs(good, place));
+        const results = await this.#insert(builder.jobs(good, place));
         const left = results.values();
         const entries = checked.map((entry) => ('error' in entry ? entry : (left.next().value ?? NO_ANSWER)));
         return this.#answerBulk(message, entries, (each) => ({ each }));
@@ -88,67 +75,9 @@ export class EnqueueDesk {
     message.respond({ body });
   }
 
-  async #queueOf(subject: string): Promise<string> {
-    const [queue = '', ...rest] = tokensAfter(subject, 2);
-    if (!isToken(queue) || rest.length > 0) {
-      const text = 'must be one token: 1 to 64 of A-Z a-z 0-9 _ -';
-      throw new RotaError('invalid_request', `the queue in the subject ${text}`, {
-        issues: [{ path: 'queue', message: text }],
-      });
-    }
-    if (!(await this.#world.registry.knowsQueue(queue))) {
-      throw new RotaError('not_found', `no living node's config names the queue "${queue}"`);
-    }
-    return queue;
-  }
-
-  /** @param prefix what comes before a field in the path of an issue */
-  async #check(request: JobRequest, prefix: string): Promise<Checked> {
-    const { registry } = this.#world;
-    const definition = registry.definition(request.type);
-    if (definition === undefined && !(await registry.knowsType(request.type))) {
-      const message = `no living node's config names the type "${request.type}"`;
-      return { error: new RotaError('unknown_type', message, { issues: [{ path: `${prefix}type`, message }] }) };
-    }
-    const issues = new Issues();
-    const path = `${prefix}args`;
-    const args = await checkArgs(definition, request.args ?? {}, { path, issues }).catch((error: unknown) =>
-      issues.add(path, `cannot be checked: the schema of "${request.type}" failed: ${errorText(error)}`),
-    );
-    if (args !== undefined) return { request: { ...request, args }, definition };
-    const first = issues.list[0];
-    const code = requestFaultCode(issues) === 'too_large' ? 'too_large' : 'invalid_args';
-    const text = first === undefined ? 'the args are not valid' : `${first.path} ${first.message}`;
-    return { error: new RotaError(code, text, { issues: issues.list }) };
-  }
-
-  /** All at once and in order, however long each took to be checked: ids rise in the order of the request. */
-  #jobs(checked: readonly Exclude<Checked, { error: RotaError }>[], place: Place): NewJob[] {
-    const { clock, newId } = this.#world;
-    const now = clock.now();
-    return checked.map(({ request, definition }) => newJob(request, { ...place, now, newId, definition }));
-  }
-
   async #insert(jobs: readonly NewJob[]): Promise<InsertResult[]> {
     return jobs.length === 0 ? [] : this.#world.store.ask('insert', { jobs });
   }
-}
-
-/** A header by its name in lower case, however its sender writes it. */
-function headerOf(headers: Headers, name: string): string | undefined {
-  for (const [key, value] of Object.entries(headers)) if (key.toLowerCase() === name) return value;
-  return undefined;
-}
-
-/** All of them, or the first refusal with everybody's issues. */
-function allOf(checked: readonly Checked[]): Exclude<Checked, { error: RotaError }>[] {
-  const errors = checked.flatMap((entry) => ('error' in entry ? [entry.error] : []));
-  const [first] = errors;
-  if (first !== undefined) {
-    const issues = errors.flatMap((error) => error.issues).slice(0, ISSUES_MAX);
-    throw new RotaError(first.code, first.message, { issues });
-  }
-  return checked.flatMap((entry) => ('request' in entry ? [entry] : []));
 }
 
 type BulkEntry = InsertResult | { error: RotaError };

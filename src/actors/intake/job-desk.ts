@@ -1,19 +1,23 @@
 import type { Job } from '../../job/job.ts';
-import { statesAllowing } from '../../job/life.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { RotaError } from '../../kernel/error.ts';
+import { canonicalJson, type Json } from '../../kernel/json.ts';
 import type { Bus, Message } from '../../messaging/bus.ts';
 import {
-  type Filter,
   readCancel,
   readCount,
   readGet,
   readList,
+  readTarget,
+  readUpdate,
   readWait,
 } from '../../messaging/contract/job-requests.ts';
 import { jobView } from '../../messaging/contract/job-view.ts';
 import { answer, refuse } from '../../messaging/reply.ts';
+import type { ChangeAnswer, StoreAnswer, StoreOptions } from '../../store/job-store.ts';
 import type { StoreClient } from '../store-client.ts';
+import { checkedArgs } from './checked-args.ts';
+import type { Registry } from './registry.ts';
 import type { WaitRoom } from './wait-room.ts';
 
 /** What the desk asks. */
@@ -22,17 +26,18 @@ export interface JobDeskWorld {
   bus: Bus;
   clock: Clock;
   waitRoom: WaitRoom;
+  registry: Registry;
 }
 
 /** The verbs of `job.<verb>` that are served. */
-export const JOB_VERBS = ['get', 'list', 'count', 'wait', 'cancel'] as const;
+export const JOB_VERBS = ['get', 'list', 'count', 'wait', 'cancel', 'retry', 'delete', 'update'] as const;
 
 /** Bytes of a list reply that are not jobs. */
 const REPLY_FRAME_BYTES = 4_096;
-/** Jobs that one step of a bulk verb takes. */
-const BULK_CHUNK = 500;
+/** Jobs that one step of a verb on many takes. */
+const SWEEP_STEP_MAX = 500;
 
-/** Serves `job.get|list|count|wait|cancel`. Each method throws a RotaError for what it refuses. */
+/** Serves `job.get|list|count|wait|cancel|retry|delete|update`. Each method throws a RotaError for what it refuses. */
 export class JobDesk {
   readonly #world: JobDeskWorld;
 
@@ -56,6 +61,12 @@ export class JobDesk {
         return;
       case 'cancel':
         return this.#cancel(message);
+      case 'retry':
+        return this.#retry(message);
+      case 'delete':
+        return this.#delete(message);
+      case 'update':
+        return this.#update(message);
       case undefined: {
         const text = `"${verb}" is no verb of jobs; there are ${JOB_VERBS.join(', ')}`;
         throw new RotaError('invalid_request', text, { issues: [{ path: 'subject', message: text }] });
@@ -85,39 +96,76 @@ export class JobDesk {
   }
 
   async #cancel(message: Message): Promise<void> {
-    const request = readCancel(message.body.value);
-    if ('filter' in request)
-      return answer(message, { count: await this.#cancelMany(request.filter, request.terminate) });
+    const { terminate, ...target } = readCancel(message.body.value);
+    if ('filter' in target) return this.#sweep(message, { action: 'cancel', filter: target.filter, terminate });
+    const { id } = target;
+    this.#answerChange(message, await this.#change('cancel', { id, terminate }), { id, verb: 'cancelled' });
+  }
+
+  async #retry(message: Message): Promise<void> {
+    const target = readTarget(message.body.value);
+    if ('filter' in target) return this.#sweep(message, { action: 'retry', ...target });
+    this.#answerChange(message, await this.#change('retry', target), { ...target, verb: 'retried' });
+  }
+
+  async #delete(message: Message): Promise<void> {
+    const target = readTarget(message.body.value);
+    if ('filter' in target) return this.#sweep(message, { action: 'delete', ...target });
+    this.#answerChange(message, await this.#change('delete', target), { ...target, verb: 'deleted' });
+  }
+
+  async #update(message: Message): Promise<void> {
+    const { id, changes } = readUpdate(message.body.value);
+    const { args, queue } = changes;
+    if (queue !== undefined && !(await this.#world.registry.knowsQueue(queue))) {
+      throw new RotaError('not_found', `no living node's config names the queue "${queue}"`);
+    }
+    const checked = args === undefined ? changes : { ...changes, args: await this.#argsOf(id, args) };
+    this.#answerChange(message, await this.#change('update', { id, changes: checked }), { id, verb: 'updated' });
+  }
+
+  /** New args as the schema of the job's type makes them; a type never changes, so looking first is safe. */
+  async #argsOf(id: string, value: Json): Promise<Json> {
+    const { type, args } = await this.#get(id);
+    // A schema's output was stored, which need not be an input of it: given back, it stays.
+    if (canonicalJson(args) === canonicalJson(value)) return args;
+    const checked = await checkedArgs(this.#world.registry.definition(type), value, { type, path: 'args' });
+    if ('error' in checked) throw checked.error;
+    return checked.args;
+  }
+
+  #change<V extends 'cancel' | 'retry' | 'delete' | 'update'>(
+    verb: V,
+    options: Omit<StoreOptions<V>, 'now'> & { id: string },
+  ): Promise<StoreAnswer<V>> {
     const { store, clock } = this.#world;
-    const options = { now: clock.now(), id: request.id.toLowerCase(), terminate: request.terminate };
-    const { job, conflict } = await store.ask('cancel', options);
-    if (job === null) throw notFound(request.id);
-    if (conflict) throw new RotaError('conflict', `a job that is ${job.state} cannot be cancelled`);
+    // The options of a verb with `now` are the verb's options, which the compiler does not see for a type parameter.
+    const whole = { ...options, id: options.id.toLowerCase(), now: clock.now() } as unknown as StoreOptions<V>;
+    return store.ask(verb, whole);
+  }
+
+  #answerChange(message: Message, { job, conflict }: ChangeAnswer, asked: { id: string; verb: string }): void {
+    if (job === null) throw notFound(asked.id);
+    if (conflict) throw new RotaError('conflict', `a job that is ${job.state} cannot be ${asked.verb}`);
     answer(message, jobView(job));
   }
 
-  /** Cancels page by page: each step sees only what is left, so that the work is bounded and a repeat goes on. */
-  async #cancelMany(filter: Filter, terminate: boolean): Promise<number> {
+  /** Step by step, each a short transaction; only jobs that were there at the first one are meant. */
+  async #sweep(message: Message, options: SweepOptions): Promise<void> {
     const { store, clock } = this.#world;
-    const allowed = statesAllowing('cancel');
-    const states = filter.states === undefined ? allowed : filter.states.filter((state) => allowed.includes(state));
-    if (states.length === 0) return 0;
-    // Jobs that are inserted meanwhile are not meant.
-    const before = Math.min(filter.before ?? Number.MAX_SAFE_INTEGER, clock.now() + 1);
     let count = 0;
+    let from: { cursor?: string } = {};
     for (;;) {
-      const { jobs } = await store.ask('list', {
-        filter: { ...filter, states, before },
-        limit: BULK_CHUNK,
-        order: 'asc',
-      });
-      const results = await Promise.all(jobs.map(({ id }) => store.ask('cancel', { now: clock.now(), id, terminate })));
-      const done = results.filter(({ job, conflict }) => job !== null && !conflict).length;
+      const step = { terminate: false, ...options, ...from, now: clock.now(), limit: SWEEP_STEP_MAX };
+      const { done, cursor } = await store.ask('sweep', step);
       count += done;
-      if (done === 0) return count;
+      if (cursor === null) return answer(message, { count });
+      from = { cursor };
     }
   }
 }
+
+type SweepOptions = Pick<StoreOptions<'sweep'>, 'action' | 'filter'> & { terminate?: boolean };
 
 const isInvalid = (error: unknown): error is RotaError =>
   error instanceof RotaError && error.code === 'invalid_request';

@@ -54,4 +54,12 @@ export class Registry {
     if (this.#world.definitions.has(type)) return true;
     return (await this.nodes()).some(({ types }) => types.some((entry) => entry.type === type));
   }
+
+  /** The queue that a type's jobs go to unless they say otherwise; undefined: no living node's config names the type. */
+  async queueOf(type: string): Promise<string | undefined> {
+    const own = this.#world.definitions.get(type);
+    if (own !== undefined) return own.queue;
+    const types = (await this.nodes()).flatMap((node) => node.types);
+    return types.find((entry) => entry.type === type)?.queue;
+  }
 }

@@ -115,10 +115,22 @@ export class WaitRoom {
 
   async #poll(): Promise<void> {
     const ids = [...this.#byJob.keys()];
-    for (let from = 0; from < ids.length; from += POLL_CHUNK) {
+    for (let from = 0; from < ids.length; from += POLL_CHUNK) await this.#look(ids.slice(from, from + POLL_CHUNK));
+  }
+
+  /** Large jobs may not fit into one answer of a store elsewhere: then it is asked in halves. */
+  async #look(ids: readonly string[]): Promise<void> {
+    try {
+      const jobs = await this.#world.store.ask('get', { ids });
+      const going = new Set(jobs.filter(({ state }) => !isTerminal(state)).map(({ id }) => id));
+      // One that is not there any more was deleted, which whoever waits is told.
+      for (const id of ids) if (!going.has(id)) this.#ended(id);
+    } catch (error) {
       // A store that is away is asked again at the next poll; the waits go on.
-      const jobs = await this.#world.store.ask('get', { ids: ids.slice(from, from + POLL_CHUNK) }).catch(() => []);
-      for (const { id, state } of jobs) if (isTerminal(state)) this.#ended(id);
+      if (!(error instanceof RotaError) || error.code !== 'too_large' || ids.length === 1) return;
+      const half = Math.ceil(ids.length / 2);
+      await this.#look(ids.slice(0, half));
+      await this.#look(ids.slice(half));
     }
   }
 

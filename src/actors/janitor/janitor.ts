@@ -19,14 +19,15 @@ export interface JanitorWorld {
   log: Logger;
 }
 
-/** Jobs that one step stages, rescues or prunes at most: a long list is many short transactions. */
+/** Jobs that one step stages, expires, rescues or prunes at most: a long list is many short transactions. */
 const STEP_MAX = 1_000;
 /** How often old rows are looked for when there were none, in milliseconds. */
 const PRUNE_EVERY_MS = 60_000;
 
 /**
- * Keeps the store in order: makes due jobs available, rescues jobs of dead workers, prunes old rows. Nobody is dead
- * before one lease after this actor began or the store answered again, for until then signs of life could not be told.
+ * Keeps the store in order: makes due jobs available, cancels those past their deadline, rescues jobs of dead workers,
+ * prunes old rows. Nobody is dead before one lease after this actor began or the store answered again, for until then
+ * signs of life could not be told.
  */
 export function startJanitor(world: JanitorWorld): Service {
   const { bus, subjects, clock, pollMs, leaseMs, keepMs, log } = world;
@@ -34,10 +35,19 @@ export function startJanitor(world: JanitorWorld): Service {
   let judgesFrom = clock.monotonicMs() + leaseMs;
   let prunesFrom = clock.monotonicMs();
 
+  /** Until when to sleep for what is next, but no longer than to the next poll. */
+  const untilNext = (nextAt: number | null): number =>
+    nextAt === null ? pollMs : Math.max(0, Math.min(pollMs, nextAt - clock.now()));
   const stage = async (): Promise<number> => {
     for (;;) {
       const { staged, nextAt } = await store.ask('stage', { now: clock.now(), limit: STEP_MAX });
-      if (staged < STEP_MAX) return nextAt === null ? pollMs : Math.max(0, Math.min(pollMs, nextAt - clock.now()));
+      if (staged < STEP_MAX) return untilNext(nextAt);
+    }
+  };
+  const expire = async (): Promise<number> => {
+    for (;;) {
+      const { expired, nextAt } = await store.ask('expire', { now: clock.now(), limit: STEP_MAX });
+      if (expired < STEP_MAX) return untilNext(nextAt);
     }
   };
   const rescue = async (): Promise<void> => {
@@ -57,7 +67,7 @@ export function startJanitor(world: JanitorWorld): Service {
   });
   const duty = async (): Promise<number> => {
     try {
-      const waitMs = await stage();
+      const waitMs = Math.min(...(await Promise.all([expire(), stage()])));
       await rescue();
       await prune();
       return waitMs;

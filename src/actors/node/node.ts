@@ -8,6 +8,7 @@ import type { NodeRecord } from '../../store/job-store.ts';
 import { Periodic } from '../periodic.ts';
 import type { Service } from '../service.ts';
 import { storeClient } from '../store-client.ts';
+import { startDiscovery } from './discovery.ts';
 
 /** What the node actor works with. Durations are milliseconds. */
 export interface NodeWorld {
@@ -50,6 +51,7 @@ export async function startNode(world: NodeWorld, signal: AbortSignal): Promise<
   const subscription: Subscription = bus.subscribe(subjects.actor(record.node, 'node', 'tree'), {}, (message) =>
     answer(message, tree()),
   );
+  const endDiscovery = startDiscovery({ bus, subjects, record });
   const beats = new Periodic({
     clock,
     firstMs: beatMs,
@@ -61,6 +63,7 @@ export async function startNode(world: NodeWorld, signal: AbortSignal): Promise<
   });
   const kill = (): void => {
     beats.kill();
+    endDiscovery();
     subscription.unsubscribe();
   };
   return {

@@ -27,55 +27,82 @@ export interface AnnouncerWorld {
 const CATCH_UP_LIMIT = 500;
 /** How long to wait after a failure before the next try. */
 const RETRY_MS = 1_000;
+/**
+ * How long what was left untold waits once the bus is up. After an outage we are often back before those who listen,
+ * and what is published before they have subscribed again is lost to them: NATS clients come back within 2.1 s unless
+ * they are told otherwise. The contract allows 10 s.
+ */
+export const RETURN_MS = 3_000;
 
 /**
  * Tells committed facts on the bus. Terminal ones are announced at least once: they stay in the store's outbox until a
- * flush after their publish has returned. While the bus is down they stay there, and are read back when it is up.
+ * flush after their publish has returned. While the bus is down they stay there, and are read back when it is up. What
+ * is told within {@link RETURN_MS} of an outage is told at once and, with the same ids, again at the end of that time.
  *
- * `behind` is the whole state: not behind, every outbox entry is either in the flush that is under way or in `#fresh`;
- * behind, the outbox is read from its start.
+ * `behind` and `fresh` are the whole state: not behind, every outbox entry is either in the flush that is under way or in
+ * `#fresh`; behind, there may be more, and the outbox is read from its start.
  */
 export class Announcer {
   readonly #world: AnnouncerWorld;
   #behind = true;
-  /** Something was committed and not published since the outbox was last read. */
+  /** Something was committed that has still to be told (again) since the outbox was last read. */
   #missed = false;
-  #loop: Promise<void> | undefined;
+  /** The bus was up before. */
+  #wasUp = false;
+  /** It is up again after an outage, and others may not be back yet. */
+  #returning = false;
+  /** When the outbox may be read back, in monotonic milliseconds. */
+  #catchUpAt = 0;
+  /** What is under way, and whether it got through. */
+  #loop: Promise<boolean> | undefined;
   #stopped = false;
-  /** Outbox places published since the last flush began. */
+  /** Outbox places published since the last flush began, without a gap. */
   #fresh: { from: number; to: number } | undefined;
-  #retry: TimerHandle;
+  #timer: TimerHandle;
   readonly #unlisten: () => void;
 
   constructor(world: AnnouncerWorld) {
     this.#world = world;
     this.#unlisten = world.bus.onState((state) => {
-      if (state === 'down') this.#behind = true;
-      else this.#run();
+      if (state === 'down') {
+        this.#behind = true;
+        this.#fresh = undefined;
+      } else this.#isUp();
     });
   }
 
   /** Begins with what an earlier life left untold. */
   start(): void {
-    this.#run();
+    if (this.#world.bus.state === 'up') this.#isUp();
   }
 
   /** Publishes facts in order, right after their commit. */
   tell(facts: readonly JobFact[]): void {
     for (const fact of facts) {
       const seq = fact.outboxSeq;
-      if (seq !== undefined && this.#behind) {
-        this.#missed = true;
-        continue;
-      }
-      this.#publish(fact);
-      if (seq !== undefined) this.#fresh = { from: this.#fresh?.from ?? seq, to: seq };
+      if (seq === undefined) this.#publish(fact);
+      else this.#tellTerminal(fact, seq);
     }
     if (this.#fresh !== undefined || this.#behind) this.#run();
   }
 
+  #tellTerminal(fact: JobFact, seq: number): void {
+    const up = this.#world.bus.state === 'up';
+    if (up) this.#publish(fact);
+    if (up && !this.#returning) {
+      this.#fresh = { from: this.#fresh?.from ?? seq, to: seq };
+      return;
+    }
+    this.#behind = true;
+    this.#missed = true;
+  }
+
   /** Resolves when nothing is left to tell, or the bus is down or failing. */
   async drain(): Promise<void> {
+    this.#catchUpAt = 0;
+    this.#run();
+    // One that was under way may have just looked at the time before.
+    if (!(await this.#loop)) return;
     this.#run();
     await this.#loop;
   }
@@ -83,7 +110,14 @@ export class Announcer {
   stop(): void {
     this.#stopped = true;
     this.#unlisten();
-    this.#world.clock.clearTimeout(this.#retry);
+    this.#world.clock.clearTimeout(this.#timer);
+  }
+
+  #isUp(): void {
+    this.#returning = this.#wasUp;
+    this.#wasUp = true;
+    this.#catchUpAt = this.#world.clock.monotonicMs() + RETURN_MS;
+    this.#run();
   }
 
   #publish(fact: JobFact): void {
@@ -95,27 +129,36 @@ export class Announcer {
   #run(): void {
     if (this.#loop !== undefined || this.#stopped || this.#world.bus.state === 'down') return;
     this.#loop = this.#tellAll()
-      .catch((error: unknown) => {
-        this.#behind = true;
-        this.#fresh = undefined;
-        this.#world.log.debug({ error: errorText(error) }, 'announcing is behind; it goes on when the bus is up');
-        this.#world.clock.clearTimeout(this.#retry);
-        this.#retry = this.#world.clock.setTimeout(() => this.#run(), RETRY_MS);
-      })
-      .finally(() => {
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          this.#behind = true;
+          this.#fresh = undefined;
+          this.#world.log.debug({ error: errorText(error) }, 'announcing is behind; it goes on when the bus is up');
+          return RETRY_MS;
+        },
+      )
+      .then((retryMs) => {
         this.#loop = undefined;
+        if (this.#fresh !== undefined) this.#arm(retryMs ?? 0);
+        else if (this.#behind) this.#arm(retryMs ?? this.#catchUpAt - this.#world.clock.monotonicMs());
+        return retryMs === undefined;
       });
   }
 
-  async #tellAll(): Promise<void> {
-    while (!this.#stopped && this.#world.bus.state === 'up' && (this.#behind || this.#fresh !== undefined)) {
-      await this.#step();
-    }
+  #arm(ms: number): void {
+    const { clock } = this.#world;
+    clock.clearTimeout(this.#timer);
+    if (!this.#stopped) this.#timer = clock.setTimeout(() => this.#run(), Math.max(0, ms));
   }
 
-  async #step(): Promise<void> {
-    if (this.#behind) await this.#catchUp();
-    else if (this.#fresh !== undefined) await this.#confirm();
+  async #tellAll(): Promise<void> {
+    while (!this.#stopped && this.#world.bus.state === 'up') {
+      // What is published already first: then it is not read back and told again.
+      if (this.#fresh !== undefined) await this.#confirm();
+      else if (this.#behind && this.#world.clock.monotonicMs() >= this.#catchUpAt) await this.#catchUp();
+      else return;
+    }
   }
 
   /** Makes sure that what was published is out, then forgets it. */
@@ -129,6 +172,7 @@ export class Announcer {
 
   async #catchUp(): Promise<void> {
     this.#missed = false;
+    this.#returning = false;
     const facts = await this.#world.outbox.unannounced(0, CATCH_UP_LIMIT);
     const first = facts[0]?.outboxSeq;
     const last = facts.at(-1)?.outboxSeq;

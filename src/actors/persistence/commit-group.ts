@@ -31,10 +31,15 @@ function weightOf(request: StoreRequest): number {
     case 'settle':
       return request.outcomes.length;
     case 'tick':
-      return request.ticks.length;
+    case 'reboot':
+      return request.ticks.reduce((rows, { jobs }) => rows + 1 + jobs.length, 0);
+    case 'changeSchedules':
+      return request.changes.length;
     case 'claim':
     case 'stage':
     case 'rescue':
+    case 'expire':
+    case 'sweep':
     case 'prune':
     case 'list':
       return request.limit;

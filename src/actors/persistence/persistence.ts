@@ -5,9 +5,12 @@ import { errorText } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus, Message, Subscription } from '../../messaging/bus.ts';
-import { answerCodec, refuse } from '../../messaging/reply.ts';
+import type { Codec } from '../../messaging/codec.ts';
+import { STORE_GROUP } from '../../messaging/contract/endpoints.ts';
+import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type {
+  InsertResult,
   JobStore,
   NodeRecord,
   RefusalReason,
@@ -36,7 +39,8 @@ export interface PersistenceWorld {
 
 /** Messages that may wait for the store at once; one more is answered `overloaded`. */
 const INBOX_MAX = 20_000;
-const GROUP = 'rota-store';
+/** Bytes of an answer that are not its jobs. */
+const REPLY_FRAME_BYTES = 4_096;
 
 /**
  * The only owner of the store. Serves the store's verbs to our own actors and the worker protocol to everybody; gathers
@@ -74,7 +78,7 @@ export class Persistence {
 
   /** Begins to serve. */
   async start(): Promise<void> {
-    const { bus, subjects, clock, leaseMs } = this.#world;
+    const { bus, subjects, clock, node, leaseMs } = this.#world;
     await this.#refreshKnown();
     const desk = new WorkDesk({
       world: this.#world,
@@ -86,10 +90,11 @@ export class Persistence {
         this.#refused[reason] += times;
       },
     });
-    const options = { group: GROUP, inboxMax: INBOX_MAX };
+    const options = { group: STORE_GROUP, inboxMax: INBOX_MAX };
     this.#subscriptions.push(
       bus.subscribe(subjects.store('*'), options, (message) => this.#serveStore(message)),
       bus.subscribe(`${subjects.prefix}.work.>`, options, (message) => desk.serve(message)),
+      bus.subscribe(subjects.actor(node, 'persistence', 'counts'), {}, (message) => answer(message, desk.counts.view())),
     );
     this.#announcer.start();
     const touch = (): void => {
@@ -135,7 +140,11 @@ export class Persistence {
       // Only our own actors reach these subjects, and they send what the port asks for.
       const options = { ...(message.body.value as object), now: this.#world.clock.now() };
       const value = await this.#performNamed(verb, options);
-      message.respond({ body: Body.of({ answer: value }, answerCodec(message)) });
+      const codec = answerCodec(message);
+      const bytesMax = this.#world.bus.payloadBytesMax - REPLY_FRAME_BYTES;
+      // What is inserted must not be answered by an error because its answer cannot be sent.
+      const body = verb === 'insert' ? insertedBody(value as InsertResult[], { codec, bytesMax }) : undefined;
+      message.respond({ body: body ?? Body.of({ answer: value }, codec) });
     } catch (error) {
       refuse(message, error);
     }
@@ -154,6 +163,17 @@ export class Persistence {
         break;
       case 'cancel':
         this.#tellCancelled(answered as StoreAnswer<'cancel'>, (options as StoreOptions<'cancel'>).terminate);
+        break;
+      case 'sweep': {
+        const { terminate } = options as StoreOptions<'sweep'>;
+        this.#tellStopped((answered as StoreAnswer<'sweep'>).wereRunning, terminate);
+        break;
+      }
+      case 'tick':
+        this.#tellOverlapped(answered as StoreAnswer<'tick'>);
+        break;
+      case 'reboot':
+        this.#tellOverlapped((answered as StoreAnswer<'reboot'>).results);
         break;
     }
     return answered;
@@ -188,6 +208,21 @@ export class Persistence {
     });
   }
 
+  /** Jobs that were cancelled because their schedule's next tick came: their executors are told at once, too. */
+  #tellOverlapped(results: StoreAnswer<'tick'>): void {
+    this.#tellStopped(
+      results.flatMap(({ cancelled }) => cancelled),
+      false,
+    );
+  }
+
+  #tellStopped(attempts: StoreAnswer<'sweep'>['wereRunning'], terminate: boolean): void {
+    const { bus, subjects } = this.#world;
+    for (const { queue, ...attempt } of attempts) {
+      bus.publish(subjects.hint('cancel', queue), { body: Body.of({ ...attempt, terminate }, 'msgpack') });
+    }
+  }
+
   /** The waiting claims that ride in the transaction which brings their queue work. */
   #claimsFor(requests: readonly StoreRequest[]): Waiting[] {
     if (this.#waiting.size === 0) return [];
@@ -199,7 +234,8 @@ export class Persistence {
     };
     for (const request of requests) {
       if (request.verb === 'insert') request.jobs.forEach(add);
-      if (request.verb === 'tick') for (const { job } of request.ticks) if (job !== null) add(job);
+      if (request.verb === 'tick' || request.verb === 'reboot') for (const { jobs } of request.ticks) jobs.forEach(add);
+      if (request.verb === 'runSchedules') request.jobs.forEach(add);
     }
     return [...available].flatMap(([queue, types]) =>
       this.#waiting.candidates(queue, types).map((claim) => this.#tryOf(claim)),
@@ -234,4 +270,14 @@ export class Persistence {
     );
     for (const queue of woken) this.#wake(queue);
   }
+}
+
+/** Of many jobs nobody asks back the args; and where they do not fit, nothing else that can be large. */
+function insertedBody(results: readonly InsertResult[], as: { codec: Codec; bytesMax: number }): Body {
+  if (results.length === 1) return Body.of({ answer: results }, as.codec);
+  const usual = results.map(({ job, conflict }) => ({ job: { ...job, args: null }, conflict }));
+  const body = Body.of({ answer: usual }, as.codec);
+  if (body.bytes.length <= as.bytesMax) return body;
+  const small = { args: null, meta: {}, tags: [], result: null, errors: [], progress: null };
+  return Body.of({ answer: results.map(({ job, conflict }) => ({ job: { ...job, ...small }, conflict })) }, as.codec);
 }

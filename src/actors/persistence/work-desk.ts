@@ -2,6 +2,7 @@ import type { ClaimedJob } from '../../job/job.ts';
 import { RotaError } from '../../kernel/error.ts';
 import { isToken } from '../../kernel/identity.ts';
 import type { Message } from '../../messaging/bus.ts';
+import { endpointName } from '../../messaging/contract/endpoints.ts';
 import { claimedView } from '../../messaging/contract/job-view.ts';
 import { readRequest } from '../../messaging/contract/request.ts';
 import {
@@ -14,6 +15,7 @@ import {
 import { answer, refuse } from '../../messaging/reply.ts';
 import { tokensAfter, WORK_VERBS, type WorkVerb } from '../../messaging/subjects.ts';
 import type { RefusalReason, StoreAnswer, StoreOptions, StoreVerb } from '../../store/job-store.ts';
+import { RequestCounts } from '../request-counts.ts';
 import type { PersistenceWorld } from './persistence.ts';
 import type { WaitingClaim } from './waiting-claims.ts';
 
@@ -32,19 +34,26 @@ export interface WorkDeskParts {
 /** Serves `work.<queue>.claim|beat|settle|progress`, the same for our own workers and for anybody's. */
 export class WorkDesk {
   readonly #parts: WorkDeskParts;
+  readonly counts: RequestCounts;
 
   constructor(parts: WorkDeskParts) {
     this.#parts = parts;
+    this.counts = new RequestCounts(
+      parts.world.clock,
+      WORK_VERBS.map((verb) => endpointName(['work', '', verb])),
+    );
   }
 
   /** Deals with one request; never throws. */
   async serve(message: Message): Promise<void> {
-    try {
-      const { queue, verb } = readSubject(message.subject);
-      await this.#serveVerb(queue, verb, message);
-    } catch (error) {
-      refuse(message, error);
-    }
+    await this.counts.count(
+      endpointName(tokensAfter(message.subject, 1)),
+      async () => {
+        const { queue, verb } = readSubject(message.subject);
+        await this.#serveVerb(queue, verb, message);
+      },
+      (error) => refuse(message, error),
+    );
   }
 
   #serveVerb(queue: string, verb: WorkVerb, message: Message): Promise<void> {

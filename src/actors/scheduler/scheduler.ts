@@ -3,13 +3,19 @@ import type { Clock } from '../../kernel/clock.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import type { IdSource } from '../../kernel/identity.ts';
 import type { Logger } from '../../kernel/log.ts';
-import type { Bus } from '../../messaging/bus.ts';
+import { Body } from '../../messaging/body.ts';
+import type { Bus, Subscription } from '../../messaging/bus.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
-import type { ScheduleRecord } from '../../store/schedule-record.ts';
+import type { DeclaredSchedule } from '../../scheduler/schedule.ts';
 import { eventTeller } from '../event-teller.ts';
 import { Periodic } from '../periodic.ts';
 import type { Service } from '../service.ts';
 import { storeClient } from '../store-client.ts';
+import { syncConfig } from './config-sync.ts';
+import { Lead } from './lead.ts';
+import { RebootTicks } from './reboot-ticks.ts';
+import { ScheduleBook } from './schedule-book.ts';
+import type { ScheduleFact } from './tick-plan.ts';
 import { Ticker } from './ticker.ts';
 
 /** What the scheduler works with. */
@@ -24,98 +30,151 @@ export interface SchedulerWorld {
   startedAt: number;
   definitions: ReadonlyMap<string, AnyJobDefinition>;
   /** The config's schedules. */
-  schedules: readonly ScheduleRecord[];
+  schedules: readonly DeclaredSchedule[];
   /** How long a lead lasts unless it is renewed, in milliseconds. */
   leaderLeaseMs: number;
   /** How long to rest at most; a timer is aimed at wall time in steps of this, so that a suspend or drift costs no tick. */
   pollMs: number;
   log: Logger;
+  /** Told what is no outage: the actor crashes with it. */
+  fail(error: unknown): void;
 }
+
+/** The part of the largest message that is filled: sizes are estimates. */
+const FILLED = 0.75;
+/** A schedule that is new at a start counts from when its config was read, but at most from so long ago. */
+const SEEN_BEFORE_MS_MAX = 5_000;
 
 /**
  * Leads or stands by. The leader, one at a time by a lease in the store, turns due ticks into jobs under its term; a
- * deposed leader's write is refused, so that two who believe they lead never double a tick.
+ * deposed leader's write is refused, so that two who believe they lead never double a tick. What changes in the store it
+ * learns of by a hint, and by a look every `pollMs` without.
  */
 export class Scheduler implements Service {
   readonly #world: SchedulerWorld;
   readonly #store;
   readonly #tell;
+  readonly #lead: Lead;
+  readonly #book: ScheduleBook;
   readonly #ticker: Ticker;
+  readonly #reboots: RebootTicks;
   readonly #rounds: Periodic;
-  /** The term under which this actor leads; undefined: it stands by. */
-  #term: number | undefined;
-  #renewAt = Number.NEGATIVE_INFINITY;
+  readonly #hints: Subscription;
+  /** The term whose config is laid out and whose ticks are being made. */
+  #readyTerm: number | undefined;
+  #rebooted = false;
+  #lookAt = Number.NEGATIVE_INFINITY;
+  #killed = false;
 
   constructor(world: SchedulerWorld) {
-    const { bus, subjects, clock, newId, node, definitions } = world;
+    const { bus, subjects, clock, newId, node, instance, startedAt, definitions, log } = world;
     this.#world = world;
     this.#store = storeClient(bus, subjects);
     this.#tell = eventTeller({ bus, subjects, clock, newId, node });
-    this.#ticker = new Ticker({
-      ...{ store: this.#store, clock, newId, definitions },
-      onFacts: (facts) => {
-        for (const { schedule, what, data } of facts) this.#tell({ kind: 'schedule', name: schedule, what, data });
-      },
-    });
+    this.#lead = new Lead({ ...world, store: this.#store, tell: this.#tell });
+    const bytesMax = this.#bytesMax;
+    this.#book = new ScheduleBook(this.#store, bytesMax);
+    const shared = { store: this.#store, book: this.#book, newId, definitions, bytesMax, log };
+    const onFacts = (facts: readonly ScheduleFact[]): void => this.#told(facts);
+    this.#ticker = new Ticker({ ...shared, clock, onFacts });
+    this.#reboots = new RebootTicks({ ...shared, instance, startedAt, onFacts });
     this.#rounds = new Periodic({ clock, firstMs: 0, duty: () => this.#round() });
+    this.#hints = bus.subscribe(subjects.hint('schedule', '*'), {}, () => {
+      this.#lookAt = Number.NEGATIVE_INFINITY;
+      this.#rounds.poke();
+    });
   }
 
   /** Gives the lead up at once, so that another takes over without waiting for the lease. */
   async stop(): Promise<void> {
+    this.#hints.unsubscribe();
     await this.#rounds.stop();
-    if (this.#term === undefined) return;
-    const { clock, node, instance } = this.#world;
-    await this.#store.ask('resign', { now: clock.now(), node, instance }).catch(() => {});
-    this.#standBy('stopped');
+    if (!(await this.#lead.resign())) return;
+    const { bus, subjects, node } = this.#world;
+    bus.publish(subjects.hint('schedule', node), { body: Body.of({}, 'msgpack') });
   }
 
   kill(): void {
+    this.#killed = true;
+    this.#hints.unsubscribe();
     this.#rounds.kill();
   }
 
+  get #bytesMax(): number {
+    return this.#world.bus.payloadBytesMax * FILLED;
+  }
+
+  /** Lead, take in what changed, tick; how long to rest. */
   async #round(): Promise<number> {
-    const { clock, pollMs, log } = this.#world;
+    const { clock, pollMs, leaderLeaseMs, log, fail } = this.#world;
+    const restMs = Math.min(pollMs, leaderLeaseMs / 3);
     try {
-      await this.#lead();
-      if (this.#term === undefined) return pollMs;
-      await this.#ticker.tick(this.#term);
-      return Math.max(0, Math.min(pollMs, this.#ticker.nextAt - clock.now()));
+      const term = await this.#lead.hold();
+      if (term === undefined) await this.#standBy();
+      else await this.#act(term);
+      if (term === undefined || this.#killed) return restMs;
+      return Math.max(0, Math.min(restMs, this.#ticker.nextAt - clock.now()));
     } catch (error) {
-      if (error instanceof RotaError && error.code === 'conflict') this.#standBy('deposed');
+      if (!(error instanceof RotaError)) {
+        if (!this.#killed) fail(error);
+      } else if (error.code === 'conflict') this.#lead.lost('deposed');
       else log.debug({ error: errorText(error) }, 'the store is away; the scheduler waits');
-      return pollMs;
+      return restMs;
     }
   }
 
-  /** Takes or renews the lead, three times in a lease. */
-  async #lead(): Promise<void> {
-    const { clock, node, instance, leaderLeaseMs, schedules, startedAt, log } = this.#world;
-    if (this.#term !== undefined && clock.monotonicMs() < this.#renewAt) return;
-    const renewAt = clock.monotonicMs() + leaderLeaseMs / 3;
-    const leader = await this.#store.ask('lead', { now: clock.now(), node, instance, leaseMs: leaderLeaseMs });
-    if (leader.instance !== instance) {
-      this.#standBy('another node leads');
-      return;
+  async #act(term: number): Promise<void> {
+    const { clock } = this.#world;
+    if (this.#readyTerm !== term) await this.#takeUp(term);
+    if (!this.#rebooted) this.#rebooted = await this.#reboots.fire(clock.now());
+    for (let fresh = this.#rebooted; !this.#killed; ) {
+      if (!fresh || clock.monotonicMs() >= this.#lookAt) await this.#takeIn();
+      // Two looks in one round: a schedule that changes all the time must not keep the lead from being renewed.
+      if ((await this.#ticker.tick(term)) || !fresh) return;
+      fresh = false;
     }
-    this.#renewAt = renewAt;
-    if (leader.term === this.#term) return;
-    const { term } = leader;
-    const synced = await this.#store.ask('syncSchedules', { now: clock.now(), term, schedules });
-    this.#ticker.load(synced.schedules);
-    await this.#ticker.reboot(startedAt, term);
-    this.#term = term;
-    this.#tell({ kind: 'node', name: node, what: 'leader-acquired', data: { term } });
-    for (const what of ['added', 'changed', 'removed'] as const) {
-      for (const name of synced[what])
-        this.#tell({ kind: 'schedule', name, what, data: { schedule: name, source: 'config' } });
-    }
-    log.info({ term, schedules: synced.schedules.length }, 'leads the schedules');
   }
 
-  #standBy(reason: string): void {
-    if (this.#term === undefined) return;
-    const { node } = this.#world;
-    this.#tell({ kind: 'node', name: node, what: 'leader-lost', data: { term: this.#term, reason } });
-    this.#term = undefined;
+  /** A standby's only duty is the start of its own program, once a leader has laid the schedules out. */
+  async #standBy(): Promise<void> {
+    this.#readyTerm = undefined;
+    if (this.#rebooted) return;
+    const { syncedTerm } = await this.#book.refresh();
+    if (syncedTerm === this.#lead.leadersTerm) this.#rebooted = await this.#reboots.fire(this.#world.clock.now());
+  }
+
+  /** The beginning of a lead: the config is laid beside what is stored, and every schedule looked at. */
+  async #takeUp(term: number): Promise<void> {
+    const { clock, schedules, startedAt, log } = this.#world;
+    const now = clock.now();
+    const seenAt = Math.min(now, Math.max(startedAt, now - SEEN_BEFORE_MS_MAX));
+    const shared = { store: this.#store, book: this.#book, bytesMax: this.#bytesMax, log };
+    const report = await syncConfig({ ...shared, declared: schedules }, { term, now, seenAt });
+    if (this.#killed) return;
+    for (const { name } of this.#book.records) this.#ticker.look(name);
+    this.#readyTerm = term;
+    for (const { name, what } of report) {
+      this.#tell({ kind: 'schedule', name, what, data: { schedule: name, source: 'config', by: 'config' } });
+    }
+    log.info({ term, schedules: this.#book.size }, 'leads the schedules');
+  }
+
+  /** Takes in what others changed in the store. */
+  async #takeIn(): Promise<void> {
+    const { clock, pollMs } = this.#world;
+    const lookAt = clock.monotonicMs() + pollMs;
+    this.#lookAt = lookAt;
+    const { changed, removed } = await this.#book.refresh();
+    for (const name of removed) this.#ticker.forget(name);
+    for (const { before, record } of changed) {
+      const { name, endedAt } = record;
+      this.#ticker.look(name);
+      if (before === undefined || endedAt === null || before.endedAt !== null) continue;
+      this.#told([{ schedule: name, what: 'ended', data: { schedule: name, reason: 'outcome' } }]);
+    }
+  }
+
+  #told(facts: readonly ScheduleFact[]): void {
+    for (const { schedule, what, data } of facts) this.#tell({ kind: 'schedule', name: schedule, what, data });
   }
 }

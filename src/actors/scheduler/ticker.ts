@@ -1,48 +1,42 @@
 import type { AnyJobDefinition } from '../../job/definition.ts';
-import type { NewJob } from '../../job/job.ts';
-import { newJob } from '../../job/job-request.ts';
-import type { Clock } from '../../kernel/clock.ts';
-import { unreachable } from '../../kernel/error.ts';
+import { type Clock, nextTurn } from '../../kernel/clock.ts';
+import { errorText, RotaError } from '../../kernel/error.ts';
 import type { IdSource } from '../../kernel/identity.ts';
-import { dueTicks, rebootTick, type TickDecision } from '../../scheduler/due-ticks.ts';
-import type { ScheduleRecord, TickRecord } from '../../store/schedule-record.ts';
+import type { Logger } from '../../kernel/log.ts';
+import { dueTicks } from '../../scheduler/due-ticks.ts';
+import type { ScheduleRecord, TickResult } from '../../store/schedule-record.ts';
 import type { StoreClient } from '../store-client.ts';
-
-/** What became of ticks, to be told once they are recorded. */
-export interface TickFact {
-  schedule: string;
-  what: 'fired' | 'skipped' | 'missed';
-  data: Record<string, unknown>;
-}
+import { batchesOf } from './batches.ts';
+import type { ScheduleBook } from './schedule-book.ts';
+import { factsOf, planOf, recordAfter, type ScheduleFact, type TickPlan } from './tick-plan.ts';
 
 /** What the ticker asks, and who is told. */
 export interface TickerWorld {
   store: StoreClient;
+  book: ScheduleBook;
   clock: Clock;
   newId: IdSource;
   definitions: ReadonlyMap<string, AnyJobDefinition>;
-  onFacts(facts: readonly TickFact[]): void;
+  /** How large a request may be. */
+  bytesMax: number;
+  onFacts(facts: readonly ScheduleFact[]): void;
+  log: Logger;
 }
 
-/** Schedules whose ticks go into one transaction. */
-const SCHEDULES_PER_STEP_MAX = 200;
-
-interface Due {
-  record: ScheduleRecord;
-  decisions: TickDecision[];
-  cursorAt: number;
-}
+/** Schedules that are looked at in one turn of the event loop, and whose ticks go into one transaction. */
+const STEP_MAX = 200;
 
 /**
- * Turns due ticks into jobs, for as long as its leader's term holds. It keeps the schedules in memory and knows when the
- * next one is due, so that idle ones cost nothing.
+ * Turns due ticks into jobs, for as long as its leader's term holds. It knows when each schedule is next due, so that
+ * idle ones cost nothing.
  */
 export class Ticker {
   readonly #world: TickerWorld;
-  readonly #records = new Map<string, ScheduleRecord>();
-  /** When each schedule is to be looked at; one that is not here never again. */
+  /** When each schedule is to be looked at; one that is not here never again, until it changes. */
   readonly #lookAt = new Map<string, number>();
   #nextAt = Number.POSITIVE_INFINITY;
+  /** What was sent without an answer: recorded or not. */
+  #unsure: readonly TickPlan[] = [];
 
   constructor(world: TickerWorld) {
     this.#world = world;
@@ -53,130 +47,134 @@ export class Ticker {
     return this.#nextAt;
   }
 
-  /** Takes the schedules as they are stored. */
-  load(records: readonly ScheduleRecord[]): void {
-    this.#records.clear();
-    this.#lookAt.clear();
-    const now = this.#world.clock.now();
-    for (const record of records) {
-      this.#records.set(record.name, record);
-      this.#lookAt.set(record.name, now);
-    }
-    this.#aim();
+  /** Looks at a schedule at the next tick: it is new or has changed. */
+  look(name: string): void {
+    this.#lookAt.set(name, Number.NEGATIVE_INFINITY);
+    this.#nextAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Looks at a schedule no more. */
+  forget(name: string): void {
+    this.#lookAt.delete(name);
   }
 
   /**
-   * Records the ticks that schedules with `@reboot` have at the start of this program. A repeat inserts nothing, for
-   * the nominal time is the start itself.
+   * Records every tick that is due.
+   * @returns false when a schedule was found to have changed: read the book anew and come again
+   * @throws RotaError `conflict` when the term is over, or what the store answers
    */
-  async reboot(startedAt: number, term: number): Promise<void> {
-    const due = [...this.#records.values()].flatMap((record) => {
-      const decision = rebootTick(record, startedAt);
-      return decision === undefined ? [] : [{ record, decisions: [decision], cursorAt: startedAt }];
-    });
-    await this.#commit(due, term);
-  }
-
-  /** Records every tick that is due. @throws RotaError `conflict` when the term is over, or what the store answers */
-  async tick(term: number): Promise<void> {
+  async tick(term: number): Promise<boolean> {
+    await this.#makeSure();
     const now = this.#world.clock.now();
-    if (now < this.#nextAt) return;
-    let step: Due[] = [];
-    for (const [name, lookAt] of this.#lookAt) {
-      const record = this.#records.get(name);
-      if (record === undefined || lookAt > now) continue;
-      const current = await this.#withLastState(record);
-      const { decisions, cursorAt, nextAt } = dueTicks(current, now);
-      if (nextAt === undefined) this.#lookAt.delete(name);
-      else this.#lookAt.set(name, nextAt);
-      if (decisions.length > 0) step.push({ record: current, decisions, cursorAt });
-      if (step.length >= SCHEDULES_PER_STEP_MAX) {
-        await this.#commit(step, term);
-        step = [];
+    if (now < this.#nextAt) return true;
+    const due = [...this.#lookAt].filter(([, lookAt]) => lookAt <= now).map(([name]) => name);
+    let fresh = true;
+    for (let from = 0; from < due.length; from += STEP_MAX) {
+      const plans = await this.#plans(due.slice(from, from + STEP_MAX));
+      for (const batch of batchesOf(plans, { bytesMax: this.#world.bytesMax, bytesOf: ({ bytes }) => bytes })) {
+        fresh = (await this.#record(batch, term)) && fresh;
       }
+      if (from + STEP_MAX < due.length) await new Promise<void>(nextTurn);
     }
-    await this.#commit(step, term);
-    this.#aim();
-  }
-
-  #aim(): void {
     this.#nextAt = Number.POSITIVE_INFINITY;
     for (const lookAt of this.#lookAt.values()) this.#nextAt = Math.min(this.#nextAt, lookAt);
+    return fresh;
   }
 
-  /** Only overlap asks for the last job's state, so only such schedules read it. */
-  async #withLastState(record: ScheduleRecord): Promise<ScheduleRecord> {
-    if (record.declaration.overlap === 'allow' || record.lastJobId === null) return record;
-    const [job] = await this.#world.store.ask('get', { ids: [record.lastJobId] });
-    return { ...record, lastState: job?.state ?? null };
-  }
-
-  async #commit(due: readonly Due[], term: number): Promise<void> {
-    if (due.length === 0) return;
-    try {
-      await this.#record(due, term);
-    } catch (error) {
-      // Perhaps recorded, perhaps not: looked at again at once, and what was recorded is not inserted twice.
-      for (const { record } of due) this.#lookAt.set(record.name, this.#world.clock.now());
-      this.#aim();
-      throw error;
-    }
-  }
-
-  async #record(due: readonly Due[], term: number): Promise<void> {
-    const { store, clock, onFacts } = this.#world;
-    const facts: TickFact[] = [];
-    const ticks: TickRecord[] = [];
-    for (const entry of due) {
-      await this.#cancelRunning(entry);
-      for (const decision of entry.decisions) {
-        const job = decision.verdict === 'fire' ? this.#jobOf(entry.record, decision) : null;
-        // The newest decision of a schedule carries the cursor past everything that was decided with it.
-        const cursorAt = decision === entry.decisions.at(-1) ? entry.cursorAt : decision.nominalAt;
-        ticks.push({ schedule: entry.record.name, cursorAt, nominalAt: decision.nominalAt, job });
-        facts.push(factOf(entry.record.name, decision, job));
+  /** Decides about some schedules; those with nothing due are only aimed at their next tick. */
+  async #plans(names: readonly string[]): Promise<TickPlan[]> {
+    const { book, clock, newId, definitions, bytesMax } = this.#world;
+    for (const name of names) if (book.get(name) === undefined) this.forget(name);
+    const records = await this.#withLastStates(names.flatMap((name) => book.get(name) ?? []));
+    const now = clock.now();
+    return records.flatMap((record) => {
+      try {
+        const due = dueTicks(record, now);
+        if (due.decisions.length > 0) return [planOf(record, due, { now, newId, definitions, bytesMax })];
+        this.#aim(record.name, due.nextAt);
+      } catch (error) {
+        // What this Node cannot read (a zone that is gone) must not keep the others from firing.
+        this.#setAside(record.name, error);
       }
-    }
-    const { inserted } = await store.ask('tick', { now: clock.now(), term, ticks });
-    const made = new Set(inserted.map(({ id }) => id));
-    for (const entry of due) this.#moved(entry, ticks, made);
-    onFacts(facts.filter(({ what, data }) => what !== 'fired' || made.has(String(data.jobId))));
-  }
-
-  async #cancelRunning({ record, decisions }: Due): Promise<void> {
-    const cancels = decisions.some((decision) => decision.verdict === 'fire' && decision.cancelRunning);
-    if (!cancels || record.lastJobId === null) return;
-    await this.#world.store.ask('cancel', { now: this.#world.clock.now(), id: record.lastJobId, terminate: false });
-  }
-
-  #jobOf({ name, declaration }: ScheduleRecord, decision: TickDecision & { verdict: 'fire' }): NewJob {
-    const { clock, newId, definitions } = this.#world;
-    const { queue, ...request } = declaration.job;
-    const schedule = { name, at: decision.nominalAt, late: decision.late };
-    return newJob(request, { now: clock.now(), newId, queue, definition: definitions.get(request.type), schedule });
-  }
-
-  #moved({ record, cursorAt }: Due, ticks: readonly TickRecord[], made: ReadonlySet<string>): void {
-    const fired = ticks.filter(({ schedule, job }) => schedule === record.name && job !== null && made.has(job.id));
-    const last = fired.at(-1);
-    this.#records.set(record.name, {
-      ...record,
-      cursorAt: Math.max(record.cursorAt, cursorAt),
-      runs: record.runs + fired.length,
-      ...(last?.job ? { lastAt: last.nominalAt, lastJobId: last.job.id, lastState: last.job.state } : {}),
+      return [];
     });
   }
-}
 
-function factOf(schedule: string, decision: TickDecision, job: NewJob | null): TickFact {
-  const nominalAt = new Date(decision.nominalAt).toISOString();
-  switch (decision.verdict) {
-    case 'fire':
-      return { schedule, what: 'fired', data: { schedule, nominalAt, late: decision.late, jobId: job?.id ?? null } };
-    case 'skipped':
-    case 'missed':
-      return { schedule, what: decision.verdict, data: { schedule, nominalAt, reason: decision.reason } };
-    default:
-      return unreachable(decision);
+  /** Only `skip` asks for the last job's state, so only such schedules read it. */
+  async #withLastStates(records: readonly ScheduleRecord[]): Promise<readonly ScheduleRecord[]> {
+    const asks = ({ declaration, lastJobId }: ScheduleRecord): boolean =>
+      declaration.overlap === 'skip' && lastJobId !== null;
+    const ids = records.filter(asks).flatMap(({ lastJobId }) => lastJobId ?? []);
+    if (ids.length === 0) return records;
+    const states = await this.#world.store.ask('states', { ids });
+    const byId = new Map(states.map(({ id, state }) => [id, state]));
+    return records.map((record) =>
+      asks(record) ? { ...record, lastState: byId.get(record.lastJobId ?? '') ?? null } : record,
+    );
+  }
+
+  /** Records a batch and tells of it; false when a schedule in it was stale. */
+  async #record(plans: readonly TickPlan[], term: number): Promise<boolean> {
+    const { store, clock } = this.#world;
+    this.#unsure = plans;
+    try {
+      const results = await store.ask('tick', { now: clock.now(), term, ticks: plans.map(({ tick }) => tick) });
+      this.#unsure = [];
+      return plans.map((plan, index) => this.#done(plan, results[index])).every(Boolean);
+    } catch (error) {
+      const refused = error instanceof RotaError && (error.code === 'conflict' || error.code === 'invalid_request');
+      if (refused) this.#unsure = [];
+      if (!refused || error.code === 'conflict') throw error;
+      return this.#recordAlone(plans, { term, error });
+    }
+  }
+
+  /** The store cannot do something of a batch: one bad schedule must not keep the others from firing. */
+  async #recordAlone(plans: readonly TickPlan[], { term, error }: { term: number; error: unknown }): Promise<boolean> {
+    const [first, ...others] = plans;
+    if (first === undefined) return true;
+    if (others.length === 0) {
+      this.#setAside(first.record.name, error);
+      return true;
+    }
+    let fresh = true;
+    for (const plan of plans) fresh = (await this.#record([plan], term)) && fresh;
+    return fresh;
+  }
+
+  #done(plan: TickPlan, result: TickResult | undefined): boolean {
+    if (result === undefined || result.stale) return false;
+    this.#world.book.moved(recordAfter(plan, result));
+    this.#aim(plan.record.name, plan.nextAt);
+    this.#world.onFacts(factsOf(plan, result));
+    return true;
+  }
+
+  /** What was sent without an answer: read what is stored, and tell what turns out to have happened. */
+  async #makeSure(): Promise<void> {
+    if (this.#unsure.length === 0) return;
+    const { book, onFacts } = this.#world;
+    await book.reread(this.#unsure.map(({ record }) => record.name));
+    for (const plan of this.#unsure) {
+      const { record, tick } = plan;
+      this.look(record.name);
+      const stored = book.get(record.name);
+      if (stored === undefined || stored.revision !== tick.revision || stored.cursorAt < tick.cursorAt) continue;
+      const last = tick.jobs.at(-1);
+      // Another leader may have recorded the same ticks meanwhile, and told of them.
+      if (last !== undefined && last.id !== stored.lastJobId) continue;
+      onFacts(factsOf(plan, { stale: false, cancelled: [], jobs: tick.jobs.map(() => 'fired') }));
+    }
+    this.#unsure = [];
+  }
+
+  #aim(name: string, nextAt: number | undefined): void {
+    if (nextAt === undefined) this.#lookAt.delete(name);
+    else this.#lookAt.set(name, nextAt);
+  }
+
+  #setAside(name: string, error: unknown): void {
+    this.#lookAt.delete(name);
+    this.#world.log.error({ schedule: name, error: errorText(error) }, 'a schedule cannot fire until it is changed');
   }
 }

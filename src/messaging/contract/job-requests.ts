@@ -1,4 +1,5 @@
-import { jobType, queueName, reference } from '../../job/job-fields.ts';
+import type { JobChanges } from '../../job/job-change.ts';
+import { args, jobType, meta, priority, queueName, reference, tags } from '../../job/job-fields.ts';
 import { LIMITS } from '../../job/limits.ts';
 import { JOB_STATES, type JobState } from '../../job/state.ts';
 import { arrayOf, boolean, type Check, integer, object, oneOf, optional, string, time } from '../../kernel/check.ts';
@@ -90,15 +91,46 @@ export function readWait(body: unknown): { id: string; timeoutMs: number } {
   return { id: job, timeoutMs };
 }
 
-const cancelShape = object({ id: optional(id), ...filterFields, terminate: optional(boolean) });
+/** What a verb on jobs is about: one by its id, or all that fit a filter. */
+export type Target = { id: string } | { filter: Filter };
 
-/** `jobs.job.cancel`: an id or a filter, one of them. @throws RotaError `invalid_request` */
-export function readCancel(body: unknown): ({ id: string } | { filter: Filter }) & { terminate: boolean } {
-  const { id: job, terminate = false, ...input } = readRequest(body, cancelShape);
+const targetFields = { id: optional(id), ...filterFields };
+
+function targetOf({ id: job, ...input }: { id?: string } & FilterInput): Target {
   const filtered = Object.keys(input).length > 0;
   if ((job !== undefined) === filtered) {
     const message = 'name either an id or a filter';
     throw new RotaError('invalid_request', message, { issues: [{ path: 'id', message }] });
   }
-  return job === undefined ? { filter: filterOf(input), terminate } : { id: job, terminate };
+  return job === undefined ? { filter: filterOf(input) } : { id: job };
+}
+
+const cancelShape = object({ ...targetFields, terminate: optional(boolean) });
+
+/** `jobs.job.cancel`: an id or a filter, one of them. @throws RotaError `invalid_request` */
+export function readCancel(body: unknown): Target & { terminate: boolean } {
+  const { terminate = false, ...input } = readRequest(body, cancelShape);
+  return { ...targetOf(input), terminate };
+}
+
+const targetShape = object(targetFields);
+
+/** `jobs.job.retry` and `jobs.job.delete`: an id or a filter, one of them. @throws RotaError `invalid_request` */
+export const readTarget = (body: unknown): Target => targetOf(readRequest(body, targetShape));
+
+const updateShape = object({
+  id,
+  args: optional(args),
+  priority: optional(priority),
+  queue: optional(queueName),
+  scheduledAt: optional(time),
+  maxAttempts: optional(integer(1, LIMITS.attemptsMax)),
+  tags: optional(tags),
+  meta: optional(meta),
+});
+
+/** `jobs.job.update`. @throws RotaError `invalid_request`, `too_large` */
+export function readUpdate(body: unknown): { id: string; changes: JobChanges } {
+  const { id: job, ...changes } = readRequest(body, updateShape);
+  return { id: job, changes };
 }

@@ -5,7 +5,7 @@ import { type Cell, integer, integerOrNull, json, jsonList, type Row, text, text
 
 /** What a whole job is read from. */
 export const JOB_COLUMNS = `id, queue, type, state, priority, attempt, max_attempts, run, scheduled_at, inserted_at,
-  attempted_at, finished_at, timeout_ms, (select node from workers where key = runner) as node,
+  attempted_at, finished_at, timeout_ms, deadline_at, (select node from workers where key = runner) as node,
   (select worker from workers where key = runner) as worker, reference_type, reference_id, schedule_name, schedule_at,
   schedule_late, traceparent, backoff, tags, meta, args, errors, result, progress`;
 
@@ -57,6 +57,7 @@ export function jobOf(row: Row): Job {
     schedule: scheduleOf(row.schedule_name, row.schedule_at, row.schedule_late),
     backoff: json<Job['backoff']>(row.backoff),
     timeoutMs: integerOrNull(row.timeout_ms),
+    deadlineAt: integerOrNull(row.deadline_at),
     traceparent: textOrNull(row.traceparent),
   };
 }

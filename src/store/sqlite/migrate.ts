@@ -3,9 +3,10 @@ import { RotaError } from '../../kernel/error.ts';
 import { jobs } from './migrations/001-jobs.ts';
 import { workersAndNodes } from './migrations/002-workers-and-nodes.ts';
 import { schedules } from './migrations/003-schedules.ts';
+import { rejectedMessages } from './migrations/004-rejected-messages.ts';
 
 /** Every migration in order; its place (from 1) is the version that it leads to. Frozen once shipped: a test has sums. */
-export const MIGRATIONS: readonly string[] = [jobs, workersAndNodes, schedules];
+export const MIGRATIONS: readonly string[] = [jobs, workersAndNodes, schedules, rejectedMessages];
 
 /** `Rota` in ASCII: what marks a SQLite file as ours. */
 const APPLICATION_ID = 0x526f7461;

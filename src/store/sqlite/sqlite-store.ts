@@ -10,20 +10,28 @@ import { RunningJobs } from './running-jobs.ts';
 import { announced, unannounced } from './statements/announced.ts';
 import { beat } from './statements/beat.ts';
 import { cancel } from './statements/cancel.ts';
+import { changeSchedules } from './statements/change-schedules.ts';
 import { claim } from './statements/claim.ts';
 import { count } from './statements/count.ts';
-import { get } from './statements/get.ts';
+import { deleteOne } from './statements/delete.ts';
+import { expire } from './statements/expire.ts';
+import { get, states } from './statements/get.ts';
 import { insert } from './statements/insert.ts';
 import { lead, leader, resign } from './statements/leadership.ts';
 import { list } from './statements/list.ts';
 import { nodes, registerNode, removeNode } from './statements/nodes.ts';
 import { progress, touch } from './statements/progress.ts';
 import { prune } from './statements/prune.ts';
+import { reject, rejected, suspect } from './statements/rejected-messages.ts';
 import { rescue } from './statements/rescue.ts';
-import { schedules, syncSchedules } from './statements/schedules.ts';
+import { retry } from './statements/retry.ts';
+import { runSchedules } from './statements/run-schedules.ts';
+import { scheduleChanges, schedules } from './statements/schedules.ts';
 import { settle } from './statements/settle.ts';
 import { stage } from './statements/stage.ts';
-import { tick } from './statements/tick.ts';
+import { sweep } from './statements/sweep.ts';
+import { reboot, tick } from './statements/tick.ts';
+import { update } from './statements/update.ts';
 import { type ListStatement, Refusal, type StoreWorld, type Verb } from './verb.ts';
 import { WorkerSigns } from './worker-signs.ts';
 
@@ -38,12 +46,15 @@ type Verbs = { [V in StoreVerb]: Verb<V> };
 /** Verbs that write nothing: a group of nothing else needs no transaction, for nobody else can write in between. */
 const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   'get',
+  'states',
   'list',
   'count',
   'unannounced',
   'nodes',
   'leader',
+  'rejected',
   'schedules',
+  'scheduleChanges',
 ]);
 
 /**
@@ -199,9 +210,15 @@ function verbsOf(world: StoreWorld): Verbs {
     touch: touch(world),
     progress: progress(world),
     get: get(world),
+    states: states(world),
     list: list(world),
     count: count(world),
     cancel: cancel(world),
+    retry: retry(world),
+    delete: deleteOne(world),
+    update: update(world),
+    sweep: sweep(world),
+    expire: expire(world),
     stage: stage(world),
     rescue: rescue(world),
     prune: prune(world),
@@ -213,8 +230,14 @@ function verbsOf(world: StoreWorld): Verbs {
     lead: lead(world),
     resign: resign(world),
     leader: leader(world),
-    syncSchedules: syncSchedules(world),
     schedules: schedules(world),
+    scheduleChanges: scheduleChanges(world),
+    changeSchedules: changeSchedules(world),
     tick: tick(world),
+    reboot: reboot(world),
+    runSchedules: runSchedules(world),
+    reject: reject(world),
+    rejected: rejected(world),
+    suspect: suspect(world),
   };
 }

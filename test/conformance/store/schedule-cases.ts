@@ -1,163 +1,185 @@
 import { expect, it } from 'vitest';
 import { assert } from '../../../src/kernel/error.ts';
 import { SCHEDULE_DEFAULTS } from '../../../src/scheduler/schedule.ts';
-import type { ScheduleRecord, TickRecord } from '../../../src/store/schedule-record.ts';
+import type { ScheduleState } from '../../../src/scheduler/schedule-changes.ts';
+import type { ScheduleChangeResult, ScheduleRecord } from '../../../src/store/schedule-record.ts';
 import type { StoreSuite } from './store-conformance.ts';
-import { laterJob, newJob, T0 } from './store-driver.ts';
+import { newJob, type StoreDriver, T0 } from './store-driver.ts';
 
-const MINUTE_MS = 60_000;
-
-const scheduleRecord = (name: string, part: Partial<ScheduleRecord> = {}): ScheduleRecord => ({
-  name,
-  source: 'config',
+/** What a schedule begins with in these tests. */
+export const scheduleState = (part: Partial<ScheduleState> = {}): ScheduleState => ({
+  source: 'runtime',
   declaration: { ...SCHEDULE_DEFAULTS, spec: { cron: '* * * * *' }, job: { type: 'test.job', queue: 'default' } },
   fingerprint: 'print-1',
   anchorAt: T0,
   cursorAt: T0,
-  lastAt: null,
-  lastJobId: null,
-  lastState: null,
-  runs: 0,
   pausedBy: null,
+  endedAt: null,
   ...part,
 });
 
-/** Schedules and their ticks. */
+/** The stored schedule of a name. */
+export async function storedSchedule(driver: StoreDriver, name: string): Promise<ScheduleRecord> {
+  const [record] = (await driver.do('schedules', { names: [name] })).schedules;
+  assert(record !== undefined, `the schedule ${name} is there`);
+  return record;
+}
+
+/** Adds schedules that are not there yet. */
+export function addSchedules(driver: StoreDriver, ...names: string[]): Promise<ScheduleChangeResult[]> {
+  const changes = names.map((name) => ({ name, revision: null, state: scheduleState() }));
+  return driver.do('changeSchedules', { now: T0, changes });
+}
+
+const names = ({ schedules }: { schedules: ScheduleRecord[] }): string[] => schedules.map(({ name }) => name);
+const EVERYTHING = { after: -1 };
+
+/** Schedules: what is stored of them, who may change it, how a reader learns of it. */
 export function scheduleCases({ driver, reopen }: StoreSuite): void {
-  let term = 0;
+  const lead = (instance: string, now = T0) => driver().do('lead', { now, node: 'node-a', instance, leaseMs: 10_000 });
 
-  /** Takes the lead and lays these schedules beside what is stored. */
-  async function sync(now: number, ...schedules: ScheduleRecord[]) {
-    ({ term } = await driver().do('lead', { now, node: 'node-a', instance: 'one', leaseMs: 10_000 }));
-    return driver().do('syncSchedules', { now, term, schedules });
-  }
+  it('adds, changes and removes one that is as it was decided on', async () => {
+    const [added] = await addSchedules(driver(), 'a');
+    const record = await storedSchedule(driver(), 'a');
+    expect(added).toEqual({ stale: false, schedule: record });
+    const fresh = { ...scheduleState(), name: 'a', runs: 0, skipped: 0, missed: 0, lastPassed: null };
+    const nothing = { lastAt: null, lastJobId: null, lastState: null, ranAt: null, ranJobId: null, ranState: null };
+    expect(record).toEqual({ ...fresh, ...nothing, revision: expect.any(Number) });
 
-  async function schedule(name: string): Promise<ScheduleRecord> {
-    const found = (await driver().do('schedules', {})).find((record) => record.name === name);
-    assert(found !== undefined, `the schedule ${name} is there`);
-    return found;
-  }
+    const state = scheduleState({ source: 'config', fingerprint: 'print-2', pausedBy: 'operator', endedAt: T0 + 1 });
+    const change = { name: 'a', revision: record.revision, state };
+    const [changed] = await driver().do('changeSchedules', { now: T0, changes: [change] });
+    expect(changed).toMatchObject({ stale: false, schedule: { ...state, name: 'a' } });
+    const { revision } = await storedSchedule(driver(), 'a');
+    expect(revision).toBeGreaterThan(record.revision);
+    const removed = await driver().do('changeSchedules', { now: T0, changes: [{ name: 'a', revision, state: null }] });
+    expect(removed).toEqual([{ stale: false, schedule: null }]);
+    expect(await driver().do('schedules', { names: ['a'] })).toEqual({ schedules: [], more: false });
+  });
 
-  const tickAt = (minute: number, part: Partial<TickRecord> = {}): TickRecord => {
-    const at = T0 + minute * MINUTE_MS;
-    const job = newJob({ schedule: { name: 'a', at, late: false }, insertedAt: at, scheduledAt: at });
-    return { schedule: 'a', cursorAt: at, nominalAt: at, job, ...part };
-  };
-  const tick = (...ticks: TickRecord[]) => driver().do('tick', { now: T0, term, ticks });
-
-  it("adds, changes and removes the config's schedules by fingerprint", async () => {
-    const first = await sync(T0 + 7, scheduleRecord('b'), scheduleRecord('a'), scheduleRecord('c'));
-    expect(first).toMatchObject({ added: ['b', 'a', 'c'], changed: [], removed: [] });
-    expect(first.schedules.map(({ name, cursorAt }) => [name, cursorAt])).toEqual([
-      ['a', T0 + 7],
-      ['b', T0 + 7],
-      ['c', T0 + 7],
+  it('changes nothing where somebody else was first, and says what is there', async () => {
+    await addSchedules(driver(), 'a');
+    const record = await storedSchedule(driver(), 'a');
+    const state = scheduleState({ pausedBy: 'operator' });
+    const stale = [
+      { name: 'a', revision: null, state },
+      { name: 'a', revision: record.revision - 1, state },
+      { name: 'a', revision: record.revision + 1, state: null },
+    ];
+    const answers = await driver().do('changeSchedules', { now: T0, changes: stale });
+    expect(answers).toEqual(stale.map(() => ({ stale: true, schedule: record })));
+    const gone = { name: 'b', revision: 1, state };
+    expect(await driver().do('changeSchedules', { now: T0, changes: [gone] })).toEqual([
+      { stale: true, schedule: null },
     ]);
-    expect(await driver().do('schedules', {})).toEqual(first.schedules);
-    const same = await sync(T0 + 9, scheduleRecord('a'), scheduleRecord('b'), scheduleRecord('c'));
-    expect(same).toEqual({ schedules: first.schedules, added: [], changed: [], removed: [] });
-    const changed = scheduleRecord('a', { fingerprint: 'print-2', anchorAt: T0 + 20, pausedBy: 'config' });
-    const next = await sync(T0 + 20, changed, scheduleRecord('b'));
-    expect(next).toMatchObject({ added: [], changed: ['a'], removed: ['c'] });
-    expect(next.schedules[0]).toEqual({ ...changed, cursorAt: T0 + 20 });
+    expect(await storedSchedule(driver(), 'a')).toEqual(record);
   });
 
-  it('keeps the history and never moves the cursor back when a schedule changes', async () => {
-    await sync(T0, scheduleRecord('a'));
-    await tick(tickAt(5));
-    await sync(T0 + MINUTE_MS, scheduleRecord('a', { fingerprint: 'print-2' }));
-    expect(await schedule('a')).toMatchObject({ runs: 1, lastAt: T0 + 5 * MINUTE_MS, cursorAt: T0 + 5 * MINUTE_MS });
-    await sync(T0 + 9 * MINUTE_MS, scheduleRecord('a', { fingerprint: 'print-3' }));
-    expect(await schedule('a')).toMatchObject({ runs: 1, cursorAt: T0 + 9 * MINUTE_MS });
+  it('never moves a cursor back', async () => {
+    await addSchedules(driver(), 'a');
+    for (const [cursorAt, then] of [
+      [T0 + 5, T0 + 5],
+      [T0 + 2, T0 + 5],
+    ] as const) {
+      const { revision } = await storedSchedule(driver(), 'a');
+      const change = { name: 'a', revision, state: scheduleState({ cursorAt }) };
+      await driver().do('changeSchedules', { now: T0, changes: [change] });
+      expect((await storedSchedule(driver(), 'a')).cursorAt).toBe(then);
+    }
   });
 
-  it('pauses by the outcome of a job until the config changes', async () => {
-    await sync(T0, scheduleRecord('a'));
-    await tick(tickAt(1));
-    const [job] = await driver().claim({ now: T0 + MINUTE_MS });
-    assert(job !== undefined, 'the tick made a job');
-    await driver().settle(job, { outcome: 'complete', result: null, endSchedule: true });
-    expect(await schedule('a')).toMatchObject({ pausedBy: 'operator', lastState: 'completed' });
-    await sync(T0, scheduleRecord('a'));
-    expect((await schedule('a')).pausedBy).toBe('operator');
-    await sync(T0, scheduleRecord('a', { fingerprint: 'print-2' }));
-    expect((await schedule('a')).pausedBy).toBeNull();
+  it('refuses a leader that no longer leads, whole', async () => {
+    const { term } = await lead('one');
+    await lead('two', T0 + 10_000);
+    const changes = [{ name: 'a', revision: null, state: scheduleState() }];
+    expect((await driver().refused('changeSchedules', { now: T0, term, changes })).code).toBe('conflict');
+    expect((await driver().do('schedules', {})).schedules).toEqual([]);
+    await driver().do('changeSchedules', { now: T0, term: term + 1, synced: true, changes });
+    expect(await driver().do('scheduleChanges', EVERYTHING)).toMatchObject({ count: 1, syncedTerm: term + 1 });
   });
 
-  it("inserts a tick's job and moves the cursor", async () => {
-    await sync(T0, scheduleRecord('a'));
-    const first = tickAt(1);
-    expect(await tick(first)).toMatchObject({ inserted: [{ id: first.job?.id, state: 'available' }] });
+  it('pages by name, and by bytes', async () => {
+    await addSchedules(driver(), 'c', 'a', 'b');
+    expect(names(await driver().do('schedules', {}))).toEqual(['a', 'b', 'c']);
+    const page = await driver().do('schedules', { limit: 2 });
+    expect([names(page), page.more]).toEqual([['a', 'b'], true]);
+    const rest = await driver().do('schedules', { limit: 2, after: 'b' });
+    expect([names(rest), rest.more]).toEqual([['c'], false]);
+    const small = await driver().do('schedules', { bytesMax: 1 });
+    expect([names(small), small.more]).toEqual([['a'], true]);
+    expect(names(await driver().do('schedules', { names: ['c', 'nobody', 'a'] }))).toEqual(['c', 'a']);
+  });
+
+  it('tells a reader what has changed, in order, and by the count what is gone', async () => {
+    await addSchedules(driver(), 'b', 'a', 'c');
+    const all = await driver().do('scheduleChanges', EVERYTHING);
+    expect(all).toMatchObject({ more: false, count: 3, syncedTerm: 0 });
+    expect(all.changed.map(({ name }) => name)).toEqual(['b', 'a', 'c']);
+    expect(all.changed.at(-1)?.revision).toBe(all.revision);
+    expect(await driver().do('scheduleChanges', { after: all.revision })).toMatchObject({ changed: [], more: false });
+
+    const { revision } = await storedSchedule(driver(), 'a');
+    const removal = { name: 'a', revision, state: null };
+    const paused = {
+      name: 'b',
+      revision: all.changed[0]?.revision ?? 0,
+      state: scheduleState({ pausedBy: 'operator' }),
+    };
+    await driver().do('changeSchedules', { now: T0, changes: [removal, paused] });
+    const news = await driver().do('scheduleChanges', { after: all.revision });
+    expect(news).toMatchObject({ changed: [{ name: 'b', pausedBy: 'operator' }], more: false, count: 2 });
+
+    let after = -1;
+    const seen: string[] = [];
+    for (let more = true; more; ) {
+      const page = await driver().do('scheduleChanges', { after, bytesMax: 1 });
+      expect(page.changed).toHaveLength(1);
+      seen.push(...page.changed.map(({ name }) => name));
+      after = page.changed[0]?.revision ?? after;
+      ({ more } = page);
+    }
+    expect(seen).toEqual(['c', 'b']);
+  });
+
+  it('ends a schedule by the outcome of its job, once', async () => {
+    await addSchedules(driver(), 'a');
+    const before = await storedSchedule(driver(), 'a');
+    const schedule = { name: 'a', at: T0, late: false };
+    const [first, second] = [await driver().running({ schedule }), await driver().running()];
+    await driver().settle(second, { outcome: 'complete', result: null, endSchedule: true }, { now: T0 + 6 });
+    expect(await storedSchedule(driver(), 'a')).toEqual(before);
+    await driver().settle(first, { outcome: 'complete', result: null, endSchedule: true }, { now: T0 + 7 });
+    const ended = await storedSchedule(driver(), 'a');
+    expect(ended).toMatchObject({ endedAt: T0 + 7, pausedBy: null });
+    expect(ended.revision).toBeGreaterThan(before.revision);
+    const third = await driver().running({ schedule: { ...schedule, at: T0 + 1 } });
+    await driver().settle(third, { outcome: 'discard', reason: 'gone', endSchedule: true }, { now: T0 + 8 });
+    expect(await storedSchedule(driver(), 'a')).toEqual(ended);
+  });
+
+  it('runs one by hand beside its ticks: again by the same id only once', async () => {
+    await addSchedules(driver(), 'a');
+    const before = await storedSchedule(driver(), 'a');
+    const job = newJob({ schedule: { name: 'a', at: T0 + 3, late: false } });
+    const [ran] = await driver().do('runSchedules', { now: T0, jobs: [job] });
+    expect(ran).toMatchObject({ conflict: false, job: { id: job.id, schedule: job.schedule } });
     expect(driver().whats()).toEqual(['inserted']);
-    const at = T0 + MINUTE_MS;
-    expect(await schedule('a')).toMatchObject({
-      cursorAt: at,
-      lastAt: at,
-      lastJobId: first.job?.id,
-      lastState: 'available',
-      runs: 1,
-    });
-    await driver().claim({ now: at });
-    expect((await schedule('a')).lastState).toBe('executing');
-  });
-
-  it('inserts a jittered tick as a delayed job', async () => {
-    await sync(T0, scheduleRecord('a'));
-    const at = T0 + MINUTE_MS;
-    await tick(tickAt(1, { job: laterJob(at + 500, { schedule: { name: 'a', at, late: false } }) }));
-    expect(driver().whats()).toEqual(['inserted', 'scheduled']);
-  });
-
-  it('moves the cursor without a job, and never back', async () => {
-    await sync(T0, scheduleRecord('a'));
-    expect(await tick(tickAt(2, { job: null }))).toEqual({ inserted: [] });
-    await tick(tickAt(1, { job: null }));
-    expect(await schedule('a')).toMatchObject({ cursorAt: T0 + 2 * MINUTE_MS, runs: 0, lastAt: null });
-  });
-
-  it('makes one job of a tick, however often it comes, also when its job is gone', async () => {
-    await sync(T0, scheduleRecord('a'));
-    expect((await tick(tickAt(1), tickAt(1), tickAt(2))).inserted).toHaveLength(2);
-    expect((await tick(tickAt(1), tickAt(2))).inserted).toEqual([]);
-    expect(driver().facts).toEqual([]);
-    expect((await schedule('a')).runs).toBe(2);
-    for (const job of await driver().claim({ now: T0 + 9e6 })) await driver().complete(job);
-    await driver().do('announced', { from: 0, to: 1e9 });
-    const keepMs = { completed: 0, cancelled: 0, discarded: 0 };
-    expect(await driver().do('prune', { now: T0 + 9e6, keepMs, limit: 10 })).toEqual({ pruned: 2 });
-    expect((await tick(tickAt(1), tickAt(2))).inserted).toEqual([]);
-    expect(await schedule('a')).toMatchObject({ runs: 2, lastState: null });
-  });
-
-  it('makes several missed ticks at once', async () => {
-    await sync(T0, scheduleRecord('a'));
-    const cursorAt = T0 + 3 * MINUTE_MS;
-    expect((await tick(...[1, 2, 3].map((minute) => tickAt(minute, { cursorAt })))).inserted).toHaveLength(3);
-    expect(await schedule('a')).toMatchObject({ runs: 3, lastAt: cursorAt, cursorAt });
-  });
-
-  it('makes nothing for a schedule that is gone', async () => {
-    await sync(T0, scheduleRecord('b'));
-    expect(await tick(tickAt(1))).toEqual({ inserted: [] });
-    expect((await driver().do('count', { filter: {} })).total).toBe(0);
-  });
-
-  it('refuses a leader that no longer leads, and changes nothing', async () => {
-    await sync(T0, scheduleRecord('a'));
-    const old = term;
-    await driver().do('lead', { now: T0 + 10_000, node: 'node-b', instance: 'one', leaseMs: 10_000 });
-    const error = await driver().refused('tick', { now: T0, term: old, ticks: [tickAt(1)] });
-    expect(error.code).toBe('conflict');
-    expect((await driver().refused('syncSchedules', { now: T0, term: old, schedules: [] })).code).toBe('conflict');
-    expect(await schedule('a')).toMatchObject({ runs: 0, cursorAt: T0 });
-    await driver().do('resign', { now: T0, node: 'node-b', instance: 'one' });
-    expect((await driver().refused('tick', { now: T0, term: old + 1, ticks: [] })).code).toBe('conflict');
+    const after = await storedSchedule(driver(), 'a');
+    expect(after).toEqual({ ...before, ranAt: T0 + 3, ranJobId: job.id, ranState: 'available' });
+    const again = { ...job, schedule: { name: 'a', at: T0 + 9, late: false } };
+    const sameTime = newJob({ schedule: job.schedule });
+    const answers = await driver().do('runSchedules', { now: T0, jobs: [again, sameTime] });
+    expect(answers).toEqual([0, 1].map(() => ({ conflict: true, job: ran?.job })));
+    expect(await storedSchedule(driver(), 'a')).toEqual(after);
+    const nobody = newJob({ schedule: { name: 'nobody', at: T0, late: false } });
+    expect(await driver().do('runSchedules', { now: T0, jobs: [nobody] })).toEqual([null]);
   });
 
   it('keeps schedules over a restart', async () => {
     if (!driver().store.capabilities.durable) return;
-    const { schedules } = await sync(T0, scheduleRecord('a'), scheduleRecord('b'));
+    await addSchedules(driver(), 'a', 'b');
+    const before = await driver().do('scheduleChanges', EVERYTHING);
     await reopen();
-    expect(await driver().do('schedules', {})).toEqual(schedules);
+    expect(await driver().do('scheduleChanges', EVERYTHING)).toEqual(before);
   });
 }

@@ -8,6 +8,7 @@ import { nodeCases } from './node-cases.ts';
 import { outboxCases } from './outbox-cases.ts';
 import { scheduleCases } from './schedule-cases.ts';
 import { StoreDriver } from './store-driver.ts';
+import { tickCases } from './tick-cases.ts';
 import { workerCases } from './worker-cases.ts';
 
 /** A place for one store, empty at first. */
@@ -58,5 +59,6 @@ export function describeStore(name: string, place: () => Promise<StorePlace>): v
     describe('listing and counting', () => listCases(suite));
     describe('nodes and the lead', () => nodeCases(suite));
     describe('schedules', () => scheduleCases(suite));
+    describe('ticks', () => tickCases(suite));
   });
 }

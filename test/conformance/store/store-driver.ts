@@ -38,6 +38,7 @@ export function newJob(part: Partial<NewJob> = {}): NewJob {
     schedule: null,
     backoff: null,
     timeoutMs: null,
+    deadlineAt: null,
     traceparent: null,
     ...part,
   };

@@ -53,7 +53,7 @@ describe('a configuration', () => {
       defineScheduler({ timezone: 'Europe/Berlin', schedules: { s: cron('0 7 * * *', typed, { args: { n: 1 } }) } }),
     );
     expect(schedules[0]).toMatchObject({
-      ...{ name: 's', source: 'config', cursorAt: now, anchorAt: now, pausedBy: null },
+      ...{ name: 's', anchorAt: now },
       declaration: { timezone: 'Europe/Berlin', job: { type: 't', queue: 'q', args: { unit: 'kg', n: 1 } } },
     });
   });

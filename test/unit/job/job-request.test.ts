@@ -144,6 +144,7 @@ describe('a new job', () => {
       schedule: null,
       backoff: null,
       timeoutMs: null,
+      deadlineAt: null,
       traceparent: null,
     });
   });

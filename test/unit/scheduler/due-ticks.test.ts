@@ -32,6 +32,7 @@ function scheduleOf(fields: Partial<ScheduleDeclaration> = {}, rest: Partial<Tic
     cursorAt: at('10:00:00'),
     runs: 0,
     pausedBy: null,
+    endedAt: null,
     lastState: null,
     ...rest,
   };

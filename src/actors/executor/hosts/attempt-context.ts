@@ -67,9 +67,12 @@ export class AttemptContext {
   answered(call: number, answer: EnqueueAnswer): void {
     const waiting = this.#calls.get(call);
     this.#calls.delete(call);
-    if (answer.ok) return waiting?.resolve(answer.value);
-    const { code = 'unavailable', message, issues } = answer.error;
-    waiting?.reject(new RotaError(code, message, { issues }));
+    if (answer.ok) {
+      waiting?.resolve(answer.value);
+    } else {
+      const { code = 'unavailable', message, issues } = answer.error;
+      waiting?.reject(new RotaError(code, message, { issues }));
+    }
   }
 
   readonly #enqueue: EnqueueFunction = async (type, args, options = {}) => {

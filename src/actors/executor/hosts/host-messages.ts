@@ -36,6 +36,7 @@ export type HostNews =
   /** What an attempt that has ended left behind failed; it takes no more attempts. */
   | { type: 'tainted'; jobType: string; error: OutcomeError };
 
+/** All that a thread or process tells. */
 export type FromHost = AttemptNews | HostNews;
 
 const NEWS = ['started', 'outcome', 'crashed', 'log', 'progress', 'enqueue', 'failed', 'tainted'];

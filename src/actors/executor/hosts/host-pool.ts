@@ -31,9 +31,10 @@ const STOP_MS = 7_000;
  * one attempt's thread or process, and word of its real end, is what it is for.
  *
  * A thread contains an infinite loop, `process.exit`, an uncaught exception or rejection and a full heap of its own. It
- * does not contain what takes the whole program: a native crash, `process.abort()`, memory outside of the heap, `chdir`
- * and signals. Nor can a thread be ended in a synchronous native call: it is reported as leaked, replaced, and the
- * program cannot exit before it returns. A process contains all of that.
+ * does not contain what takes the whole program: a crash in native code, a fatal abort of V8, memory outside of the heap,
+ * a signal to the program. Its jobs are then rescued. Nor can a thread be ended in a synchronous native call: it is
+ * reported as leaked and replaced, and the program cannot exit before the call returns. A process contains all of that;
+ * what a handler spawned itself is not ended with it.
  */
 export class HostPool implements AttemptHost {
   readonly #options: HostPoolOptions;
@@ -120,7 +121,10 @@ export class HostPool implements AttemptHost {
 
   #freed(host: PooledHost): void {
     const { attemptsMax = ATTEMPTS_MAX, idleMs = IDLE_MS } = this.#options;
-    if (!this.#open || host.tainted || host.attempts >= attemptsMax) return host.end();
+    if (!this.#open || host.tainted || host.attempts >= attemptsMax) {
+      host.end();
+      return;
+    }
     this.#free.push(host);
     host.endWhenIdle(idleMs);
     this.#deal();

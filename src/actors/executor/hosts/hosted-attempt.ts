@@ -104,7 +104,10 @@ export class HostedAttempt implements RunningAttempt {
 
   readonly #aborted = (): void => {
     const { reason } = this.input.context.signal;
-    if (this.#seat === undefined) return this.#leave();
+    if (this.#seat === undefined) {
+      this.#leave();
+      return;
+    }
     this.#seat.post({ type: 'abort', key: this.key, reason });
     // Somebody else runs a job that was lost: a cancelled one may take its time.
     if (reason === 'lost') this.#killSoon();

@@ -74,7 +74,8 @@ export class JobHost {
     if (definition?.run === undefined) {
       const error = { kind: 'error' as const, message: `${configFile} has no handler for the type "${jobType}"` };
       context.over();
-      return post({ type: 'outcome', key, outcome: { outcome: 'fail', error } });
+      post({ type: 'outcome', key, outcome: { outcome: 'fail', error } });
+      return;
     }
     this.#scope.run(context, () => {
       // A turn later: a process's word of the start is out before a handler that spins begins.
@@ -94,7 +95,10 @@ export class JobHost {
     const told = thrownError(thrown);
     const error = { ...told, message: `${what}: ${told.message}` };
     const culprit = this.#scope.getStore();
-    if (culprit?.isOver) return post({ type: 'tainted', jobType: culprit.jobType, error });
+    if (culprit?.isOver) {
+      post({ type: 'tainted', jobType: culprit.jobType, error });
+      return;
+    }
     const attempt = culprit ?? this.#current;
     if (attempt === undefined || attempt.isOver) post({ type: 'failed', error });
     else post({ type: 'crashed', key: attempt.key, error });

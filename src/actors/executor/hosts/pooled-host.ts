@@ -2,7 +2,7 @@ import type { OutcomeError } from '../../../job/outcome.ts';
 import type { Clock, TimerHandle } from '../../../kernel/clock.ts';
 import { errorText } from '../../../kernel/error.ts';
 import type { Logger } from '../../../kernel/log.ts';
-import type { Hosted, HostControls } from '../../../supervisor/supervisor.ts';
+import type { HostControls, Hosted } from '../../../supervisor/supervisor.ts';
 import { isFromHost, type ToHost } from './host-messages.ts';
 import type { AttemptSeat, HostedAttempt } from './hosted-attempt.ts';
 
@@ -110,7 +110,10 @@ export class PooledHost implements AttemptSeat {
   /** Asks it to close its services and to end; by force after a while. One that is at work is killed. */
   end(): void {
     if (this.#state === 'gone' || this.#state === 'ending') return;
-    if (this.#state === 'starting' || this.#attempt !== undefined) return this.kill();
+    if (!this.isFree) {
+      this.kill();
+      return;
+    }
     this.#state = 'ending';
     const { clock } = this.#world;
     clock.clearTimeout(this.#timer);
@@ -128,7 +131,10 @@ export class PooledHost implements AttemptSeat {
     this.#timer = clock.setTimeout(() => {
       this.leaked = true;
       const { type } = this.#attempt?.input.definition ?? {};
-      log.error({ leaked: kind, type }, `a ${kind} was killed and does not end: it is in a native call; another takes its place`);
+      log.error(
+        { leaked: kind, type },
+        `a ${kind} was killed and does not end: it is in a native call; another takes its place`,
+      );
       this.#world.onChange();
     }, LEAK_MS);
     this.#hosted.kill();

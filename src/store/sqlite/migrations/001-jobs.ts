@@ -17,7 +17,8 @@
  * Each index costs up to 0.5 µs and 50 bytes a job, so there are no more than these: claims
  * (jobs_claim), staging (jobs_due), beats and rescue (jobs_executing), pruning (jobs_finished), lists by queue and state
  * (jobs_listed: what is available or executes is left out, because it comes and goes and has an index already), by
- * reference and by schedule; one job per tick (jobs_tick).
+ * reference and by schedule; one job per tick (jobs_tick); and of those few jobs that have one, deadlines (jobs_deadline)
+ * and unique keys (jobs_unique, by state, so that a key's thousand completed jobs are no hindrance).
  */
 export const jobs = `
 create table jobs (
@@ -40,6 +41,8 @@ create table jobs (
   missed_at integer,
   terminate integer,
   timeout_ms integer,
+  deadline_at integer,
+  unique_key text,
   reference_type text,
   reference_id text,
   schedule_name text,
@@ -64,6 +67,9 @@ create index jobs_listed on jobs (queue, state) where state <> 'available' and s
 create index jobs_reference on jobs (reference_type, reference_id) where reference_type is not null;
 create index jobs_schedule on jobs (schedule_name) where schedule_name is not null;
 create unique index jobs_tick on jobs (schedule_name, schedule_at) where schedule_name is not null;
+create index jobs_deadline on jobs (deadline_at)
+  where deadline_at is not null and (state = 'scheduled' or state = 'available' or state = 'retryable');
+create index jobs_unique on jobs (unique_key, state) where unique_key is not null;
 
 create table job_counts (
   queue text not null,

@@ -2,38 +2,60 @@ import { cancelFromOutside } from '../../../job/settlement.ts';
 import type { StoreAnswer } from '../../job-store.ts';
 import { AttemptEnd } from '../attempt-end.ts';
 import { ATTEMPT_COLUMNS, type AttemptRow, attemptOf } from '../attempt-row.ts';
-import { JOB_COLUMNS, jobOf } from '../job-row.ts';
-import type { StoreWorld, Verb } from '../verb.ts';
+import { oneJob } from '../one-job.ts';
+import type { StoreWorld, Tell, Verb } from '../verb.ts';
+
+/** What became of a cancel. Undefined: there is no such job. */
+export interface CancelResult extends Pick<StoreAnswer<'cancel'>, 'conflict' | 'wasRunning'> {
+  id: string;
+  queue: string;
+}
+
+/** Cancels the job at a place. */
+export type CancelJob = (
+  seq: number,
+  options: { now: number; terminate: boolean; tell: Tell },
+) => CancelResult | undefined;
 
 /**
- * Cancels one job. One that is cancelled already is answered as it is; if only now its thread is to be killed, that is
- * kept for the worker's next beat.
+ * Cancels one job. One that is cancelled already is left as it is; if only now its thread is to be killed, that is kept
+ * for the worker's next beat.
  */
-export function cancel(world: StoreWorld): Verb<'cancel'> {
-  const read = world.lists(`select ${ATTEMPT_COLUMNS} from jobs where id = ?`);
-  const whole = world.rows(`select ${JOB_COLUMNS} from jobs where seq = ?`);
+export function cancelJob(world: StoreWorld): CancelJob {
+  const read = world.lists(`select ${ATTEMPT_COLUMNS} from jobs where seq = ?`);
   const insist = world.rows('update jobs set terminate = 1 where seq = ?');
   const end = new AttemptEnd(world);
 
-  return ({ now, id, terminate }, tell) => {
-    const [list] = read.all(id);
-    if (list === undefined) return { job: null, conflict: false, wasRunning: null };
+  return (seq, { now, terminate, tell }) => {
+    const [list] = read.all(seq);
+    if (list === undefined) return undefined;
     const row = attemptOf(list);
-    let conflict = false;
-    let wasRunning: StoreAnswer<'cancel'>['wasRunning'] = null;
+    const result: CancelResult = { id: row.id, queue: row.queue, conflict: false, wasRunning: null };
     const settlement = cancelFromOutside(row, now);
     if (settlement !== undefined) {
       const ran = row.state === 'executing';
       end.write(row, settlement, { now, tell, as: null, ...(ran ? { terminate } : {}) });
-      if (ran) wasRunning = attemptToTell(row);
+      if (ran) result.wasRunning = attemptToTell(row);
     } else if (row.state !== 'cancelled') {
-      conflict = true;
+      result.conflict = true;
     } else if (terminate && row.terminate === false) {
       insist.run(row.seq);
-      wasRunning = attemptToTell(row);
+      result.wasRunning = attemptToTell(row);
     }
-    const job = whole.get(row.seq);
-    return { job: job === undefined ? null : jobOf(job), conflict, wasRunning };
+    return result;
+  };
+}
+
+/** Cancels one job; the answer is the job as it is then. */
+export function cancel(world: StoreWorld): Verb<'cancel'> {
+  const cancelAt = cancelJob(world);
+  const find = world.lists('select seq from jobs where id = ?');
+  const one = oneJob(world);
+  return ({ now, id, terminate }, tell) => {
+    const seq = find.all(id)[0]?.[0];
+    const result = typeof seq === 'number' ? cancelAt(seq, { now, terminate, tell }) : undefined;
+    if (result === undefined) return { job: null, conflict: false, wasRunning: null };
+    return { job: one(id)?.job ?? null, conflict: result.conflict, wasRunning: result.wasRunning };
   };
 }
 

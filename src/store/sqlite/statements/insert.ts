@@ -5,17 +5,58 @@ import type { InsertResult } from '../../job-store.ts';
 import { filledCell, jsonCell } from '../cell.ts';
 import { JOB_COLUMNS, jobOf } from '../job-row.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
+import { uniqueJobs } from './unique-jobs.ts';
 
-/** Stores one job unless its id or its tick is there already. */
+/** Stores one job, or answers the one that is there instead: with its id, its tick, or its unique key. */
+export type PlaceJob = (job: NewJob, tell: Tell) => InsertResult;
+
+/** What everything stores jobs with. A job with a unique key is looked for first, in the same transaction. */
+export function placeJob(world: StoreWorld): PlaceJob {
+  const put = putRow(world);
+  const atConflict = uniqueJobs(world);
+  const byId = world.rows(`select ${JOB_COLUMNS} from jobs where id = ?`);
+  const byTick = world.rows(`select ${JOB_COLUMNS} from jobs where schedule_name = ? and schedule_at = ?`);
+  const sameRow = ({ id, schedule }: NewJob) =>
+    byId.get(id) ?? byTick.get(schedule?.name ?? null, schedule?.at ?? null);
+  return (job, tell) => {
+    if (job.unique !== undefined) {
+      const same = sameRow(job);
+      if (same !== undefined) return { job: jobOf(same), conflict: true };
+      const existing = atConflict(job, job.unique, tell);
+      if (existing !== undefined) return { job: existing, conflict: true };
+    }
+    if (put(job, tell)) return { job: storedJob(job), conflict: false };
+    const row = sameRow(job);
+    assert(row !== undefined, 'a job that could not be inserted is there already');
+    return { job: jobOf(row), conflict: true };
+  };
+}
+
+/** Stores one job unless it is there already, by id, tick or unique key. */
 export type InsertJob = (job: NewJob, tell: Tell) => boolean;
 
-/** What both `insert` and `tick` store jobs with. One row per call: measured, rows from one JSON text cost twice that. */
+/** {@link placeJob} for those who only want to know whether it was stored. */
 export function insertJob(world: StoreWorld): InsertJob {
+  const place = placeJob(world);
+  return (job, tell) => !place(job, tell).conflict;
+}
+
+/** Stores jobs in order; one that is there answers the row that is. */
+export function insert(world: StoreWorld): Verb<'insert'> {
+  const place = placeJob(world);
+  return ({ jobs, brief = false }, tell) => {
+    const results = jobs.map((job) => place(job, tell));
+    return brief ? [] : results;
+  };
+}
+
+/** Inserts the row, unless its id or its tick is there. One row per call: rows from one JSON text cost twice that. */
+function putRow(world: StoreWorld): InsertJob {
   const insert =
     world.rows(`insert into jobs (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at,
-      attempted_at, finished_at, timeout_ms, reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, backoff, tags,
-      meta, args)
-    values (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?8, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      attempted_at, finished_at, timeout_ms, deadline_at, unique_key, reference_type, reference_id, schedule_name,
+      schedule_at, schedule_late, traceparent, backoff, tags, meta, args)
+    values (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?8, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict do nothing`);
   return (job, tell) => {
     const { reference, schedule } = job;
@@ -29,6 +70,8 @@ export function insertJob(world: StoreWorld): InsertJob {
       job.scheduledAt,
       job.insertedAt,
       job.timeoutMs,
+      job.deadlineAt,
+      job.unique?.key ?? null,
       reference?.type ?? null,
       reference?.id ?? null,
       schedule?.name ?? null,
@@ -49,18 +92,4 @@ export function insertJob(world: StoreWorld): InsertJob {
     }
     return true;
   };
-}
-
-/** Stores jobs in order; one whose id (or whose schedule's nominal time) is there answers the row that is. */
-export function insert(world: StoreWorld): Verb<'insert'> {
-  const put = insertJob(world);
-  const byId = world.rows(`select ${JOB_COLUMNS} from jobs where id = ?`);
-  const byTick = world.rows(`select ${JOB_COLUMNS} from jobs where schedule_name = ? and schedule_at = ?`);
-  return ({ jobs }, tell) =>
-    jobs.map((job): InsertResult => {
-      if (put(job, tell)) return { job: storedJob(job), conflict: false };
-      const row = byId.get(job.id) ?? byTick.get(job.schedule?.name ?? null, job.schedule?.at ?? null);
-      assert(row !== undefined, 'a job that could not be inserted is there already');
-      return { job: jobOf(row), conflict: true };
-    });
 }

@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Leadership } from '../../job-store.ts';
 import { integer, text } from '../cell.ts';
-import type { StoreWorld, Verb } from '../verb.ts';
+import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
 
 const READ = 'select node, instance, term, until from leadership where one = 1';
 
@@ -26,6 +26,12 @@ export function currentTerm(world: StoreWorld): () => number | undefined {
   return () => heldIn(read).leader?.term;
 }
 
+/** Refuses a leader that no longer leads. */
+export function staleTerm(claimed: number, current: number | undefined): Refusal | undefined {
+  if (claimed === current) return undefined;
+  return new Refusal('conflict', `term ${claimed} does not lead; ${current ? `term ${current} does` : 'nobody does'}`);
+}
+
 /**
  * Takes or renews the lead. The holder keeps its term however late it renews, as long as nobody else came between; a
  * new holder gets a higher one.
@@ -36,7 +42,12 @@ export function lead(world: StoreWorld): Verb<'lead'> {
   return ({ now, node, instance, leaseMs }) => {
     const { leader, term } = heldIn(read);
     const mine = leader !== null && leader.node === node && leader.instance === instance;
-    if (leader !== null && !mine && leader.until > now) return leader;
+    if (leader !== null && !mine && leader.until > now) {
+      if (leader.until <= now + leaseMs) return leader;
+      // The clock stepped back: a lease must not outlive its length, or a silent leader would be waited for that long.
+      put.run(leader.node, leader.instance, leader.term, now + leaseMs);
+      return { ...leader, until: now + leaseMs };
+    }
     const next: Leadership = { node, instance, term: mine ? term : term + 1, until: now + leaseMs };
     put.run(next.node, next.instance, next.term, next.until);
     return next;

@@ -1,11 +1,10 @@
 import type { Job } from '../../../job/job.ts';
-import { JOB_STATES, type JobState } from '../../../job/state.ts';
 import { assert } from '../../../kernel/error.ts';
 import { utf8Bytes } from '../../../kernel/json.ts';
-import type { JobFilter, StoreOptions } from '../../job-store.ts';
-import { integer, text } from '../cell.ts';
-import { allOf, conditionsOf, indexFor } from '../job-filter.ts';
-import { JOB_COLUMNS, jobOf, stateOf } from '../job-row.ts';
+import type { StoreOptions } from '../../job-store.ts';
+import { integer } from '../cell.ts';
+import { JOB_COLUMNS, jobOf } from '../job-row.ts';
+import { walkJobs } from '../job-walk.ts';
 import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
 
 /** Jobs are read so many at a time. */
@@ -14,21 +13,7 @@ const STEP_ROWS = 32;
 /** What the names and times of a job may take more on the wire than here, in bytes of JSON. */
 const FRAME_BYTES = 256;
 
-/** A page of a walk in order of insertion: which rows after which place. */
-interface Walk {
-  filter: JobFilter;
-  descending: boolean;
-  /** The last row of the page before. */
-  from: number;
-  limit: number;
-}
-
-/**
- * A page of jobs by order of insertion. A filter by reference or schedule has its index. Queues and states have one
- * index by (queue, state), walked once for each pair that has jobs and merged, so that ten retryable jobs are found
- * among a million completed ones; what is available or executes is found by the index of claims or of workers. The rest
- * (type, tag, times) is looked for row by row.
- */
+/** A page of jobs by order of insertion. */
 export function list(world: StoreWorld): Verb<'list'> {
   const whole = world.rows(
     `select seq, ${JOB_COLUMNS} from (select value as wanted from json_each(?)) cross join jobs on seq = wanted`,
@@ -58,76 +43,13 @@ export function list(world: StoreWorld): Verb<'list'> {
     const from = startOf(options);
     if (from === undefined) return new Refusal('invalid_request', 'the cursor is not one of a page in this order');
     const descending = order === 'desc';
-    const walk: Walk = { filter, descending, from, limit: limit + 1 };
-    const seqs = byIndexOrTable(filter) ? walkOne(world, walk) : walkPairs(world, walk);
+    const range = descending ? { above: 0, below: from } : { above: from, below: Number.MAX_SAFE_INTEGER };
+    const seqs = walkJobs(world, { filter, descending, ...range, limit: limit + 1 });
     const page = seqs.slice(0, limit);
     const jobs = jobsAt(page, options.bytesMax ?? Number.POSITIVE_INFINITY);
     const last = page[jobs.length - 1];
     return { jobs, cursor: seqs.length > jobs.length && last !== undefined ? cursorOf(order, last) : null };
   };
-}
-
-function byIndexOrTable(filter: JobFilter): boolean {
-  return indexFor(filter) !== undefined || (filter.queue === undefined && filter.states === undefined);
-}
-
-/** Walks one index or the table, which are in order of insertion by themselves. */
-function walkOne(world: StoreWorld, walk: Walk): number[] {
-  const { sql, values } = allOf(conditionsOf(walk.filter));
-  const index = indexFor(walk.filter);
-  const by = index === undefined ? 'not indexed' : `indexed by ${index}`;
-  return places(world, { walk, source: `jobs ${by} where ${sql}`, values });
-}
-
-/** Up to so many available jobs of a queue are read and sorted; among more, walking the table finds a page sooner. */
-const SORTED_MAX = 20_000;
-
-/** Walks the index of queues and states once for each pair that has jobs, and merges. */
-function walkPairs(world: StoreWorld, walk: Walk): number[] {
-  const { states = JOB_STATES, queue, ...others } = walk.filter;
-  const rest = allOf(conditionsOf(others));
-  const found: number[] = [];
-  for (const pair of pairsWithJobs(world)) {
-    if (!states.includes(pair.state) || (queue ?? pair.queue) !== pair.queue) continue;
-    const source = `jobs ${byIndex(pair)} where queue = ? and ${stateIs(pair.state)} and ${rest.sql}`;
-    found.push(...places(world, { walk, source, values: [pair.queue, ...rest.values] }));
-  }
-  return found.sort((a, b) => (walk.descending ? b - a : a - b)).slice(0, walk.limit);
-}
-
-interface Pair {
-  queue: string;
-  state: JobState;
-  jobs: number;
-}
-
-function byIndex({ state, jobs }: Pair): string {
-  if (state === 'executing') return 'indexed by jobs_executing';
-  if (state !== 'available') return 'indexed by jobs_listed';
-  return jobs <= SORTED_MAX ? 'indexed by jobs_claim' : 'not indexed';
-}
-
-/** A state as the partial index that has it knows it. */
-function stateIs(state: JobState): string {
-  const equal = `state = '${state}'`;
-  return state === 'available' || state === 'executing'
-    ? equal
-    : `${equal} and state <> 'available' and state <> 'executing'`;
-}
-
-function places(world: StoreWorld, from: { walk: Walk; source: string; values: (string | number)[] }): number[] {
-  const { walk, source, values } = from;
-  const direction = walk.descending ? 'desc' : 'asc';
-  const statement = world.lists(`select seq from ${source} and ${beyond(walk)} order by seq ${direction} limit ?`);
-  return statement.all(...values, walk.from, walk.limit).map(([seq]) => integer(seq));
-}
-
-const beyond = (walk: Walk): string => `seq ${walk.descending ? '<' : '>'} ?`;
-
-function pairsWithJobs(world: StoreWorld): Pair[] {
-  world.counts.flush();
-  const rows = world.lists('select queue, state, jobs from job_counts where jobs > 0').all();
-  return rows.map(([queue, state, jobs]) => ({ queue: text(queue), state: stateOf(state), jobs: integer(jobs) }));
 }
 
 /** A cursor names its order, for going on in the other one would repeat rows. */

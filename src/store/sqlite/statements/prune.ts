@@ -1,12 +1,13 @@
 import { TERMINAL_STATES } from '../../../job/state.ts';
 import { integer, text } from '../cell.ts';
 import { isOneOf, type StoreWorld, type Verb } from '../verb.ts';
+import { pruneRejected } from './rejected-messages.ts';
 
 /** Workers and nodes that gave no sign of life for so long are forgotten. */
 const FORGET_AFTER_MS = 86_400_000;
 
 /**
- * Deletes terminal rows past their time, at most `limit`, and forgets old workers and nodes. A row that ended at or
+ * Deletes terminal rows past their time, at most `limit`, and forgets old workers, nodes and rejected messages. A row that ended at or
  * after the oldest fact that is not known to be out stays: cheaper than asking for each row, and never too early.
  */
 export function prune(world: StoreWorld): Verb<'prune'> {
@@ -18,6 +19,7 @@ export function prune(world: StoreWorld): Verb<'prune'> {
     where seen_at < min(?1, coalesce((select inserted_at from jobs order by seq limit 1), ?1)) and not exists
       (select 1 from jobs indexed by jobs_executing where jobs.runner = workers.key and jobs.state = 'executing')`);
   const forgetNodes = world.rows('delete from nodes where seen_at < ?');
+  const forgetRejected = pruneRejected(world);
   return ({ now, keepMs, limit }) => {
     const unannouncedAt = world.outbox.oldestAt() ?? Number.MAX_SAFE_INTEGER;
     let pruned = 0;
@@ -32,6 +34,7 @@ export function prune(world: StoreWorld): Verb<'prune'> {
     forgetWorkers.run(now - FORGET_AFTER_MS);
     world.workers.forget(now - FORGET_AFTER_MS);
     forgetNodes.run(now - FORGET_AFTER_MS);
+    forgetRejected(now);
     return { pruned };
   };
 }

@@ -1,79 +1,42 @@
-import { assert } from '../../../kernel/error.ts';
-import type { ScheduleRecord } from '../../schedule-record.ts';
-import { integer, integerOrNull, json, type Row, text, textOrNull, wordOrNull } from '../cell.ts';
-import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
-import { currentTerm } from './leadership.ts';
+import type { StoreAnswer } from '../../job-store.ts';
+import { integer } from '../cell.ts';
+import { SCHEDULE_ROWS, scheduleOf, withinBytes } from '../schedule-row.ts';
+import type { StoreWorld, Verb } from '../verb.ts';
 
-const READ = `select schedules.*, jobs.state as last_state
-  from schedules left join jobs on jobs.id = schedules.last_job_id order by schedules.name`;
+/** Rows of one page, however small they are. */
+const PAGE_ROWS_MAX = 2_000;
 
-/** All schedules by name, each with the state of its last job. */
+/** Schedules by name: those named, or a page of those after a name. */
 export function schedules(world: StoreWorld): Verb<'schedules'> {
-  const read = world.rows(READ);
-  return () => read.all().map(scheduleOf);
-}
-
-/**
- * Lays the config's schedules beside what is stored. A new or changed one begins at `now`, so nothing is made up for; a
- * changed one keeps its history, and a pause only holds until it changes. A name that a run-time schedule has stays
- * with that schedule: what a person made by hand is not overwritten by a deploy, and nothing is reported.
- */
-export function syncSchedules(world: StoreWorld): Verb<'syncSchedules'> {
-  const read = world.rows(READ);
-  const term = currentTerm(world);
-  const add =
-    world.rows(`insert into schedules (name, source, fingerprint, anchor_at, cursor_at, paused_by, declaration)
-    values (?, 'config', ?, ?, ?, ?, ?)`);
-  const change = world.rows(`update schedules set fingerprint = ?, anchor_at = ?, cursor_at = max(cursor_at, ?),
-      paused_by = ?, declaration = ?
-    where name = ?`);
-  const remove = world.rows('delete from schedules where name = ?');
-  return ({ now, term: claimed, schedules: declared }) => {
-    const refusal = staleTerm(claimed, term());
-    if (refusal) return refusal;
-    const stored = new Map(read.all().map((row) => [text(row.name), scheduleOf(row)]));
-    const report = { added: [] as string[], changed: [] as string[], removed: [] as string[] };
-    const named = new Set<string>();
-    for (const { name, fingerprint, anchorAt, pausedBy, declaration } of declared) {
-      named.add(name);
-      const old = stored.get(name);
-      if (old === undefined) {
-        add.run(name, fingerprint, anchorAt, now, pausedBy, JSON.stringify(declaration));
-        report.added.push(name);
-      } else if (old.source === 'config' && old.fingerprint !== fingerprint) {
-        change.run(fingerprint, anchorAt, now, pausedBy, JSON.stringify(declaration), name);
-        report.changed.push(name);
-      }
+  const one = world.rows(`${SCHEDULE_ROWS} where schedules.name = ?`);
+  const page = world.rows(`${SCHEDULE_ROWS} where schedules.name > ? order by schedules.name limit ?`);
+  return ({ names, after = '', limit = PAGE_ROWS_MAX, bytesMax = Number.POSITIVE_INFINITY }) => {
+    if (names !== undefined) {
+      const rows = names.map((name) => one.get(name)).filter((row) => row !== undefined);
+      return { schedules: rows.map(scheduleOf), more: false };
     }
-    for (const { name, source } of stored.values()) {
-      if (source !== 'config' || named.has(name)) continue;
-      remove.run(name);
-      report.removed.push(name);
-    }
-    return { schedules: read.all().map(scheduleOf), ...report };
+    const rows = page.all(after, limit + 1);
+    const { records, more } = withinBytes(rows.slice(0, limit), bytesMax);
+    return { schedules: records, more: more || rows.length > limit };
   };
 }
 
-/** Refuses a leader that no longer leads. */
-export function staleTerm(claimed: number, current: number | undefined): Refusal | undefined {
-  if (claimed === current) return undefined;
-  return new Refusal('conflict', `term ${claimed} does not lead; ${current ? `term ${current} does` : 'nobody does'}`);
-}
-
-function scheduleOf(row: Row): ScheduleRecord {
-  const source = wordOrNull(row.source, ['config', 'runtime']);
-  assert(source !== null, 'a schedule has a source');
-  return {
-    name: text(row.name),
-    source,
-    declaration: json<ScheduleRecord['declaration']>(row.declaration),
-    fingerprint: text(row.fingerprint),
-    anchorAt: integer(row.anchor_at),
-    cursorAt: integer(row.cursor_at),
-    lastAt: integerOrNull(row.last_at),
-    lastJobId: textOrNull(row.last_job_id),
-    lastState: textOrNull(row.last_state),
-    runs: integer(row.runs),
-    pausedBy: wordOrNull(row.paused_by, ['config', 'operator']),
+/** What changed after a revision; when nothing did, that costs one small row. */
+export function scheduleChanges(world: StoreWorld): Verb<'scheduleChanges'> {
+  const clock = world.rows('select revision, synced_term from schedule_clock where one = 1');
+  const count = world.rows('select count(*) as schedules from schedules');
+  const changed = world.rows(`${SCHEDULE_ROWS} where schedules.revision > ? order by schedules.revision limit ?`);
+  return ({ after, bytesMax = Number.POSITIVE_INFINITY }): StoreAnswer<'scheduleChanges'> => {
+    const now = clock.get() ?? {};
+    const marks = { revision: integer(now.revision), syncedTerm: integer(now.synced_term) };
+    if (after >= marks.revision) return { changed: [], more: false, count: -1, ...marks };
+    const rows = changed.all(after, PAGE_ROWS_MAX + 1);
+    const { records, more } = withinBytes(rows.slice(0, PAGE_ROWS_MAX), bytesMax);
+    return {
+      changed: records,
+      more: more || rows.length > PAGE_ROWS_MAX,
+      count: integer(count.get()?.schedules),
+      ...marks,
+    };
   };
 }

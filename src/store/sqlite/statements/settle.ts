@@ -4,6 +4,7 @@ import type { OutcomeReport, SettleResult } from '../../job-store.ts';
 import { AttemptEnd } from '../attempt-end.ts';
 import { ATTEMPT_COLUMNS, type AttemptRow, attemptOf, isRepeat, refusalOf } from '../attempt-row.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
+import { endSchedule } from './change-schedules.ts';
 
 /** Ends attempts: each only if it is still this worker's, by what `job/` decides; a repeat is answered as settled. */
 export function settle(world: StoreWorld): Verb<'settle'> {
@@ -11,15 +12,15 @@ export function settle(world: StoreWorld): Verb<'settle'> {
     `select ${ATTEMPT_COLUMNS} from json_each(?) as wanted cross join jobs on jobs.id = wanted.value`,
   );
   const end = new AttemptEnd(world);
-  const pauseSchedule = world.rows("update schedules set paused_by = 'operator' where name = ?");
+  const endOf = endSchedule(world);
 
   /** Settles one outcome; false when it is refused. */
   function settleOne(row: AttemptRow, report: OutcomeReport, to: { now: number; tell: Tell }): void {
     const settlement = decide(row, report, { now: to.now, random: world.random });
     assert(settlement !== undefined, 'an executing job can be settled');
     end.write(row, settlement, { ...to, as: report.outcome });
-    // An ended schedule stays in sight as paused; a person can resume or delete it.
-    if (report.endSchedule && row.schedule) pauseSchedule.run(row.schedule.name);
+    // An ended schedule stays in sight; a person can resume or delete it.
+    if (report.endSchedule && row.schedule) endOf(row.schedule.name, to.now);
   }
 
   /** The rows of all outcomes: those of first runs are at hand, the rest is read at once. */

@@ -1,40 +1,80 @@
-import { type Job, storedJob } from '../../../job/job.ts';
-import { integerOrNull } from '../cell.ts';
-import type { StoreWorld, Verb } from '../verb.ts';
+import type { TickRecord, TickResult } from '../../schedule-record.ts';
+import { integer, integerOrNull, jsonCell, textOrNull } from '../cell.ts';
+import { Refusal, type StoreWorld, type Tell, type Verb } from '../verb.ts';
+import { cancel } from './cancel.ts';
 import { insertJob } from './insert.ts';
-import { currentTerm } from './leadership.ts';
-import { staleTerm } from './schedules.ts';
+import { currentTerm, staleTerm } from './leadership.ts';
 
-/**
- * Records ticks: each cursor moves, only forward, and the tick's job is inserted in the same transaction. A nominal time
- * up to `lastAt` as it was before the request is a repeat, also when its job has been pruned since. A schedule that was
- * removed meanwhile makes nothing.
- */
+/** A tick after the newest one that fired is no repeat; a start's nominal time may be older than another program's. */
+type Recorder = (tick: TickRecord, to: { now: number; tell: Tell; rising: boolean }) => TickResult;
+
+/** Records the decisions about one schedule, if it still is what they were made on. */
+function recorder(world: StoreWorld): Recorder {
+  const put = insertJob(world);
+  const cancelJob = cancel(world);
+  const read = world.rows('select revision, runs, last_at, last_job_id from schedules where name = ?');
+  const hasTick = world.rows('select 1 from jobs where schedule_name = ? and schedule_at = ?');
+  const write = world.rows(`update schedules set cursor_at = max(cursor_at, ?), runs = runs + ?, skipped = skipped + ?,
+      missed = missed + ?, passed = coalesce(?, passed), last_at = ?, last_job_id = ?
+    where name = ?`);
+
+  /** Cancels a job that has not ended; whoever runs it must be told. */
+  function cancelled(id: string, { now, tell }: { now: number; tell: Tell }): TickResult['cancelled'] {
+    const answer = cancelJob({ now, id, terminate: false }, tell);
+    if (answer instanceof Refusal || answer.job === null || answer.wasRunning === null) return [];
+    return [{ id, queue: answer.job.queue, ...answer.wasRunning }];
+  }
+
+  return (tick, { now, tell, rising }) => {
+    const { schedule, cursorAt, skipped, missed, lastPassed } = tick;
+    const row = read.get(schedule);
+    if (row === undefined || integer(row.revision) !== tick.revision || integer(row.runs) !== tick.runs) {
+      return { stale: true, jobs: [], cancelled: [] };
+    }
+    const result: TickResult = { stale: false, jobs: [], cancelled: [] };
+    let lastAt = integerOrNull(row.last_at);
+    let lastJobId = textOrNull(row.last_job_id);
+    let fired = 0;
+    for (const job of tick.jobs) {
+      const nominalAt = job.schedule?.at ?? now;
+      if ((rising && lastAt !== null && nominalAt <= lastAt) || hasTick.get(schedule, nominalAt) !== undefined) {
+        result.jobs.push('repeat');
+        continue;
+      }
+      if (tick.cancelsRunning && lastJobId !== null) result.cancelled.push(...cancelled(lastJobId, { now, tell }));
+      if (!put(job, tell)) {
+        result.jobs.push('unique');
+        continue;
+      }
+      result.jobs.push('fired');
+      lastAt = Math.max(lastAt ?? nominalAt, nominalAt);
+      lastJobId = job.id;
+      fired += 1;
+    }
+    const unique = result.jobs.filter((became) => became === 'unique').length;
+    write.run(cursorAt, fired, skipped + unique, missed, jsonCell(lastPassed), lastAt, lastJobId, schedule);
+    return result;
+  };
+}
+
+/** Records due ticks under the leader's term: each cursor moves, only forward, with the jobs of its ticks. */
 export function tick(world: StoreWorld): Verb<'tick'> {
   const term = currentTerm(world);
-  const put = insertJob(world);
-  const read = world.rows('select last_at from schedules where name = ?');
-  const moveCursor = world.rows('update schedules set cursor_at = max(cursor_at, ?) where name = ?');
-  const record = world.rows(`update schedules set runs = runs + 1, last_at = max(coalesce(last_at, ?1), ?1),
-      last_job_id = iif(?1 >= coalesce(last_at, ?1), ?2, last_job_id)
-    where name = ?3`);
-  return ({ term: claimed, ticks }, tell) => {
-    const refusal = staleTerm(claimed, term());
-    if (refusal) return refusal;
-    const before = new Map<string, number | null | undefined>();
-    const inserted: Job[] = [];
-    for (const { schedule, cursorAt, nominalAt, job } of ticks) {
-      if (!before.has(schedule)) {
-        const row = read.get(schedule);
-        before.set(schedule, row === undefined ? undefined : integerOrNull(row.last_at));
-      }
-      const lastAt = before.get(schedule);
-      if (lastAt === undefined) continue;
-      moveCursor.run(cursorAt, schedule);
-      if (job === null || (lastAt !== null && nominalAt <= lastAt) || !put(job, tell)) continue;
-      record.run(nominalAt, job.id, schedule);
-      inserted.push(storedJob(job));
-    }
-    return { inserted };
+  const record = recorder(world);
+  return ({ now, term: claimed, ticks }, tell) =>
+    staleTerm(claimed, term()) ?? ticks.map((one) => record(one, { now, tell, rising: true }));
+}
+
+/** Records the ticks of one program's start; once, however often it is asked and whatever became of the jobs. */
+export function reboot(world: StoreWorld): Verb<'reboot'> {
+  const record = recorder(world);
+  const known = world.rows('select 1 from reboots where instance = ?');
+  const mark = world.rows('insert into reboots (instance, at) values (?, ?)');
+  return ({ now, instance, ticks }, tell) => {
+    if (known.get(instance) !== undefined) return { done: true, results: [] };
+    const results = ticks.map((one) => record(one, { now, tell, rising: false }));
+    const done = results.every(({ stale }) => !stale);
+    if (done) mark.run(instance, now);
+    return { done, results };
   };
 }

@@ -1,0 +1,112 @@
+import type { AnyJobDefinition } from '../../job/definition.ts';
+import type { NewJob } from '../../job/job.ts';
+import { type JobRequest, newJob, traceparentText } from '../../job/job-request.ts';
+import { ISSUES_MAX } from '../../kernel/check.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { RotaError } from '../../kernel/error.ts';
+import { isToken } from '../../kernel/identity.ts';
+import type { Headers } from '../../messaging/bus.ts';
+import { tokensAfter } from '../../messaging/subjects.ts';
+import { checkedArgs } from './checked-args.ts';
+import type { Registry } from './registry.ts';
+
+/** What the builder asks. */
+export interface JobBuilderWorld {
+  registry: Registry;
+  clock: Clock;
+}
+
+/** Where jobs go, what comes with their request and what they are made with. */
+export interface JobPlace {
+  queue: string;
+  traceparent: string | null;
+  /** When the request was made, where that was long ago: delays count from it. */
+  madeAt?: number;
+  /** The id of the job at a place of the request, for one that names none. */
+  idAt(index: number): string;
+}
+
+/** A request that may become a job, and its place among those that came with it. */
+export interface GoodJob {
+  request: JobRequest;
+  definition: AnyJobDefinition | undefined;
+  index: number;
+}
+
+/** What a checked request becomes a job with, or why it does not. */
+export type CheckedJob = GoodJob | { error: RotaError };
+
+/** Makes jobs of requests, the same for those that wait for an answer and for those that wait in a stream. */
+export class JobBuilder {
+  readonly #world: JobBuilderWorld;
+
+  constructor(world: JobBuilderWorld) {
+    this.#world = world;
+  }
+
+  /**
+   * The queue that a subject names, as `enqueue.<queue>` does.
+   * @throws RotaError `invalid_request`, `not_found`, or what the store answers
+   */
+  async queueOf(subject: string): Promise<string> {
+    const [queue = '', ...rest] = tokensAfter(subject, 2);
+    if (!isToken(queue) || rest.length > 0) {
+      const text = 'must be one token: 1 to 64 of A-Z a-z 0-9 _ -';
+      throw new RotaError('invalid_request', `the queue in the subject ${text}`, {
+        issues: [{ path: 'queue', message: text }],
+      });
+    }
+    if (!(await this.#world.registry.knowsQueue(queue))) {
+      throw new RotaError('not_found', `no living node's config names the queue "${queue}"`);
+    }
+    return queue;
+  }
+
+  /** Checks requests that stand or fall together. @throws RotaError what is wrong with them */
+  async checkAll(requests: readonly JobRequest[], { many }: { many: boolean }): Promise<GoodJob[]> {
+    return allOf(
+      await Promise.all(requests.map((request, index) => this.check(request, index, many ? `${index}.` : ''))),
+    );
+  }
+
+  /** @param prefix what comes before a field in the path of an issue */
+  async check(request: JobRequest, index: number, prefix: string): Promise<CheckedJob> {
+    const { registry } = this.#world;
+    const definition = registry.definition(request.type);
+    if (definition === undefined && !(await registry.knowsType(request.type))) {
+      const message = `no living node's config names the type "${request.type}"`;
+      return { error: new RotaError('unknown_type', message, { issues: [{ path: `${prefix}type`, message }] }) };
+    }
+    const checked = await checkedArgs(definition, request.args ?? {}, { type: request.type, path: `${prefix}args` });
+    return 'error' in checked ? checked : { request: { ...request, args: checked.args }, definition, index };
+  }
+
+  /** All at once and in order, however long each took to be checked: ids rise in the order of the request. */
+  jobs(checked: readonly GoodJob[], place: JobPlace): NewJob[] {
+    const now = this.#world.clock.now();
+    const { queue, traceparent, madeAt = now } = place;
+    return checked.map(({ request, definition, index }) =>
+      newJob(request, { queue, traceparent, now, madeAt, newId: () => place.idAt(index), definition }),
+    );
+  }
+}
+
+/** The trace that a request belongs to, from its headers. */
+export const traceparentOf = (headers: Headers): string | null => traceparentText(headerOf(headers, 'traceparent'));
+
+/** A header by its name in lower case, however its sender writes it. */
+export function headerOf(headers: Headers, name: string): string | undefined {
+  for (const [key, value] of Object.entries(headers)) if (key.toLowerCase() === name) return value;
+  return undefined;
+}
+
+/** All of them, or the first refusal with everybody's issues. */
+function allOf(checked: readonly CheckedJob[]): GoodJob[] {
+  const errors = checked.flatMap((entry) => ('error' in entry ? [entry.error] : []));
+  const [first] = errors;
+  if (first !== undefined) {
+    const issues = errors.flatMap((error) => error.issues).slice(0, ISSUES_MAX);
+    throw new RotaError(first.code, first.message, { issues });
+  }
+  return checked.flatMap((entry) => ('request' in entry ? [entry] : []));
+}
