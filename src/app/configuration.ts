@@ -58,7 +58,7 @@ export interface Configuration {
 }
 
 /** How many jobs of one queue may run on one node at once, at most. */
-export const QUEUE_LIMIT_MAX = 100_000;
+export const QUEUE_LIMIT_MAX = 10_000;
 const QUEUES_DEFAULT = { default: 10 };
 
 const KEYS = ['timezone', 'queues', 'services', 'jobs', 'schedules', 'settings'];

@@ -1,6 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { QueueKeeper } from '../actors/steward/steward.ts';
 import { RotaError } from '../kernel/error.ts';
+import type { Json } from '../kernel/json.ts';
 import { bridgePort } from '../messaging/local/port-bridge.ts';
 import type { NodeRecord } from '../store/job-store.ts';
 import { isHostReady, type ThreadOptions, threadActor } from '../supervisor/supervisor.ts';
@@ -61,6 +62,7 @@ export function nodeRecord(world: World): Omit<NodeRecord, 'seenAt' | 'refused'>
       type,
       queue,
       hasSchema: schema !== undefined,
+      ...jsonSchemaOf(schema),
       runs: run !== undefined && here.size > 0,
     })),
   };
@@ -79,4 +81,21 @@ export function queueKeeper(world: World): QueueKeeper {
       await keeper.restartChild(supervisorId(queue));
     },
   };
+}
+
+/** The JSON Schema of a type's args, where the schema library exports one (Standard JSON Schema, or a method of its own). */
+function jsonSchemaOf(schema: object | undefined): { schema?: Json } {
+  const standard = (
+    schema as { '~standard'?: { jsonSchema?: { input?: (options: object) => unknown } } } | undefined
+  )?.['~standard'];
+  const own = (schema as { toJSONSchema?: () => unknown; toJsonSchema?: () => unknown } | undefined) ?? {};
+  try {
+    const made =
+      standard?.jsonSchema?.input?.({ target: 'draft-2020-12' }) ?? own.toJSONSchema?.() ?? own.toJsonSchema?.();
+    // Through its text, so that what is kept is JSON and nothing else.
+    return made === undefined ? {} : { schema: JSON.parse(JSON.stringify(made)) };
+  } catch {
+    // A library that cannot say it as JSON Schema; hasSchema still tells that there is one.
+    return {};
+  }
 }

@@ -56,7 +56,11 @@ function asJson(body: object): unknown {
  * Publishes it once and waits until the broker has it.
  * @throws RotaError `unavailable` when no stream took it, `overloaded` when that is full, `timeout`, `too_large`
  */
-export async function publishSubmission(bus: Bus, { subject, body, headers }: Submission, tryMs: number): Promise<void> {
+export async function publishSubmission(
+  bus: Bus,
+  { subject, body, headers }: Submission,
+  tryMs: number,
+): Promise<void> {
   const { body: reply } = await bus.request(subject, { body, headers }, { timeoutMs: tryMs });
   const ack = reply.value;
   if (!isRecord(ack)) throw new RotaError('unavailable', 'the broker gave no answer of a stream');
@@ -64,5 +68,8 @@ export async function publishSubmission(bus: Bus, { subject, body, headers }: Su
   const { code, err_code: number, description } = ack.error;
   const text = `the broker does not take it: ${String(description)}`;
   if (number === MESSAGE_TOO_LARGE) throw new RotaError('too_large', text);
-  throw new RotaError(/maximum|insufficient/i.test(String(description)) || code === 429 ? 'overloaded' : 'unavailable', text);
+  throw new RotaError(
+    /maximum|insufficient/i.test(String(description)) || code === 429 ? 'overloaded' : 'unavailable',
+    text,
+  );
 }

@@ -29,9 +29,10 @@ export type Check<T> = (value: unknown, path: string, issues: Issues) => T | und
 /** A path one step deeper: `at('', 'args')` is `args`, `at('3', 'args')` is `3.args`. */
 export const at = (path: string, key: string | number): string => (path === '' ? String(key) : `${path}.${key}`);
 
-/** A plain JSON object. */
+/** A plain object: no array, and none of the classes that MessagePack decodes to (bytes, dates, extensions). */
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return !ArrayBuffer.isView(value) && !(value instanceof Date);
 }
 
 /** A string of `min` to `max` characters, matched by `accept` where one is given. */

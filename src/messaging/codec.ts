@@ -14,7 +14,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 // Kept for all messages: the library's plain functions make a new one, with a buffer of 2 KiB, for each, which was a
 // fifth of what a request between two threads takes.
 const packer = new Encoder({ ignoreUndefined: true });
-const unpacker = new Decoder({ maxExtLength: 0, maxBinLength: 0 });
+// Binary and extensions are read, so that a check can say where they stand; no request keeps one.
+const unpacker = new Decoder();
 
 /**
  * Which codec a Content-Type means; a charset after JSON is ignored.

@@ -4,6 +4,7 @@ import type { JobFact } from '../job/job-event.ts';
 import type { Outcome } from '../job/outcome.ts';
 import type { JobState } from '../job/state.ts';
 import type { Json } from '../kernel/json.ts';
+import type { QueueVerbs } from './queue-record.ts';
 import type { IntakeVerbs } from './rejected-message.ts';
 import type {
   ScheduleChange,
@@ -143,13 +144,16 @@ export interface Leadership {
 }
 
 /** Every verb: what it takes and what it answers. */
-export interface StoreVerbs extends IntakeVerbs {
+export interface StoreVerbs extends IntakeVerbs, QueueVerbs {
   /**
    * Stores jobs, in order. An id that is there already answers the existing row; nothing of it changes. `brief` answers
    * nothing, for who needs no rows.
    */
   insert: { options: { jobs: readonly NewJob[]; brief?: boolean }; answer: InsertResult[] };
-  /** Moves available jobs to executing: attempt + 1, run + 1. One whose deadline has passed is passed over. */
+  /**
+   * Moves available jobs to executing: attempt + 1, run + 1. One whose deadline has passed is passed over. None of a
+   * paused queue, and no more than what operators limited it to leaves room for: over all workers, per period, by partition.
+   */
   claim: { options: ClaimOptions; answer: ClaimedJob[] };
   /** Ends attempts, each only if it is still (id, run, worker)'s. */
   settle: { options: { now: number; worker: string; outcomes: readonly OutcomeReport[] }; answer: SettleResult };

@@ -50,9 +50,10 @@ export interface ScheduleChangeResult {
 /** What was decided about the due ticks of one schedule; all of it is recorded, or nothing. */
 export interface TickRecord {
   schedule: string;
-  /** The revision and the runs that this was decided on. Others make the record stale. */
+  /** What this was decided on: the stored revision, runs and cursor. Others make the record stale. */
   revision: number;
   runs: number;
+  cursorFrom: number;
   /** Where the cursor goes; never back. */
   cursorAt: number;
   /** The jobs of those ticks that fire, rising by their nominal time `schedule.at`. */

@@ -19,8 +19,8 @@ export class GatedStore implements JobStore {
   readonly #onFacts: (facts: readonly JobFact[]) => void;
   readonly #timeouts = new Map<string, number>();
   #passes: (queue: string) => boolean = () => false;
-  /** Queues whose claims found the gate closed: woken once it is open. */
-  #turnedAway = new Set<string>();
+  /** Queues whose claims found the gate closed, or nothing: woken again by each `stage` while the gate is open. */
+  readonly #emptyHanded = new Set<string>();
   #attemptsMax = 0;
   #attempts = 0;
 
@@ -81,22 +81,23 @@ export class GatedStore implements JobStore {
   #mayPass(request: StoreRequest): boolean {
     if (request.verb !== 'claim') return true;
     if (!this.exhausted && this.#passes(request.queue)) return true;
-    this.#turnedAway.add(request.queue);
+    this.#emptyHanded.add(request.queue);
     return false;
   }
 
   #seen(request: StoreRequest, reply: StoreReply): StoreReply {
     if (!reply.ok) return reply;
-    if (request.verb === 'claim') this.#note(reply.answer as ClaimedJob[]);
+    if (request.verb === 'claim') this.#note(request.queue, reply.answer as ClaimedJob[]);
     if (request.verb !== 'stage') return reply;
     // A verb's answer has the verb's shape: the port says so.
     const answer = reply.answer as StoreAnswer<'stage'>;
-    const woken = [...this.#turnedAway].filter((queue) => this.#passes(queue));
-    for (const queue of woken) this.#turnedAway.delete(queue);
+    const woken = [...this.#emptyHanded].filter((queue) => this.#passes(queue));
+    for (const queue of woken) this.#emptyHanded.delete(queue);
     return { ...reply, answer: { ...answer, queues: [...new Set([...answer.queues, ...woken])] } };
   }
 
-  #note(jobs: readonly ClaimedJob[]): void {
+  #note(queue: string, jobs: readonly ClaimedJob[]): void {
+    if (jobs.length === 0) this.#emptyHanded.add(queue);
     this.#attempts += jobs.length;
     for (const { id, run, timeoutMs } of jobs) if (timeoutMs !== null) this.#timeouts.set(`${id}:${run}`, timeoutMs);
   }

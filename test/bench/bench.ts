@@ -1,4 +1,5 @@
 import { busHop } from './bus-hop.ts';
+import { intakeRates } from './intake-bench.ts';
 import { NodeBench, type NodeRound } from './node-bench.ts';
 import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
 import { sqliteStoreRate } from './store-bench.ts';
@@ -42,6 +43,8 @@ console.table({
   'node: end to end, events received': row(median(rounds.map(({ endToEnd }) => endToEnd))),
 });
 console.log(`enqueue call to handler start at 50 jobs/s: p50 ${latency.p50Ms} ms, p99 ${latency.p99Ms} ms`);
+console.log('\nThe durable intake, a second: messages published; messages taken; jobs taken, 100 to a message:');
+console.table(await intakeRates());
 console.log('\nOne request and its answer between actors, in microseconds:');
 console.table(await busHop());
 console.log('\nOne child of a supervisor, in microseconds, by how many there are:');

@@ -10,7 +10,7 @@ describe('a handler that misbehaves', () => {
     rota = await RotaProcess.make();
     await rota.start();
     client = await PlainClient.to(rota.url);
-    client.listen();
+    await client.listen();
   });
   afterAll(async () => {
     await client?.close();

@@ -18,7 +18,7 @@ async function world(): Promise<{ rota: RotaProcess; client: PlainClient }> {
   await rota.start();
   const client = await PlainClient.to(rota.url);
   onTestFinished(() => client.close());
-  client.listen();
+  await client.listen();
   return { rota, client };
 }
 
@@ -137,7 +137,7 @@ describe('NATS on a server of its own', () => {
     onTestFinished(() => rota.dispose());
     const client = await PlainClient.to(server.url);
     onTestFinished(() => client.close());
-    client.listen();
+    await client.listen();
     return { rota, gate, client };
   }
 

@@ -62,7 +62,7 @@ async function world(): Promise<World> {
   onTestFinished(() => rota.stop());
   const client = await PlainClient.to(rota.natsUrl);
   onTestFinished(() => client.close());
-  client.listen();
+  await client.listen();
   return { rota, root: roots.at(-1) as Supervisor, client, notes };
 }
 

@@ -2,47 +2,19 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Outcome } from '../../src/job/outcome.ts';
 import { assert } from '../../src/kernel/error.ts';
-import type { JobStore } from '../../src/store/job-store.ts';
 import { newJob, type StoreDriver } from '../conformance/store/store-driver.ts';
+import { CHANGE_COMMANDS } from './job-change-commands.ts';
+import { addTo, command } from './job-life-command.ts';
 import { BEAT_MS, LEASE_MS, type LifeModel, type ModelOutcome } from './job-life-model.ts';
-
-/** The store under test; `reopen` is there where it outlives a close. */
-export interface LifeReal {
-  driver: StoreDriver;
-  reopen?: () => Promise<JobStore>;
-}
-
-type Command = fc.AsyncCommand<LifeModel, LifeReal>;
-
-/** Makes a command: a name that prints, and what it does to both, ending with the comparison of all rows. */
-function command(name: string, run: (model: LifeModel, real: LifeReal) => Promise<void>): Command {
-  return {
-    check: () => true,
-    toString: () => name,
-    run: async (model, real) => {
-      await run(model, real);
-      await expectAgreement(model, real.driver);
-    },
-  };
-}
-
-/** Every row says what the model says, and the sums are the rows' sums. */
-async function expectAgreement(model: LifeModel, driver: StoreDriver): Promise<void> {
-  const rows = await driver.do('get', { ids: [...model.jobs.keys()] });
-  const told = rows.map(({ id, state, attempt, run, worker, scheduledAt, errors }) => {
-    return { id, state, attempt, run, worker, scheduledAt, errors: errors.length };
-  });
-  const expected = [...model.jobs.values()].map(({ id, state, attempt, run, worker, scheduledAt, errors }) => {
-    return { id, state, attempt, run, worker, scheduledAt, errors: Math.min(errors, 20) };
-  });
-  expect(told).toEqual(expected);
-  await driver.expectCountsHold();
-}
 
 const insert = fc
   .record({
     jobs: fc.array(
-      fc.record({ priority: fc.integer({ min: 4, max: 6 }), delayMs: fc.constantFrom(0, 0, 500, 9_000) }),
+      fc.record({
+        priority: fc.integer({ min: 4, max: 6 }),
+        delayMs: fc.constantFrom(0, 0, 500, 9_000),
+        deadlineMs: fc.constantFrom(null, null, null, 700, 6_000),
+      }),
       {
         minLength: 1,
         maxLength: 4,
@@ -53,12 +25,13 @@ const insert = fc
   })
   .map(({ jobs, maxAttempts, repeat }) =>
     command(`insert ${JSON.stringify(jobs)} (attempts ${maxAttempts}, repeat ${repeat})`, async (model, { driver }) => {
-      const rows = jobs.map(({ priority, delayMs }) =>
+      const rows = jobs.map(({ priority, delayMs, deadlineMs }) =>
         newJob({
           priority,
           maxAttempts,
           insertedAt: model.now,
           scheduledAt: model.now + delayMs,
+          deadlineAt: deadlineMs === null ? null : model.now + deadlineMs,
           state: delayMs > 0 ? 'scheduled' : 'available',
         }),
       );
@@ -67,13 +40,7 @@ const insert = fc
         const again = await driver.insert(...rows);
         expect(again.every(({ conflict }) => conflict)).toBe(true);
       }
-      for (const { id, state, priority, scheduledAt } of rows) {
-        const [none, counters] = [
-          { worker: null, missedAt: null, terminate: null },
-          { attempt: 0, run: 0, errors: 0 },
-        ];
-        model.jobs.set(id, { id, state, priority, scheduledAt, maxAttempts, attemptedAt: 0, ...none, ...counters });
-      }
+      for (const row of rows) addTo(model, row);
     }),
   );
 
@@ -249,6 +216,7 @@ export const LIFE_COMMANDS = [
   cancel,
   stage,
   rescue,
+  ...CHANGE_COMMANDS,
   clock,
   clock,
   reopen,
@@ -257,9 +225,6 @@ export const LIFE_COMMANDS = [
 /** At the end: what ended is told exactly once, and only what the model ended. */
 export async function expectOutbox(model: LifeModel, driver: StoreDriver): Promise<void> {
   const facts = await driver.do('unannounced', { after: 0, limit: 100_000 });
-  const ended = [...model.jobs.values()].filter(({ state }) => ['completed', 'cancelled', 'discarded'].includes(state));
   assert(new Set(facts.map(({ outboxSeq }) => outboxSeq)).size === facts.length, 'places differ');
-  expect(facts.map(({ id, what }) => `${id} ${what}`).sort()).toEqual(
-    ended.map(({ id, state }) => `${id} ${state}`).sort(),
-  );
+  expect(facts.map(({ id, what }) => `${id} ${what}`).sort()).toEqual(model.ends.toSorted());
 }

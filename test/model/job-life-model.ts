@@ -34,18 +34,24 @@ export interface ModelJob {
   /** Set when it was cancelled while it ran. */
   terminate: boolean | null;
   errors: number;
+  insertedAt: number;
+  deadlineAt: number | null;
+  /** The unique key it was inserted with. */
+  key: string | null;
 }
 
-/** The legal transitions, word for word the table of the design, section 5, without update and retry by hand. */
+/** The legal transitions, word for word the table of the design, section 5. */
 const LEGAL: Record<JobState, readonly JobState[]> = {
-  scheduled: ['available', 'cancelled'],
-  available: ['executing', 'cancelled'],
+  scheduled: ['available', 'cancelled', 'scheduled'],
+  available: ['executing', 'cancelled', 'scheduled'],
   executing: ['completed', 'retryable', 'discarded', 'scheduled', 'cancelled', 'available'],
-  retryable: ['available', 'cancelled'],
-  completed: [],
-  cancelled: [],
-  discarded: [],
+  retryable: ['available', 'cancelled', 'scheduled'],
+  completed: ['available'],
+  cancelled: ['available'],
+  discarded: ['available'],
 };
+
+const TERMINAL: readonly JobState[] = ['completed', 'cancelled', 'discarded'];
 
 /** Where each outcome leads while attempts are left. */
 const ENDS: Record<ModelOutcome, JobState> = {
@@ -64,6 +70,8 @@ export class LifeModel {
   readonly jobs = new Map<string, ModelJob>();
   readonly runs: ModelRun[] = [];
   readonly seenAt = new Map<string, number>();
+  /** Every end of a job, which must be told, also when the job is retried or deleted later. */
+  readonly ends: string[] = [];
 
   job(id: string): ModelJob {
     const job = this.jobs.get(id);
@@ -76,18 +84,67 @@ export class LifeModel {
     expect(LEGAL[job.state], `${job.state} to ${to}`).toContain(to);
     job.state = to;
     job.missedAt = null;
+    if (TERMINAL.includes(to)) this.ends.push(`${job.id} ${to}`);
+  }
+
+  /** The newest living job with a unique key; of each state only the newest is asked for its age. */
+  holder(key: string, withinMs: number): ModelJob | undefined {
+    const holders = [...this.jobs.values()].filter((job) => job.key === key && !TERMINAL.includes(job.state));
+    const newest = holders.filter((job) => holders.findLast(({ state }) => state === job.state) === job);
+    return newest.findLast(({ insertedAt }) => this.now - insertedAt < withinMs);
+  }
+
+  /** Gives a waiting job a time. */
+  moveTo(job: ModelJob, scheduledAt: number): void {
+    const later = scheduledAt > this.now;
+    if (later || job.state !== 'available') this.move(job, later ? 'scheduled' : 'available');
+    job.scheduledAt = scheduledAt;
+  }
+
+  /** What can be said of a job by hand, while nobody runs it. */
+  waits({ state }: ModelJob): boolean {
+    return state !== 'executing' && !TERMINAL.includes(state);
+  }
+
+  retry(job: ModelJob): boolean {
+    if (job.state === 'available' || job.state === 'executing') return false;
+    this.move(job, 'available');
+    job.scheduledAt = this.now;
+    job.maxAttempts = Math.max(job.maxAttempts, job.attempt + 1);
+    if (job.deadlineAt !== null && job.deadlineAt <= this.now) job.deadlineAt = null;
+    return true;
+  }
+
+  /** A deleted job is gone, and so is every run of it. */
+  forget(job: ModelJob): void {
+    this.jobs.delete(job.id);
+    for (let at = this.runs.length - 1; at >= 0; at--) if (this.runs[at]?.id === job.id) this.runs.splice(at, 1);
+  }
+
+  /** Does to a job what a verb on many does; false when its state does not allow it. */
+  sweep(job: ModelJob, action: 'cancel' | 'retry' | 'delete'): boolean {
+    if (action === 'retry') return this.retry(job);
+    if (action === 'delete') {
+      if (job.state === 'executing') return false;
+      this.forget(job);
+      return true;
+    }
+    if (TERMINAL.includes(job.state)) return false;
+    if (job.state === 'executing') Object.assign(job, { errors: job.errors + 1, terminate: false });
+    this.move(job, 'cancelled');
+    return true;
   }
 
   claimable(limit: number): ModelJob[] {
     return [...this.jobs.values()]
-      .filter(({ state }) => state === 'available')
+      .filter(({ state, deadlineAt }) => state === 'available' && (deadlineAt === null || deadlineAt > this.now))
       .sort((a, b) => a.priority - b.priority || a.scheduledAt - b.scheduledAt)
       .slice(0, limit);
   }
 
   claim(job: ModelJob, worker: string): void {
     this.move(job, 'executing');
-    Object.assign(job, { attempt: job.attempt + 1, run: job.run + 1, worker, attemptedAt: this.now });
+    Object.assign(job, { attempt: job.attempt + 1, run: job.run + 1, worker, attemptedAt: this.now, terminate: null });
     this.runs.push({ id: job.id, worker, run: job.run, attempt: job.attempt });
   }
 

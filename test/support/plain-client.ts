@@ -87,7 +87,7 @@ export class PlainClient {
   }
 
   /** Keeps every event from now on; again after an outage by itself. */
-  listen(): void {
+  async listen(): Promise<void> {
     this.connection.subscribe('jobs.events.>', {
       callback: (_error, message) => {
         const event = message.json<WireEvent>();
@@ -99,6 +99,7 @@ export class PlainClient {
         for (const look of [...this.#watchers]) look();
       },
     });
+    await this.connection.flush();
   }
 
   /** Resolves with the first event that fits, from a place in {@link events} on. */

@@ -31,7 +31,6 @@ export interface Exit {
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const LAUNCHER = join(HERE, '../../bin/rota.js');
-const OWN_STARTER = join(HERE, 'crash-node.ts');
 
 const FAST = {
   ...{ ROTA_LEASE: '2s', ROTA_BEAT: '500ms', ROTA_POLL: '200ms', ROTA_GRACE: '1s', ROTA_LEADER_LEASE: '2s' },
@@ -90,9 +89,8 @@ export class RotaProcess {
   /** Starts it without waiting for more than a first line with this message. */
   async launch(msg: string): Promise<LogLine> {
     const { config = join(HERE, 'crash-config.ts'), nats, env } = this.#options;
-    const command = process.env.ROTA_TEST_CLI ? [LAUNCHER, 'start'] : [OWN_STARTER];
     const from = this.lines.length;
-    const child = spawn(process.execPath, command, {
+    const child = spawn(process.execPath, [LAUNCHER, 'start'], {
       cwd: this.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

@@ -4,6 +4,7 @@ import { errorText } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus } from '../../messaging/bus.ts';
 import type { DurableStreams, StreamReader } from '../../messaging/durable-stream.ts';
+import { answer } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import { JobBuilder } from '../intake/job-builder.ts';
 import { Registry } from '../intake/registry.ts';
@@ -33,7 +34,7 @@ const CONSUMER = 'rota';
 const MESSAGES_MAX = 1_000_000;
 const BYTES_MAX = 1_073_741_824;
 /** Between two tries to open the stream, in milliseconds; the bus coming back ends the wait. */
-const RETRY_MS = 5_000;
+const RETRY_MS = 2_000;
 /** How long a look at the registry may take, in milliseconds. */
 const REGISTRY_MS = 5_000;
 
@@ -42,7 +43,10 @@ const REGISTRY_MS = 5_000;
  * all nodes with this actor share them. A broker without JetStream, or none, is waited for: ready after the first try,
  * whatever came of it.
  */
-export async function startDurableIntake(world: DurableIntakeWorld, { fail }: Pick<ServiceScope, 'fail'>): Promise<Service> {
+export async function startDurableIntake(
+  world: DurableIntakeWorld,
+  { fail }: Pick<ServiceScope, 'fail'>,
+): Promise<Service> {
   const { bus, streams, subjects, clock, node, definitions, queues, livingMs, leaseMs, log } = world;
   const registry = new Registry({
     ...{ clock, definitions, queues, livingMs },
@@ -94,15 +98,20 @@ export async function startDurableIntake(world: DurableIntakeWorld, { fail }: Pi
       await pause(world, signal);
     }
   };
+  const counts = bus.subscribe(subjects.actor(node, 'durable-intake', 'counts'), {}, (message) =>
+    answer(message, { intake: desk.counts }),
+  );
   const running = lives().catch(fail);
   await tried.promise;
   return {
     stop: async () => {
       stopping.abort();
+      counts.unsubscribe();
       await running;
     },
     kill: () => {
       stopping.abort();
+      counts.unsubscribe();
       open?.close();
     },
   };

@@ -6,6 +6,7 @@ import type { Bus } from '../../messaging/bus.ts';
 import type { StreamMessage } from '../../messaging/durable-stream.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { RejectedMessage } from '../../store/rejected-message.ts';
+import type { EndpointCounts } from '../request-counts.ts';
 import type { StoreClient } from '../store-client.ts';
 import { isFault, type MessageReader, type ReadMessage } from './message-reader.ts';
 import { rejectedEvent } from './rejection.ts';
@@ -24,6 +25,8 @@ export interface MessageDeskWorld {
 /** Jobs, and bytes for each beside its body, that one request to the store carries. */
 const JOBS_MAX = 1_000;
 const JOB_BYTES = 512;
+/** How much of what a message to a store elsewhere may have is used. */
+const PAYLOAD_SHARE = 0.75;
 /** Between two tries while the store is away, in milliseconds. */
 const WAIT_MS_MIN = 100;
 const WAIT_MS_MAX = 2_000;
@@ -48,6 +51,8 @@ const FAILURES_MAX = 1_000;
 export class MessageDesk {
   readonly #world: MessageDeskWorld;
   readonly #failures = new Map<string, string>();
+  /** Messages that ended, as an endpoint's requests; those of them that were rejected, as its errors. */
+  readonly counts: EndpointCounts = { requests: 0, errors: 0, lastError: '', busyMs: 0 };
   #away = false;
 
   constructor(world: MessageDeskWorld) {
@@ -56,9 +61,12 @@ export class MessageDesk {
 
   /** Deals with messages until each is finished with or given back. @param signal gives back what waits for the store */
   async handle(messages: readonly StreamMessage[], signal: AbortSignal): Promise<void> {
+    const { clock } = this.#world;
+    const beganMs = clock.monotonicMs();
     const suspects = messages.filter(isSuspect);
     await this.#handleTogether(suspects.length === 0 ? messages : messages.filter((it) => !isSuspect(it)), signal);
     for (const message of suspects) await this.#handleTogether([message], signal);
+    this.counts.busyMs += clock.monotonicMs() - beganMs;
   }
 
   async #handleTogether(messages: readonly StreamMessage[], signal: AbortSignal): Promise<void> {
@@ -82,7 +90,7 @@ export class MessageDesk {
   async #round(messages: readonly StreamMessage[], noted: Set<string>): Promise<StreamMessage[]> {
     const left: StreamMessage[] = [];
     const reads = await this.#readAll(messages, { noted, left });
-    for (const part of partsOf(reads, this.#world.bus.payloadBytesMax / 2)) await this.#keep(part, left);
+    for (const part of partsOf(reads, this.#world.bus.payloadBytesMax * PAYLOAD_SHARE)) await this.#keep(part, left);
     return left;
   }
 
@@ -132,12 +140,13 @@ export class MessageDesk {
       if (jobs.length > 0) await store.ask('insert', { jobs, brief: true });
       const rejected = part.flatMap((read) => read.rejected);
       if (rejected.length > 0) await this.#reject(rejected);
-      for (const { message } of part) this.#finish(message);
+      for (const read of part) this.#finish(read);
     } catch (error) {
       const [first] = part;
       if (isAway(error) || first === undefined) return this.#trouble(messagesOf(part), error, left);
       if (part.length > 1) for (const read of part) await this.#keep([read], left);
-      else if (isFault(error) && first.jobs.length > 0) await this.#keep([reader.rejection(first.message, error)], left);
+      else if (isFault(error) && first.jobs.length > 0)
+        await this.#keep([reader.rejection(first.message, error)], left);
       else this.#trouble(messagesOf(part), error, left);
     }
   }
@@ -156,17 +165,23 @@ export class MessageDesk {
     }
   }
 
-  #finish(message: StreamMessage): void {
+  #finish({ message, rejected: [rejected] }: ReadMessage): void {
     if (this.#away) this.#world.log.info({}, 'the store is back; the durable intake goes on');
     this.#away = false;
     this.#failures.delete(message.key);
+    this.counts.requests += 1;
+    if (rejected !== undefined) {
+      this.counts.errors += 1;
+      this.counts.lastError = rejected.message;
+    }
     message.finish();
   }
 
   /** What passes is waited for; what does not is handled again a few times. */
   #trouble(messages: readonly StreamMessage[], error: unknown, left: StreamMessage[]): void {
     if (isAway(error)) {
-      if (!this.#away) this.#world.log.warn({ error: errorText(error) }, 'the store is away; messages of the intake wait');
+      if (!this.#away)
+        this.#world.log.warn({ error: errorText(error) }, 'the store is away; messages of the intake wait');
       this.#away = true;
       left.push(...messages);
     } else for (const message of messages) this.#failed(message, errorText(error));

@@ -18,7 +18,10 @@ export interface ReadMessage {
 /** Whether an error is the message's own fault: it would be the same again. Anything else passes, or is ours. */
 export function isFault(error: unknown): error is RotaError {
   return (
-    error instanceof RotaError && error.code in ERROR_STATUS && error.code !== 'unavailable' && error.code !== 'overloaded'
+    error instanceof RotaError &&
+    error.code in ERROR_STATUS &&
+    error.code !== 'unavailable' &&
+    error.code !== 'overloaded'
   );
 }
 

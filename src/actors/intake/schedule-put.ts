@@ -39,11 +39,15 @@ export async function readSchedulePut(
   });
   const { name, declaration } = readRequest(body, check, 'invalid_schedule');
   const { job } = declaration;
+  const issues = new Issues();
   if (!(await registry.knowsQueue(job.queue))) {
-    throw invalid([{ path: 'job.queue', message: `"${job.queue}" is not a queue that is known here` }]);
+    issues.add('job.queue', `"${job.queue}" is not a queue that is known here`);
   }
-  const args = await checkedArgs(job, stored, registry);
-  return { name, declaration: { ...declaration, job: { ...job, args } } };
+  const args = await checkedArgs(job, { stored, registry, issues });
+  const [first] = issues.list;
+  if (first === undefined && args !== undefined)
+    return { name, declaration: { ...declaration, job: { ...job, args } } };
+  throw new RotaError('invalid_schedule', `${first?.path} ${first?.message}`, { issues: issues.list });
 }
 
 function hasSameTime(body: unknown, stored: ScheduleRecord | undefined): boolean {
@@ -54,22 +58,13 @@ function hasSameTime(body: unknown, stored: ScheduleRecord | undefined): boolean
 
 async function checkedArgs(
   { type, args = {} }: ScheduleDeclaration['job'],
-  stored: ScheduleRecord | undefined,
-  registry: Registry,
-): Promise<Json> {
+  { stored, registry, issues }: { stored: ScheduleRecord | undefined; registry: Registry; issues: Issues },
+): Promise<Json | undefined> {
   const before = stored?.declaration.job;
   // A schema's output was stored, which need not be an input of it: put back, it stays.
   if (before?.type === type && canonicalJson(before.args ?? {}) === canonicalJson(args)) return args;
-  const issues = new Issues();
   const path = 'job.args';
-  const checked = await checkArgs(registry.definition(type), args, { path, issues }).catch((error: unknown) =>
+  return checkArgs(registry.definition(type), args, { path, issues }).catch((error: unknown) =>
     issues.add(path, `cannot be checked: the schema of "${type}" failed: ${errorText(error)}`),
   );
-  if (checked === undefined) throw invalid(issues.list);
-  return checked;
-}
-
-function invalid(issues: Issues['list']): RotaError {
-  const [first] = issues;
-  return new RotaError('invalid_schedule', `${first?.path ?? ''} ${first?.message ?? 'is not valid'}`, { issues });
 }

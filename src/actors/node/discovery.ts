@@ -19,7 +19,7 @@ export interface DiscoveryWorld {
 const SERVICE = 'rota';
 const DESCRIPTION = 'Rota: supervised job scheduler';
 /** The parts of a node that serve endpoints and count. */
-const COUNTING_PARTS = ['intake', 'persistence'];
+const COUNTING_PARTS = ['intake', 'durable-intake', 'persistence'];
 /** How long a part may take to tell its counts, in milliseconds; without them they are zero. */
 const COUNTS_MS = 1_000;
 const NS_PER_MS = 1_000_000;

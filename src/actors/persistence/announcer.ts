@@ -123,7 +123,13 @@ export class Announcer {
   #publish(fact: JobFact): void {
     const { bus, subjects, node } = this.#world;
     const { subject, event } = jobEvent(fact, subjects, node);
-    bus.publish(subject, { body: Body.of(event, 'json') });
+    let body = Body.of(event, 'json');
+    if (body.bytes.length > bus.payloadBytesMax) {
+      // A server with a small max_payload: the fact must go out, what made it large can be asked for.
+      const { result: _result, progress: _progress, ...data } = event.data;
+      body = Body.of({ ...event, data }, 'json');
+    }
+    bus.publish(subject, { body });
   }
 
   #run(): void {

@@ -83,7 +83,10 @@ export class Persistence {
     const desk = new WorkDesk({
       world: this.#world,
       perform: (verb, options) => this.perform(verb, options),
-      park: (claim, waitMs) => this.#waiting.park(claim, waitMs),
+      wait: (claim, waitMs) => {
+        const parked = this.#waiting.park(claim, waitMs);
+        if (parked !== undefined) this.#group.add(this.#tryOf(parked));
+      },
       withdraw: (queue, worker) => this.#waiting.withdraw(queue, worker),
       knowsQueue: (name) => this.#knowsQueue(name),
       count: (reason, times) => {
@@ -94,7 +97,9 @@ export class Persistence {
     this.#subscriptions.push(
       bus.subscribe(subjects.store('*'), options, (message) => this.#serveStore(message)),
       bus.subscribe(`${subjects.prefix}.work.>`, options, (message) => desk.serve(message)),
-      bus.subscribe(subjects.actor(node, 'persistence', 'counts'), {}, (message) => answer(message, desk.counts.view())),
+      bus.subscribe(subjects.actor(node, 'persistence', 'counts'), {}, (message) =>
+        answer(message, desk.counts.view()),
+      ),
     );
     this.#announcer.start();
     const touch = (): void => {
@@ -248,12 +253,14 @@ export class Persistence {
 
   #tryOf(claim: WaitingClaim): Waiting {
     const finish = (jobs: ClaimedJob[]): void => {
-      if (!this.#waiting.settle(claim, jobs)) this.#handBack(claim, jobs);
+      const end = this.#waiting.settle(claim, jobs);
+      if (end === 'late') this.#handBack(claim, jobs);
+      else if (end === 'again') this.#group.add(this.#tryOf(claim));
     };
     return {
       request: { verb: 'claim', ...claim.options, now: this.#world.clock.now() },
       resolve: (jobs) => finish(jobs as ClaimedJob[]),
-      reject: () => finish([]),
+      reject: (error) => this.#waiting.fail(claim, error),
     };
   }
 

@@ -7,7 +7,12 @@ export interface WaitingClaim {
   options: Omit<ClaimOptions, 'now'>;
   /** Called once: with the jobs, or with none when its time is over. */
   answer(jobs: ClaimedJob[]): void;
+  /** Called instead when the store fails it. */
+  refuse(error: unknown): void;
 }
+
+/** What the end of a try means: answered, waiting on, to be tried again, or too late (the jobs are nobody's). */
+export type TryEnd = 'answered' | 'waiting' | 'again' | 'late';
 
 interface Entry extends WaitingClaim {
   timer: TimerHandle;
@@ -15,6 +20,8 @@ interface Entry extends WaitingClaim {
   appetite: string;
   /** A try is under way for it; it is not tried twice at once. */
   trying: boolean;
+  /** Work came while it was being tried, perhaps behind its back: an empty try is repeated. */
+  again: boolean;
 }
 
 /** Claims that may wait at once, over all queues; one more is answered at once with nothing. */
@@ -34,17 +41,22 @@ export class WaitingClaims {
     return this.#size;
   }
 
-  /** Lets a claim wait for `waitMs`. */
-  park(claim: WaitingClaim, waitMs: number): void {
+  /**
+   * Lets a claim wait for up to `waitMs`. It stands here before its first try, which the caller begins at once, so that
+   * no work can come between an empty try and the waiting.
+   * @returns the claim to try; undefined: too many wait, and it was answered with nothing
+   */
+  park(claim: WaitingClaim, waitMs: number): WaitingClaim | undefined {
     const { queue } = claim.options;
     if (this.#size >= WAITING_MAX) {
       claim.answer([]);
-      return;
+      return undefined;
     }
     const entry: Entry = {
       ...claim,
       appetite: claim.options.types?.toSorted().join(' ') ?? '*',
-      trying: false,
+      trying: true,
+      again: false,
       timer: this.#clock.setTimeout(() => {
         if (this.#remove(entry)) entry.answer([]);
       }, waitMs),
@@ -52,6 +64,7 @@ export class WaitingClaims {
     const waiting = this.#byQueue.get(queue) ?? new Set();
     this.#byQueue.set(queue, waiting.add(entry));
     this.#size += 1;
+    return entry;
   }
 
   /**
@@ -66,7 +79,11 @@ export class WaitingClaims {
     for (const entry of this.#byQueue.get(queue) ?? []) {
       const { appetite, options } = entry;
       const room = roomOf.get(appetite) ?? 0;
-      if (entry.trying || (jobs !== undefined && room >= eatable(jobs, options.types))) continue;
+      if (jobs !== undefined && room >= eatable(jobs, options.types)) continue;
+      if (entry.trying) {
+        entry.again = true;
+        continue;
+      }
       entry.trying = true;
       chosen.push(entry);
       roomOf.set(appetite, room + options.limit);
@@ -74,18 +91,24 @@ export class WaitingClaims {
     return chosen;
   }
 
-  /**
-   * Ends a candidate's try: with jobs it is answered, with none it waits on.
-   * @returns false when its time was over meanwhile: the jobs are nobody's
-   */
-  settle(claim: WaitingClaim, jobs: ClaimedJob[]): boolean {
-    // Only candidates() hands claims out, and it hands out entries.
+  /** Ends a try: with jobs the claim is answered, with none it waits on, or is tried again where work came meanwhile. */
+  settle(claim: WaitingClaim, jobs: ClaimedJob[]): TryEnd {
+    // Only park() and candidates() hand claims out, and they hand out entries.
     const entry = claim as Entry;
-    entry.trying = false;
-    if (jobs.length === 0) return true;
-    if (!this.#remove(entry)) return false;
-    claim.answer(jobs);
-    return true;
+    if (jobs.length > 0) {
+      if (!this.#remove(entry)) return 'late';
+      claim.answer(jobs);
+      return 'answered';
+    }
+    const again = entry.again && (this.#byQueue.get(entry.options.queue)?.has(entry) ?? false);
+    entry.again = false;
+    entry.trying = again;
+    return again ? 'again' : 'waiting';
+  }
+
+  /** Ends a claim whose try the store failed. */
+  fail(claim: WaitingClaim, error: unknown): void {
+    if (this.#remove(claim as Entry)) claim.refuse(error);
   }
 
   /** Answers a worker's claims of a queue with nothing; how many there were. */

@@ -23,7 +23,8 @@ import type { WaitingClaim } from './waiting-claims.ts';
 export interface WorkDeskParts {
   world: PersistenceWorld;
   perform<V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<StoreAnswer<V>>;
-  park(claim: WaitingClaim, waitMs: number): void;
+  /** Tries a claim, and lets it wait for up to `waitMs` for its first job. */
+  wait(claim: WaitingClaim, waitMs: number): void;
   /** Answers a worker's waiting claims of a queue with nothing. */
   withdraw(queue: string, worker: string): number;
   knowsQueue(name: string): Promise<boolean>;
@@ -86,9 +87,9 @@ export class WorkDesk {
       bytesMax,
       ...(types === undefined ? {} : { types }),
     };
-    const jobs = await this.#parts.perform('claim', { ...options, now: clock.now() });
-    if (jobs.length > 0 || waitMs === 0) return this.#hand(message, jobs);
-    this.#parts.park({ options, answer: (found) => this.#hand(message, found) }, waitMs);
+    if (waitMs === 0) return this.#hand(message, await this.#parts.perform('claim', { ...options, now: clock.now() }));
+    const hand = (jobs: readonly ClaimedJob[]): void => this.#hand(message, jobs);
+    this.#parts.wait({ options, answer: hand, refuse: (error) => refuse(message, error) }, waitMs);
   }
 
   async #withdraw(queue: string, message: Message): Promise<void> {

@@ -83,10 +83,13 @@ export class Queue implements Service {
   }
 
   kill(): void {
+    const crashed = !this.#draining;
     this.#killed = true;
     this.#stopping.abort();
     this.#wake.abort();
     this.#release();
+    // A claim that waits on would take jobs only to hand them back.
+    if (crashed) void this.#withdraw();
   }
 
   #release(): void {

@@ -52,6 +52,8 @@ export class RebootTicks {
       book.moved(recordAfter(plan, result));
       onFacts(factsOf(plan, result));
     }
+    const stale = plans.filter((_plan, index) => became[index]?.stale === true);
+    await book.reread(stale.map(({ record }) => record.name));
     return done;
   }
 

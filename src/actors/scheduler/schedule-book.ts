@@ -13,7 +13,10 @@ export interface BookNews {
 /** Schedules that are read one by one at the same time. */
 const REREAD_AT_ONCE = 50;
 
-/** The schedules as they are stored, kept in memory: a look when nothing has changed costs one small row. */
+/**
+ * The schedules as they are stored, kept in memory: a look when nothing has changed costs one small row. Ticks are no
+ * changes; their maker says so by {@link ScheduleBook.moved}.
+ */
 export class ScheduleBook {
   readonly #store: StoreClient;
   readonly #bytesMax: number;
@@ -43,6 +46,12 @@ export class ScheduleBook {
     if (this.#records.has(record.name)) this.#records.set(record.name, record);
   }
 
+  /** Forgets everything: who did not lead does not know what ticks have moved. */
+  clear(): void {
+    this.#records.clear();
+    this.#revision = -1;
+  }
+
   /** Reads what has changed since the last time. @throws RotaError when the store is away; what was read stays */
   async refresh(): Promise<BookNews> {
     const news: BookNews = { changed: [], removed: [], syncedTerm: 0 };
@@ -51,8 +60,7 @@ export class ScheduleBook {
     // Removed ones are not among what changed; they are missed by the count.
     if (count >= 0 && count !== this.#records.size) {
       for (const record of this.#records.values()) if (!before.has(record.name)) before.set(record.name, record);
-      this.#records.clear();
-      this.#revision = -1;
+      this.clear();
       await this.#read(before, news);
     }
     for (const [name, old] of before) {
@@ -63,7 +71,7 @@ export class ScheduleBook {
     return news;
   }
 
-  /** Reads schedules anew, for it is not known whether what was asked for them has happened. */
+  /** Reads schedules anew whose ticks somebody else has moved, or perhaps we have. */
   async reread(names: readonly string[]): Promise<void> {
     for (let from = 0; from < names.length; from += REREAD_AT_ONCE) {
       const some = names.slice(from, from + REREAD_AT_ONCE);

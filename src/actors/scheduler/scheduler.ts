@@ -42,6 +42,8 @@ export interface SchedulerWorld {
 
 /** The part of the largest message that is filled: sizes are estimates. */
 const FILLED = 0.75;
+/** The least rest where others change a schedule all the time, in milliseconds. */
+const UNSETTLED_MS = 50;
 /** A schedule that is new at a start counts from when its config was read, but at most from so long ago. */
 const SEEN_BEFORE_MS_MAX = 5_000;
 
@@ -111,9 +113,9 @@ export class Scheduler implements Service {
     try {
       const term = await this.#lead.hold();
       if (term === undefined) await this.#standBy();
-      else await this.#act(term);
+      const settled = term !== undefined && (await this.#act(term));
       if (term === undefined || this.#killed) return restMs;
-      return Math.max(0, Math.min(restMs, this.#ticker.nextAt - clock.now()));
+      return Math.max(settled ? 0 : UNSETTLED_MS, Math.min(restMs, this.#ticker.nextAt - clock.now()));
     } catch (error) {
       if (!(error instanceof RotaError)) {
         if (!this.#killed) fail(error);
@@ -123,16 +125,16 @@ export class Scheduler implements Service {
     }
   }
 
-  async #act(term: number): Promise<void> {
+  /** @returns false when others changed a schedule so often that its ticks could not be decided */
+  async #act(term: number): Promise<boolean> {
     const { clock } = this.#world;
     if (this.#readyTerm !== term) await this.#takeUp(term);
     if (!this.#rebooted) this.#rebooted = await this.#reboots.fire(clock.now());
-    for (let fresh = this.#rebooted; !this.#killed; ) {
-      if (!fresh || clock.monotonicMs() >= this.#lookAt) await this.#takeIn();
-      // Two looks in one round: a schedule that changes all the time must not keep the lead from being renewed.
-      if ((await this.#ticker.tick(term)) || !fresh) return;
-      fresh = false;
-    }
+    if (!this.#rebooted || clock.monotonicMs() >= this.#lookAt) await this.#takeIn();
+    if (await this.#ticker.tick(term)) return true;
+    // Once more, but not for ever: the lead must be renewed.
+    await this.#takeIn();
+    return this.#ticker.tick(term);
   }
 
   /** A standby's only duty is the start of its own program, once a leader has laid the schedules out. */
@@ -148,6 +150,7 @@ export class Scheduler implements Service {
     const { clock, schedules, startedAt, log } = this.#world;
     const now = clock.now();
     const seenAt = Math.min(now, Math.max(startedAt, now - SEEN_BEFORE_MS_MAX));
+    this.#book.clear();
     const shared = { store: this.#store, book: this.#book, bytesMax: this.#bytesMax, log };
     const report = await syncConfig({ ...shared, declared: schedules }, { term, now, seenAt });
     if (this.#killed) return;

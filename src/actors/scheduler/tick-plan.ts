@@ -63,6 +63,7 @@ export function planOf(record: ScheduleRecord, due: DueTicks, world: PlanWorld):
       schedule: record.name,
       revision: record.revision,
       runs: record.runs,
+      cursorFrom: record.cursorAt,
       cursorAt: cut ? (decisions.at(-1)?.nominalAt ?? record.cursorAt) : due.cursorAt,
       jobs: fires.map((decision) => jobOf(record, decision, world)),
       cancelsRunning: record.declaration.overlap === 'cancel_running',

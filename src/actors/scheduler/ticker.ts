@@ -120,7 +120,9 @@ export class Ticker {
     try {
       const results = await store.ask('tick', { now: clock.now(), term, ticks: plans.map(({ tick }) => tick) });
       this.#unsure = [];
-      return plans.map((plan, index) => this.#done(plan, results[index])).every(Boolean);
+      const stale = plans.filter((plan, index) => !this.#done(plan, results[index]));
+      await this.#world.book.reread(stale.map(({ record }) => record.name));
+      return stale.length === 0;
     } catch (error) {
       const refused = error instanceof RotaError && (error.code === 'conflict' || error.code === 'invalid_request');
       if (refused) this.#unsure = [];

@@ -14,8 +14,9 @@ export interface Endpoint {
   metadata: Record<string, string>;
 }
 
-/** The queue group of the edge, and of the owner of the store. */
+/** The queue group of the edge. */
 export const INTAKE_GROUP = 'rota';
+/** The queue group of the owners of the store. */
 export const STORE_GROUP = 'rota-store';
 
 const JOB = ['get', 'list', 'count', 'wait', 'cancel', 'retry', 'delete', 'update'];

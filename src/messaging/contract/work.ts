@@ -71,7 +71,8 @@ const anyValue: Check<{ it: unknown }> = (value) => ({ it: value });
 
 const common = { ...runFields, outcome: oneOf(OUTCOMES), endSchedule: optional(boolean) };
 const shapes = {
-  complete: object({ ...common, result: optional(anyValue) }),
+  // `resultFault` is an addition: why a worker could not send the result that its handler returned.
+  complete: object({ ...common, result: optional(anyValue), resultFault: optional(reason) }),
   fail: object({
     ...common,
     error: object({
@@ -112,7 +113,7 @@ function readOutcome(word: (typeof OUTCOMES)[number], input: Input): { outcome: 
   switch (word) {
     case 'complete': {
       const ref = shapes.complete(value, path, issues);
-      return ref && { ref, outcome: completion(ref.result?.it) };
+      return ref && { ref, outcome: completion(ref.result?.it, ref.resultFault) };
     }
     case 'fail': {
       const ref = shapes.fail(value, path, issues);
@@ -140,7 +141,8 @@ function readOutcome(word: (typeof OUTCOMES)[number], input: Input): { outcome: 
 }
 
 /** A result that is no JSON costs the result and not the completion. */
-function completion(result: unknown): Outcome {
+function completion(result: unknown, fault: string | undefined): Outcome {
+  if (fault !== undefined) return { outcome: 'complete', result: null, resultFault: clipText(fault) };
   if (result === undefined) return { outcome: 'complete', result: null };
   const issues = new Issues();
   if (checkJson(result, 'result', issues)) return { outcome: 'complete', result: result as Json };
@@ -163,7 +165,11 @@ export function outcomeView(report: OutcomeReport): Record<string, unknown> {
   };
   switch (report.outcome) {
     case 'complete':
-      return { ...ref, result: report.result };
+      return {
+        ...ref,
+        result: report.result,
+        ...(report.resultFault === undefined ? {} : { resultFault: report.resultFault }),
+      };
     case 'fail':
       return { ...ref, error: report.error, ...(report.retryInMs === undefined ? {} : { retryIn: report.retryInMs }) };
     case 'snooze':

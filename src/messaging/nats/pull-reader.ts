@@ -122,12 +122,19 @@ export class PullReader implements StreamReader {
   #arrived(msg: Msg): void {
     if (this.#ended) return;
     const delivery = deliveryOf(msg);
-    if (delivery === undefined) return this.#told(msg);
+    if (delivery === undefined) this.#told(msg);
+    else this.#delivered(msg, delivery);
+  }
+
+  #delivered(msg: Msg, delivery: Delivery): void {
     if (this.#pull !== undefined) {
       this.#pull.got += 1;
       if (this.#pull.got >= this.#pull.wanted) this.#pullOver();
     }
-    if (this.#finished.has(delivery.key)) return this.#say(msg.reply ?? '', ACK);
+    if (this.#finished.has(delivery.key)) {
+      this.#say(msg.reply ?? '', ACK);
+      return;
+    }
     const held = new Held(msg, delivery, this);
     this.#held.add(held);
     this.#waiting.push(held);
@@ -140,16 +147,12 @@ export class PullReader implements StreamReader {
     if (pull === undefined || subject !== pull.subject || headers === undefined || headers.code === 100) return;
     this.#pullOver();
     const { code, description } = headers;
-    if (code === 404 || code === 408) return this.#ask();
-    if (code === 409 && /message size exceeds/i.test(description)) {
-      this.#alone = pull.got === 0;
-      return this.#ask();
-    }
-    if (code === 409 && !/deleted/i.test(description)) {
+    const oversize = code === 409 && /message size exceeds/i.test(description);
+    if (oversize) this.#alone = pull.got === 0;
+    if (oversize || code === 404 || code === 408) this.#ask();
+    else if (code === 409 && !/deleted/i.test(description)) {
       this.#pull = { ...pull, timer: this.#options.clock.setTimeout(() => this.#again(), REFUSED_MS) };
-      return;
-    }
-    this.#end(`${code} ${description}`);
+    } else this.#end(`${code} ${description}`);
   }
 
   /** Asks for more when nothing waits and no pull is under way. */

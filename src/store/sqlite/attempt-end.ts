@@ -36,19 +36,28 @@ export class AttemptEnd {
       where seq in (select value from json_each(?))`);
   }
 
+  /** Forgets what a group that was rolled back has gathered. Called before the first {@link write} of a request. */
+  drop(): void {
+    this.#waiting = [];
+  }
+
   /** Writes one settlement, tells its fact, and brings the row that was read up to date. */
   write(row: AttemptRow, settlement: Settlement, options: EndOptions): void {
     const { now, as, tell } = options;
     const { state, attempt, scheduledAt, finishedAt, errors, result, fact } = settlement;
     if (as === 'complete' && state === 'completed' && result === null && errors === row.errors && finishedAt === now) {
       this.#waiting.push(row.seq);
+      row.terminate = null;
     } else {
-      const terminate = options.terminate === undefined ? null : Number(options.terminate);
+      const terminate = terminateAfter(row, options);
       const texts = [filledCell(errors), jsonCell(result)] as const;
       const place = as === null ? null : OUTCOMES.indexOf(as);
-      this.#one.run(state, attempt, scheduledAt, finishedAt, ...texts, terminate, place, row.seq);
+      const flag = terminate === null ? null : Number(terminate);
+      this.#one.run(state, attempt, scheduledAt, finishedAt, ...texts, flag, place, row.seq);
+      row.terminate = terminate;
     }
     this.#world.running.forget(row.id);
+    this.#world.queues.running.ended(row.queue, row.seq);
     this.#world.counts.move(row.queue, row.state, state);
     row.state = state;
     row.attempt = attempt;
@@ -57,7 +66,6 @@ export class AttemptEnd {
     row.errors = errors;
     row.result = result;
     row.missedAt = null;
-    row.terminate = options.terminate ?? null;
     if (as !== null) Object.assign(row, { settledAs: as, settledRun: row.run });
     tell(jobFact(fact.what, row, { at: now, ...fact.detail }));
   }
@@ -69,4 +77,13 @@ export class AttemptEnd {
     this.#waiting = [];
     this.#plain.run(now, seqs);
   }
+}
+
+/**
+ * What is to be told to the worker of the row's last run. While it was running, this end says; a job that was cancelled
+ * then, retried by hand and ends before its next run keeps what its worker perhaps has not heard yet.
+ */
+function terminateAfter(row: AttemptRow, { terminate }: EndOptions): boolean | null {
+  if (terminate !== undefined) return terminate;
+  return row.state === 'executing' ? null : row.terminate;
 }

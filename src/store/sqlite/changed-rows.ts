@@ -12,12 +12,12 @@ export type WriteChanged = (
 /** What `update` and unique jobs write changes with; where nothing differs nothing is written and told. */
 export function writeChanged(world: StoreWorld): WriteChanged {
   const write = world.rows(`update jobs set queue = ?, state = ?, priority = ?, max_attempts = ?, scheduled_at = ?,
-      tags = ?, meta = ?, args = ?
+      tags = ?, meta = ?, args = ?, partition_key = ?
     where seq = ?`);
   return ({ before, after }, { seq, now, tell }) => {
     if (after === before) return;
     const { queue, state, priority, maxAttempts, scheduledAt, tags, meta, args } = after;
-    const texts = [filledCell(tags), filledCell(meta), JSON.stringify(args)] as const;
+    const texts = [filledCell(tags), filledCell(meta), JSON.stringify(args), world.queues.keyOf(queue, after)] as const;
     write.run(queue, state, priority, maxAttempts, scheduledAt, ...texts, seq);
     world.counts.add(before.queue, before.state, -1);
     world.counts.add(queue, state, 1);

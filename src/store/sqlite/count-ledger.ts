@@ -1,5 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import type { JobState } from '../../job/state.ts';
+import { integer } from './cell.ts';
 
 /**
  * How many jobs each queue has in each state. Counting a million rows takes a second, so every change of a state is
@@ -8,10 +9,12 @@ import type { JobState } from '../../job/state.ts';
 export class CountLedger {
   readonly #changes = new Map<string, Map<JobState, number>>();
   readonly #write: StatementSync;
+  readonly #read: StatementSync;
 
   constructor(prepare: (sql: string) => StatementSync) {
     this.#write = prepare(`insert into job_counts (queue, state, jobs) values (?, ?, ?)
       on conflict (queue, state) do update set jobs = jobs + excluded.jobs`);
+    this.#read = prepare('select jobs from job_counts where queue = ? and state = ?');
   }
 
   /** Notes that a queue has `jobs` more (or fewer) jobs in a state. */
@@ -22,6 +25,12 @@ export class CountLedger {
       this.#changes.set(queue, states);
     }
     states.set(state, (states.get(state) ?? 0) + jobs);
+  }
+
+  /** How many jobs a queue has in a state, with what is not written yet. */
+  of(queue: string, state: JobState): number {
+    const written = this.#read.get(queue, state);
+    return (written === undefined ? 0 : integer(written.jobs)) + (this.#changes.get(queue)?.get(state) ?? 0);
   }
 
   /** Notes that one job went from a state to another. */

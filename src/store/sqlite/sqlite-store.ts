@@ -6,6 +6,7 @@ import type { JobStore, StoreReply, StoreRequest, StoreVerb } from '../job-store
 import { CountLedger } from './count-ledger.ts';
 import { type DatabaseOptions, isWorldFault, openDatabase } from './database.ts';
 import { Outbox } from './outbox.ts';
+import { QueueRules } from './queue-rules.ts';
 import { RunningJobs } from './running-jobs.ts';
 import { announced, unannounced } from './statements/announced.ts';
 import { beat } from './statements/beat.ts';
@@ -22,6 +23,8 @@ import { list } from './statements/list.ts';
 import { nodes, registerNode, removeNode } from './statements/nodes.ts';
 import { progress, touch } from './statements/progress.ts';
 import { prune } from './statements/prune.ts';
+import { changeQueue, nextStart, queues } from './statements/queue-changes.ts';
+import { sortPartitions } from './statements/queue-sorting.ts';
 import { reject, rejected, suspect } from './statements/rejected-messages.ts';
 import { rescue } from './statements/rescue.ts';
 import { retry } from './statements/retry.ts';
@@ -55,6 +58,8 @@ const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   'rejected',
   'schedules',
   'scheduleChanges',
+  'queues',
+  'nextStart',
 ]);
 
 /**
@@ -163,6 +168,7 @@ class SqliteStore implements JobStore {
     this.#world.outbox.drop();
     this.#world.running.drop();
     this.#world.workers.drop();
+    this.#world.queues.drop();
   }
 }
 
@@ -198,6 +204,7 @@ function worldOf(db: DatabaseSync, random: Random): StoreWorld {
     outbox: new Outbox(prepare),
     running: new RunningJobs(),
     workers: new WorkerSigns(prepare),
+    queues: new QueueRules(prepare),
   };
 }
 
@@ -239,5 +246,9 @@ function verbsOf(world: StoreWorld): Verbs {
     reject: reject(world),
     rejected: rejected(world),
     suspect: suspect(world),
+    queues: queues(world),
+    changeQueue: changeQueue(world),
+    sortPartitions: sortPartitions(world),
+    nextStart: nextStart(world),
   };
 }

@@ -7,6 +7,7 @@ import type { Random } from '../../kernel/identity.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../job-store.ts';
 import type { CountLedger } from './count-ledger.ts';
 import type { Outbox } from './outbox.ts';
+import type { QueueRules } from './queue-rules.ts';
 import type { RunningJobs } from './running-jobs.ts';
 import type { WorkerSigns } from './worker-signs.ts';
 
@@ -21,6 +22,7 @@ export interface StoreWorld {
   outbox: Outbox;
   running: RunningJobs;
   workers: WorkerSigns;
+  queues: QueueRules;
 }
 
 /** A statement whose rows are lists of cells, in the order of its columns. */

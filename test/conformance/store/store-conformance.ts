@@ -1,14 +1,19 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { JobStore } from '../../../src/store/job-store.ts';
 import { attemptCases } from './attempt-cases.ts';
+import { changeCases } from './change-cases.ts';
 import { groupCases } from './group-cases.ts';
 import { insertAndClaimCases } from './insert-and-claim-cases.ts';
 import { listCases } from './list-cases.ts';
 import { nodeCases } from './node-cases.ts';
 import { outboxCases } from './outbox-cases.ts';
+import { rejectedCases } from './rejected-cases.ts';
 import { scheduleCases } from './schedule-cases.ts';
+import { queueCases } from './queue-cases.ts';
 import { StoreDriver } from './store-driver.ts';
+import { sweepCases } from './sweep-cases.ts';
 import { tickCases } from './tick-cases.ts';
+import { uniqueCases } from './unique-cases.ts';
 import { workerCases } from './worker-cases.ts';
 
 /** A place for one store, empty at first. */
@@ -53,12 +58,17 @@ export function describeStore(name: string, place: () => Promise<StorePlace>): v
     };
     describe('inserting and claiming', () => insertAndClaimCases(suite));
     describe('ending attempts', () => attemptCases(suite));
+    describe('unique jobs', () => uniqueCases(suite));
+    describe('changes by hand and deadlines', () => changeCases(suite));
+    describe('changes of many', () => sweepCases(suite));
     describe('workers', () => workerCases(suite));
     describe('groups', () => groupCases(suite));
     describe('terminal facts', () => outboxCases(suite));
     describe('listing and counting', () => listCases(suite));
     describe('nodes and the lead', () => nodeCases(suite));
     describe('schedules', () => scheduleCases(suite));
+    describe('rejected messages', () => rejectedCases(suite));
     describe('ticks', () => tickCases(suite));
+    describe('what operators say of queues', () => queueCases(suite));
   });
 }

@@ -18,13 +18,13 @@ export function tickCases({ driver }: StoreSuite): void {
 
   /** A tick of `a` as it is stored now, at some minutes. */
   async function ticksAt(minutes: number[], part: Partial<TickRecord> = {}): Promise<TickRecord> {
-    const { revision, runs } = await storedSchedule(driver(), 'a');
+    const { revision, runs, cursorAt: cursorFrom } = await storedSchedule(driver(), 'a');
     const at = (minute: number): number => T0 + minute * MINUTE_MS;
     const jobs = minutes.map((minute) =>
       newJob({ schedule: { name: 'a', at: at(minute), late: false }, insertedAt: T0, scheduledAt: T0 }),
     );
     const passed = { cancelsRunning: false, skipped: 0, missed: 0, lastPassed: null };
-    return { schedule: 'a', revision, runs, cursorAt: at(minutes.at(-1) ?? 0), jobs, ...passed, ...part };
+    return { schedule: 'a', revision, runs, cursorFrom, cursorAt: at(minutes.at(-1) ?? 0), jobs, ...passed, ...part };
   }
   const tick = (...ticks: TickRecord[]): Promise<TickResult[]> => driver().do('tick', { now: T0, term, ticks });
   const reboot = (instance: string, ...ticks: TickRecord[]) => driver().do('reboot', { now: T0, instance, ticks });
@@ -75,6 +75,8 @@ export function tickCases({ driver }: StoreSuite): void {
     const other = await ticksAt([2]);
     expect(await tick(first, other)).toEqual([fired(1), STALE]);
     expect(await tick(first)).toEqual([STALE]);
+    const skipped = await ticksAt([2], { jobs: [], skipped: 1 });
+    expect(await tick(skipped, skipped)).toEqual([fired(0), STALE]);
     const { revision, ...state } = await storedSchedule(driver(), 'a');
     const paused = { name: 'a', revision, state: { ...state, pausedBy: 'operator' as const } };
     const decided = await ticksAt([3]);
@@ -82,7 +84,7 @@ export function tickCases({ driver }: StoreSuite): void {
     expect(await tick(decided)).toEqual([STALE]);
     expect(await tick({ ...decided, schedule: 'nobody' })).toEqual([STALE]);
     expect((await driver().do('count', { filter: {} })).total).toBe(1);
-    expect(await storedSchedule(driver(), 'a')).toMatchObject({ runs: 1, cursorAt: T0 + MINUTE_MS });
+    expect(await storedSchedule(driver(), 'a')).toMatchObject({ runs: 1, skipped: 1, cursorAt: T0 + 2 * MINUTE_MS });
   });
 
   it('makes one job of a nominal time, also when that job is gone', async () => {

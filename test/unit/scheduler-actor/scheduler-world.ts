@@ -10,6 +10,7 @@ import { uuidSource } from '../../../src/kernel/identity.ts';
 import type { Logger } from '../../../src/kernel/log.ts';
 import { MemoryBroker } from '../../../src/messaging/memory/memory-broker.ts';
 import type { MemoryBus } from '../../../src/messaging/memory/memory-bus.ts';
+import type { LinkFaults } from '../../../src/messaging/memory/memory-link.ts';
 import { ask } from '../../../src/messaging/reply.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
 import type { DeclaredSchedule } from '../../../src/scheduler/schedule.ts';
@@ -28,9 +29,19 @@ export const POLL_MS = 1_000;
 /** How the store fails: it does not do what is asked, or does it and its answer is lost. */
 export type StoreFault = 'away' | 'deaf' | undefined;
 
-/** A store that can be away. */
+/** What happens right before or after the n-th request that a scheduler makes from now on. */
+export interface Interruption {
+  requests: number;
+  when: 'before' | 'after';
+  act(): unknown;
+}
+
+const SCHEDULER_VERBS = new Set(['lead', 'scheduleChanges', 'changeSchedules', 'states', 'tick', 'reboot']);
+
+/** A store that can be away, and at whose requests other things can happen. */
 class FaultyStore implements JobStore {
   fault: StoreFault;
+  interruption: Interruption | undefined;
   /** Fails from the n-th next tick on, once. */
   ticksUntilDeaf = Number.POSITIVE_INFINITY;
   readonly #store: JobStore;
@@ -45,7 +56,10 @@ class FaultyStore implements JobStore {
 
   async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
     if (this.fault === 'away') throw new RotaError('unavailable', 'the store is away');
+    const interruption = this.#interrupting(requests);
+    if (interruption?.when === 'before') await interruption.act();
     const replies = await this.#store.perform(requests);
+    if (interruption?.when === 'after') await interruption.act();
     const ticks = requests.some(({ verb }) => verb === 'tick');
     if (ticks) this.ticksUntilDeaf -= 1;
     const once = ticks && this.ticksUntilDeaf <= 0;
@@ -54,8 +68,22 @@ class FaultyStore implements JobStore {
     return replies;
   }
 
+  /** Past every fault. */
+  direct(...requests: StoreRequest[]): Promise<StoreReply[]> {
+    return this.#store.perform(requests);
+  }
+
   close(): Promise<void> {
     return this.#store.close();
+  }
+
+  #interrupting(requests: readonly StoreRequest[]): Interruption | undefined {
+    const { interruption } = this;
+    if (interruption === undefined || !requests.some(({ verb }) => SCHEDULER_VERBS.has(verb))) return undefined;
+    interruption.requests -= 1;
+    if (interruption.requests > 0) return undefined;
+    this.interruption = undefined;
+    return interruption;
   }
 }
 
@@ -68,6 +96,7 @@ export interface LogLine {
 
 /** An event of a schedule or a node. */
 export interface SeenEvent {
+  id: string;
   type: string;
   subject: string;
   data: Record<string, unknown>;
@@ -140,6 +169,20 @@ export class SchedulerWorldUnderTest {
     });
     this.#schedulers.set(name, { scheduler, startedAt });
     return scheduler;
+  }
+
+  /** Kills a program's scheduler as a crash does, and starts its actor anew. */
+  crash(name: string, schedules: readonly DeclaredSchedule[]): void {
+    const known = this.#schedulers.get(name);
+    if (known === undefined) return;
+    known.scheduler.kill();
+    this.start(name, schedules);
+  }
+
+  /** What the network does to a program's messages from now on; `{}` mends it. */
+  setFaults(name: string, faults: LinkFaults): void {
+    this.#broker.setFaults(faults, { from: name });
+    this.#broker.setFaults(faults, { to: name });
   }
 
   /** Cuts a program off, or lets it back. */

@@ -10,7 +10,7 @@ import { newJob, StoreDriver } from '../../conformance/store/store-driver.ts';
 import { StoreFolder } from './store-folder.ts';
 
 /** Sums of what was shipped. A migration is never edited: what must change comes in a new one, with a new line here. */
-const SHIPPED = ['8e8e473b25d6ec7a', 'f87fc449f4e82283', '106bc742f8ff94b8'];
+const SHIPPED = ['8e8e473b25d6ec7a', 'f87fc449f4e82283', '106bc742f8ff94b8', '76b19ed2491d9428'];
 
 let here: StoreFolder;
 beforeEach(() => {
@@ -81,6 +81,9 @@ it("has indexes for just the states that the rules of a job's life name", () => 
   );
   expect(indexes).toContain(`jobs_due on jobs (scheduled_at) where ${condition(statesAllowing('due'))};`);
   expect(indexes).toContain(`jobs_executing on jobs (runner) where ${condition(statesAllowing('release'))};`);
+  expect(indexes).toContain(
+    `jobs_deadline on jobs (deadline_at) where deadline_at is not null and (${condition(statesAllowing('expire'))});`,
+  );
   expect(indexes).toContain(`jobs_finished on jobs (state, finished_at) where ${condition(TERMINAL_STATES)};`);
 });
 

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, expect, it, vi } from 'vitest';
+import { INCOMPLETE_STATES } from '../../../src/job/state.ts';
 import type { JobFilter } from '../../../src/store/job-store.ts';
 import { failure, laterJob, newJob, StoreDriver, T0 } from '../../conformance/store/store-driver.ts';
 import { StoreFolder } from './store-folder.ts';
@@ -58,6 +59,16 @@ async function useEveryVerb(driver: StoreDriver): Promise<void> {
   const filters: JobFilter[] = [{}, { queue: 'default' }, { reference }, { schedule: 's' }, { type: 't', tag: 'x' }];
   for (const order of ['asc', 'desc'] as const) {
     for (const filter of filters) await driver.do('list', { filter, limit: 5, order });
+  }
+  const policy = { withinMs: null, states: [...INCOMPLETE_STATES], onConflict: { kind: 'keep' } } as const;
+  const unique = { ...policy, states: [...policy.states], key: 'k' };
+  await driver.insert(newJob({ unique }), newJob({ unique, deadlineAt: T0 }));
+  await driver.do('expire', { now: T0, limit: 9 });
+  await driver.do('update', { now: T0, id: job.id, changes: { priority: 1 } });
+  await driver.do('retry', { now: T0, id: job.id });
+  await driver.do('delete', { now: T0, id: job.id });
+  for (const action of ['cancel', 'retry', 'delete'] as const) {
+    await driver.do('sweep', { now: T0, action, filter: {}, terminate: false, limit: 9 });
   }
   await driver.expectCountsHold();
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { newJob } from '../../../src/job/job-request.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
+import { EagerClock } from '../../../src/testing/eager-clock.ts';
 import { GatedStore } from '../../../src/testing/gated-store.ts';
 import { HandlerClock } from '../../../src/testing/handler-clock.ts';
 import { LogBook } from '../../../src/testing/log-book.ts';
@@ -68,6 +69,26 @@ describe('the clock of handlers', () => {
     expect([own.nextDueMs, stirred, clock.pending]).toEqual([20, 1, 1]);
     await clock.advance(15);
     expect([own.nextDueMs, stirred, own.now(), own.monotonicMs()]).toEqual([undefined, 2, 1_030, 30]);
+  });
+});
+
+describe('an eager clock', () => {
+  it('fires timers without delay while time stands, in order, and the others when it passes', async () => {
+    const clock = new VirtualClock(5);
+    const eager = new EagerClock(clock);
+    const fired: string[] = [];
+    eager.setTimeout(() => fired.push('a'), 0);
+    const cleared = eager.setTimeout(() => fired.push('never'), 0);
+    eager.setTimeout(() => fired.push('b'), -1);
+    eager.setTimeout(() => fired.push('later'), 1);
+    eager.clearTimeout(eager.setTimeout(() => fired.push('never'), 1));
+    eager.clearTimeout(cleared);
+    eager.clearTimeout(undefined);
+    expect(fired).toEqual([]);
+    await clock.settle();
+    expect(fired).toEqual(['a', 'b']);
+    await clock.advance(1);
+    expect([fired, eager.now(), eager.monotonicMs()]).toEqual([['a', 'b', 'later'], 6, 1]);
   });
 });
 

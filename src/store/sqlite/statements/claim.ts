@@ -7,7 +7,9 @@ import { utf8Bytes } from '../../../kernel/json.ts';
 import type { AttemptRow } from '../attempt-row.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from '../cell.ts';
 import { referenceOf, scheduleOf } from '../job-row.ts';
+import type { QueueRule } from '../queue-rules.ts';
 import { allows, type StoreWorld, type Verb } from '../verb.ts';
+import { PartitionPicker } from './claim-partitions.ts';
 
 const CLAIMED_COLUMNS = `seq, id, run, type, attempt, max_attempts, priority, timeout_ms, scheduled_at, inserted_at,
   reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, tags, meta, args,
@@ -35,6 +37,7 @@ export function claim(world: StoreWorld): Verb<'claim'> {
   const take = world.rows(`update jobs set state = ?, attempt = attempt + 1, run = run + 1, attempted_at = ?,
       runner = ?, missed_at = null
     where seq in (select value from json_each(?))`);
+  const partitions = new PartitionPicker(world, CLAIMED_COLUMNS);
   const executing = nextState('available', 'claim');
   assert(executing !== undefined, 'an available job can be claimed');
 
@@ -42,10 +45,14 @@ export function claim(world: StoreWorld): Verb<'claim'> {
     const runner = world.workers.seen(worker, node, now);
     const typesText = types === undefined ? undefined : JSON.stringify(types);
     const jobs: ClaimedJob[] = [];
+    const rule = world.queues.of(queue);
+    const room = rule === undefined ? limit : Math.min(limit, roomOf(world, rule, now));
     let bytesLeft = bytesMax ?? Number.POSITIVE_INFINITY;
-    while (jobs.length < limit) {
-      const step = bytesMax === undefined ? limit : Math.min(limit - jobs.length, STEP_ROWS);
-      const found = typesText === undefined ? pick.all(queue, now, step) : pickTypes.all(queue, now, step, typesText);
+    while (jobs.length < room) {
+      const step = bytesMax === undefined ? room : Math.min(room - jobs.length, STEP_ROWS);
+      const keys = rule?.partition && partitions.pick({ now, rule, limit: step, types: typesText });
+      const plain = () => (typesText === undefined ? pick.all(queue, now, step) : pickTypes.all(queue, now, step, typesText));
+      const found = keys ? inOrder(keys.keys()) : plain();
       const rows = found.filter((row, index) => {
         if (bytesMax !== undefined) bytesLeft -= bytesOf(row);
         return bytesLeft >= 0 || jobs.length + index === 0;
@@ -53,6 +60,8 @@ export function claim(world: StoreWorld): Verb<'claim'> {
       if (rows.length === 0) break;
       take.run(executing, now, runner, JSON.stringify(rows.map(([seq]) => seq)));
       for (const row of rows) {
+        const key = keys?.get(row);
+        if (key !== undefined) world.queues.running.claimed(queue, integer(row[0]), key);
         const job = claimedOf(row, queue);
         if (row.at(-1) === 1) world.running.keep(firstRun(job, { seq: integer(row[0]), now, worker }));
         const waitMs = Math.max(0, now - job.scheduledAt);
@@ -63,8 +72,25 @@ export function claim(world: StoreWorld): Verb<'claim'> {
     }
     world.counts.add(queue, 'available', -jobs.length);
     world.counts.add(queue, executing, jobs.length);
+    if (rule !== undefined) world.queues.started(rule, jobs.length, now);
     return jobs;
   };
+}
+
+/** How many jobs of a queue may start now by what operators said of it, its partitions apart. */
+function roomOf(world: StoreWorld, rule: QueueRule, now: number): number {
+  if (rule.paused || rule.sorting) return 0;
+  const free = rule.globalLimit === null ? Number.POSITIVE_INFINITY : rule.globalLimit - world.counts.of(rule.queue, 'executing');
+  return Math.max(0, Math.min(free, rule.window?.room(now) ?? Number.POSITIVE_INFINITY));
+}
+
+/** Rows of several partitions in the order of claims. */
+function inOrder(rows: Iterable<SQLOutputValue[]>): SQLOutputValue[][] {
+  const place = (row: SQLOutputValue[]) => [integer(row[6]), integer(row[8]), integer(row[0])] as const;
+  return [...rows].sort((a, b) => {
+    const [[priority, at, seq], [otherPriority, otherAt, otherSeq]] = [place(a), place(b)];
+    return priority - otherPriority || at - otherAt || seq - otherSeq;
+  });
 }
 
 /** At most how many bytes of JSON the job of a row takes. Names are plain, a reference may be all escapes of 6 bytes. */

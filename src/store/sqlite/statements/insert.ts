@@ -1,4 +1,4 @@
-import { type NewJob, storedJob } from '../../../job/job.ts';
+import { type Job, type NewJob, storedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import type { InsertResult } from '../../job-store.ts';
@@ -25,7 +25,8 @@ export function placeJob(world: StoreWorld): PlaceJob {
       const existing = atConflict(job, job.unique, tell);
       if (existing !== undefined) return { job: existing, conflict: true };
     }
-    if (put(job, tell)) return { job: storedJob(job), conflict: false };
+    const stored = put(job, tell);
+    if (stored !== undefined) return { job: stored, conflict: false };
     const row = sameRow(job);
     assert(row !== undefined, 'a job that could not be inserted is there already');
     return { job: jobOf(row), conflict: true };
@@ -51,12 +52,12 @@ export function insert(world: StoreWorld): Verb<'insert'> {
 }
 
 /** Inserts the row, unless its id or its tick is there. One row per call: rows from one JSON text cost twice that. */
-function putRow(world: StoreWorld): InsertJob {
+function putRow(world: StoreWorld): (job: NewJob, tell: Tell) => Job | undefined {
   const insert =
     world.rows(`insert into jobs (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at,
       attempted_at, finished_at, timeout_ms, deadline_at, unique_key, reference_type, reference_id, schedule_name,
-      schedule_at, schedule_late, traceparent, backoff, tags, meta, args)
-    values (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?8, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      schedule_at, schedule_late, traceparent, backoff, tags, meta, args, partition_key)
+    values (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?8, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict do nothing`);
   return (job, tell) => {
     const { reference, schedule } = job;
@@ -82,14 +83,15 @@ function putRow(world: StoreWorld): InsertJob {
       filledCell(job.tags),
       filledCell(job.meta),
       JSON.stringify(job.args),
+      world.queues.keyOf(job.queue, job),
     );
-    if (changes === 0) return false;
+    if (changes === 0) return undefined;
     world.counts.add(job.queue, job.state, 1);
-    const fresh = { ...job, run: 0, attempt: 0 };
-    tell(jobFact('inserted', fresh, { at: job.insertedAt }));
+    const stored = storedJob(job);
+    tell(jobFact('inserted', stored, { at: job.insertedAt }));
     if (job.state === 'scheduled') {
-      tell(jobFact('scheduled', fresh, { at: job.insertedAt, nextAt: job.scheduledAt }));
+      tell(jobFact('scheduled', stored, { at: job.insertedAt, nextAt: job.scheduledAt }));
     }
-    return true;
+    return stored;
   };
 }

@@ -4,6 +4,7 @@ import { ATTEMPT_COLUMNS, attemptOf } from '../attempt-row.ts';
 import { integerOrNull } from '../cell.ts';
 import { oneJob } from '../one-job.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
+import { sortJob } from './queue-sorting.ts';
 
 /** Does something to the job at a place; false when its state does not allow it. */
 export type JobDeed = (seq: number, to: { now: number; tell: Tell }) => boolean;
@@ -14,6 +15,7 @@ export type JobDeed = (seq: number, to: { now: number; tell: Tell }) => boolean;
  */
 export function retryJob(world: StoreWorld): JobDeed {
   const read = world.lists(`select ${ATTEMPT_COLUMNS}, jobs.deadline_at from jobs where seq = ?`);
+  const sort = sortJob(world);
   const write =
     world.rows(`update jobs set state = ?, scheduled_at = ?, max_attempts = ?, deadline_at = ?, result = null,
       progress = null, missed_at = null
@@ -26,6 +28,8 @@ export function retryJob(world: StoreWorld): JobDeed {
     if (retry === undefined) return false;
     const { state, scheduledAt, maxAttempts, deadlineAt } = retry;
     write.run(state, scheduledAt, maxAttempts, deadlineAt, seq);
+    // One that had ended may be from before its queue had partitions.
+    sort(row.queue, seq);
     world.counts.move(row.queue, row.state, state);
     tell(jobFact('retried', { ...row, ...retry }, { at: now }));
     return true;

@@ -41,6 +41,7 @@ export function settle(world: StoreWorld): Verb<'settle'> {
   }
 
   return ({ now, worker, outcomes }, tell) => {
+    end.drop();
     world.workers.seen(worker, null, now);
     const rows = rowsOf(outcomes);
     const result: SettleResult = { settled: [], refused: [] };

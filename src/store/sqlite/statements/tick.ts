@@ -12,7 +12,7 @@ type Recorder = (tick: TickRecord, to: { now: number; tell: Tell; rising: boolea
 function recorder(world: StoreWorld): Recorder {
   const put = insertJob(world);
   const cancelJob = cancel(world);
-  const read = world.rows('select revision, runs, last_at, last_job_id from schedules where name = ?');
+  const read = world.rows('select revision, runs, cursor_at, last_at, last_job_id from schedules where name = ?');
   const hasTick = world.rows('select 1 from jobs where schedule_name = ? and schedule_at = ?');
   const write = world.rows(`update schedules set cursor_at = max(cursor_at, ?), runs = runs + ?, skipped = skipped + ?,
       missed = missed + ?, passed = coalesce(?, passed), last_at = ?, last_job_id = ?
@@ -28,9 +28,8 @@ function recorder(world: StoreWorld): Recorder {
   return (tick, { now, tell, rising }) => {
     const { schedule, cursorAt, skipped, missed, lastPassed } = tick;
     const row = read.get(schedule);
-    if (row === undefined || integer(row.revision) !== tick.revision || integer(row.runs) !== tick.runs) {
-      return { stale: true, jobs: [], cancelled: [] };
-    }
+    const same = row !== undefined && integer(row.revision) === tick.revision && integer(row.runs) === tick.runs;
+    if (!same || integer(row.cursor_at) !== tick.cursorFrom) return { stale: true, jobs: [], cancelled: [] };
     const result: TickResult = { stale: false, jobs: [], cancelled: [] };
     let lastAt = integerOrNull(row.last_at);
     let lastJobId = textOrNull(row.last_job_id);

@@ -1,0 +1,100 @@
+import type { StatementSync } from 'node:sqlite';
+import type { Job } from '../../job/job.ts';
+import { partitionKey } from '../../job/partition.ts';
+import { RateWindow, type StartBucket } from '../../job/rate-window.ts';
+import type { QueueRecord } from '../queue-record.ts';
+import { integer, integerOrNull, type Row, text, textOrNull } from './cell.ts';
+import { RunningPartitions } from './running-partitions.ts';
+
+/** What a claim asks of a queue that operators have said something of. */
+export interface QueueRule extends QueueRecord {
+  window: RateWindow | null;
+}
+
+const READ = `select queue, paused, global_limit, rate_limit, rate_period_ms, partition_by, partition_limit, sorted_to
+  from queues`;
+
+/**
+ * What operators said of queues, read once and kept in memory: this process owns the store alone. A queue of which nothing
+ * was said costs a claim one look into an empty map.
+ */
+export class QueueRules {
+  #rules: Map<string, QueueRule> | undefined;
+  readonly running: RunningPartitions;
+  readonly #all: StatementSync;
+  readonly #scales: StatementSync;
+  readonly #starts: StatementSync;
+  readonly #putStarts: StatementSync;
+  readonly #dropStarts: StatementSync;
+
+  constructor(prepare: (sql: string) => StatementSync) {
+    this.running = new RunningPartitions(prepare);
+    this.#all = prepare(`${READ} order by queue`);
+    this.#scales = prepare('select node, jobs from queue_scales where queue = ?');
+    this.#starts = prepare('select since, at, starts from queue_starts where queue = ? order by since');
+    this.#putStarts = prepare(`insert into queue_starts (queue, since, at, starts) values (?, ?, ?, ?)
+      on conflict (queue, since) do update set at = excluded.at, starts = excluded.starts`);
+    this.#dropStarts = prepare('delete from queue_starts where queue = ? and (since < ? or since > ?)');
+  }
+
+  /** What was said of a queue; undefined: nothing. */
+  of(queue: string): QueueRule | undefined {
+    return this.#read().get(queue);
+  }
+
+  all(): QueueRule[] {
+    return [...this.#read().values()];
+  }
+
+  /** The partition of a job in a queue; null: the queue has none. */
+  keyOf(queue: string, job: Pick<Job, 'args' | 'meta'>): string | null {
+    const partition = this.#read().get(queue)?.partition;
+    return partition ? partitionKey(job, partition.by) : null;
+  }
+
+  /** Counts starts against a queue's rate. */
+  started(rule: QueueRule, jobs: number, now: number): void {
+    if (rule.window === null || jobs === 0) return;
+    const { bucket, from } = rule.window.note(now, jobs);
+    this.#dropStarts.run(rule.queue, from, bucket.since);
+    this.#putStarts.run(rule.queue, bucket.since, bucket.at, bucket.starts);
+  }
+
+  /** What was read is not so any more: after a change, or because the group was rolled back. */
+  drop(): void {
+    this.#rules = undefined;
+    this.running.drop();
+  }
+
+  #read(): Map<string, QueueRule> {
+    this.#rules ??= new Map(this.#all.all().map((row) => [text(row.queue), this.#ruleOf(row)]));
+    return this.#rules;
+  }
+
+  #ruleOf(row: Row): QueueRule {
+    const queue = text(row.queue);
+    const [limit, periodMs] = [integerOrNull(row.rate_limit), integerOrNull(row.rate_period_ms)];
+    const rate = limit === null || periodMs === null ? null : { limit, periodMs };
+    const [by, perKey] = [textOrNull(row.partition_by), integerOrNull(row.partition_limit)];
+    const scales = new Map(this.#scales.all(queue).map(({ node, jobs }) => [text(node), integer(jobs)]));
+    const scale = scales.get('') ?? null;
+    scales.delete('');
+    return {
+      queue,
+      paused: row.paused === 1,
+      globalLimit: integerOrNull(row.global_limit),
+      rate,
+      partition: by === null || perKey === null ? null : { by, limit: perKey },
+      sorting: row.sorted_to !== null,
+      scale,
+      scaleByNode: Object.fromEntries(scales),
+      window: rate && new RateWindow(rate, this.#starts.all(queue).map(bucketOf)),
+    };
+  }
+}
+
+const bucketOf = (row: Row): StartBucket => ({
+  since: integer(row.since),
+  at: integer(row.at),
+  starts: integer(row.starts),
+});
