@@ -27,6 +27,7 @@ export {
 } from './job/definition.ts';
 export { cancel, discard, endSchedule, snooze } from './job/outcome.ts';
 export { type BackoffOptions, type BackoffPolicy, constant, exponential, linear } from './job/retry-policy.ts';
+export type { UniqueOptions } from './job/unique.ts';
 export { type ErrorCode, type Issue, RotaError } from './kernel/error.ts';
 export type { Json } from './kernel/json.ts';
 export type { Logger } from './kernel/log.ts';

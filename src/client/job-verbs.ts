@@ -24,13 +24,15 @@ export interface JobUpdate {
   meta?: Record<string, Json>;
 }
 
-/** Sends a verb of jobs and answers the reply's value. */
-export type SendJobVerb = (verb: string, body: object) => Promise<unknown>;
+/** Sends a verb of jobs, to one or to many, and answers the reply's value. */
+export type SendJobVerb = (verb: string, body: object, to: { many: boolean }) => Promise<unknown>;
 
 /** Makes the function of one verb. */
 export function jobVerb<Options = object>(send: SendJobVerb, verb: string): JobVerb<Options> {
-  const call = (target: string | JobQuery, options?: Options): Promise<unknown> =>
-    send(verb, { ...(typeof target === 'string' ? { id: target } : target), ...options });
+  const call = (target: string | JobQuery, options?: Options): Promise<unknown> => {
+    const many = typeof target !== 'string';
+    return send(verb, { ...(many ? target : { id: target }), ...options }, { many });
+  };
   // A reply is the job for an id, and a count for a filter: the contract says so.
   return call as JobVerb<Options>;
 }

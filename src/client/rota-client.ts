@@ -72,7 +72,12 @@ export class RotaClient {
     this.#batcher = new EnqueueBatcher((queue, body, headers) =>
       this.#send(world.subjects.enqueue(queue), body, { headers }),
     );
-    const send: SendJobVerb = (verb, body) => this.#job(verb, body);
+    const { subjects, clock, deadlineMs } = world;
+    const send: SendJobVerb = (verb, body, { many }) => {
+      // Done to many it may take long, and sent again meanwhile it would count only what the first one left.
+      const once = (tryMs: number) => this.#once(subjects.job(verb), body, { tryMs: many ? deadlineMs : tryMs });
+      return untilDeadline(once, deadlineMs, clock);
+    };
     this.cancel = jobVerb(send, 'cancel');
     this.retry = jobVerb(send, 'retry');
     this.delete = jobVerb(send, 'delete');

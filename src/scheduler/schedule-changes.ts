@@ -20,7 +20,14 @@ export interface ScheduleState {
   endedAt: number | null;
 }
 
-const isResting = ({ pausedBy, endedAt }: ScheduleState): boolean => pausedBy !== null || endedAt !== null;
+/** A schedule that is there, with how many of its ticks made a job. */
+export interface StandingSchedule extends ScheduleState {
+  runs: number;
+}
+
+const isPaused = ({ pausedBy, endedAt }: ScheduleState): boolean => pausedBy !== null || endedAt !== null;
+const isResting = (state: StandingSchedule): boolean =>
+  isPaused(state) || state.runs >= (state.declaration.maxRuns ?? Number.POSITIVE_INFINITY);
 
 /** A schedule that was not there before: it counts from now on and makes up for nothing. */
 function fresh(declaration: ScheduleDeclaration, source: ScheduleState['source'], now: number): ScheduleState {
@@ -36,7 +43,7 @@ function fresh(declaration: ScheduleDeclaration, source: ScheduleState['source']
 }
 
 /** The same schedule under another declaration: a new timetable counts from now, any other change keeps its place. */
-function redeclared(before: ScheduleState, declaration: ScheduleDeclaration, now: number): ScheduleState {
+function redeclared(before: StandingSchedule, declaration: ScheduleDeclaration, now: number): StandingSchedule {
   return {
     ...before,
     declaration,
@@ -45,8 +52,8 @@ function redeclared(before: ScheduleState, declaration: ScheduleDeclaration, now
   };
 }
 
-/** What rested and now goes on backfills nothing. */
-function awake(before: ScheduleState, after: ScheduleState, now: number): ScheduleState {
+/** What rested (paused, ended, out of runs) and now goes on backfills nothing. */
+function awake(before: StandingSchedule, after: StandingSchedule, now: number): ScheduleState {
   if (!isResting(before) || isResting(after)) return after;
   return { ...after, cursorAt: cursorAfterResume(after.cursorAt, now) };
 }
@@ -58,7 +65,7 @@ function awake(before: ScheduleState, after: ScheduleState, now: number): Schedu
  * @returns `before` itself where nothing changes
  */
 export function afterPut(
-  before: ScheduleState | undefined,
+  before: StandingSchedule | undefined,
   declaration: ScheduleDeclaration,
   now: number,
 ): ScheduleState {
@@ -79,7 +86,7 @@ export function afterPut(
  * @returns `before` itself where nothing changes
  */
 export function afterSync(
-  before: ScheduleState | undefined,
+  before: StandingSchedule | undefined,
   declaration: ScheduleDeclaration,
   now: number,
 ): ScheduleState {
@@ -101,8 +108,8 @@ export function afterPause(before: ScheduleState): ScheduleState {
  * missed meanwhile.
  * @returns `before` itself where it is going on
  */
-export function afterResume(before: ScheduleState, now: number): ScheduleState {
-  if (!isResting(before)) return before;
+export function afterResume(before: StandingSchedule, now: number): ScheduleState {
+  if (!isPaused(before)) return before;
   const declaration = before.declaration.enabled ? before.declaration : { ...before.declaration, enabled: true };
   return awake(before, { ...before, declaration, pausedBy: null, endedAt: null }, now);
 }

@@ -1,9 +1,9 @@
 import type { ClaimedJob, Job, NewJob } from '../job/job.ts';
-import type { JobChanges } from '../job/job-change.ts';
 import type { JobFact } from '../job/job-event.ts';
 import type { Outcome } from '../job/outcome.ts';
 import type { JobState } from '../job/state.ts';
 import type { Json } from '../kernel/json.ts';
+import type { ChangeVerbs } from './change-verbs.ts';
 import type { QueueVerbs } from './queue-record.ts';
 import type { IntakeVerbs } from './rejected-message.ts';
 import type {
@@ -96,12 +96,6 @@ export interface JobFilter {
   after?: number;
 }
 
-/** What became of a verb on one job: as it is then, null when there is none; `conflict`: its state does not allow it. */
-export interface ChangeAnswer {
-  job: Job | null;
-  conflict: boolean;
-}
-
 /** A page of jobs by order of insertion. `cursor` is opaque text from the page before; null: there is no more. */
 export interface JobPage {
   jobs: Job[];
@@ -144,7 +138,7 @@ export interface Leadership {
 }
 
 /** Every verb: what it takes and what it answers. */
-export interface StoreVerbs extends IntakeVerbs, QueueVerbs {
+export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
   /**
    * Stores jobs, in order. An id that is there already answers the existing row; nothing of it changes. `brief` answers
    * nothing, for who needs no rows.
@@ -189,35 +183,6 @@ export interface StoreVerbs extends IntakeVerbs, QueueVerbs {
     options: { now: number; id: string; terminate: boolean };
     answer: { job: Job | null; conflict: boolean; wasRunning: { worker: string; run: number } | null };
   };
-  /** Makes a job available again by hand; conflict where it is or executes. A deadline that has passed is lifted. */
-  retry: { options: { now: number; id: string }; answer: ChangeAnswer };
-  /** Deletes a job that does not execute; answers it as it was. An end that is not announced yet still will be. */
-  delete: { options: { now: number; id: string }; answer: ChangeAnswer };
-  /** Changes fields of a job that does not execute; the type stays, and the unique key that it was inserted with. */
-  update: { options: { now: number; id: string; changes: JobChanges }; answer: ChangeAnswer };
-  /**
-   * One bounded step of doing something to all jobs that fit a filter and whose state allows it. The walk takes each
-   * job that was there at its first step at most once. Go on with `cursor` until it is null. `done` were done, of
-   * which `wereRunning` are attempts whose handlers must be told.
-   */
-  sweep: {
-    options: {
-      now: number;
-      action: 'cancel' | 'retry' | 'delete';
-      filter: JobFilter;
-      /** Of cancelled ones: kill the threads that run them. */
-      terminate: boolean;
-      limit: number;
-      cursor?: string;
-    };
-    answer: {
-      done: number;
-      cursor: string | null;
-      wereRunning: { id: string; queue: string; worker: string; run: number }[];
-    };
-  };
-  /** Cancels waiting jobs whose deadline has passed. `nextAt` is the next deadline, in the past where some were left. */
-  expire: { options: { now: number; limit: number }; answer: { expired: number; nextAt: number | null } };
   /** Makes due jobs (scheduled, retryable) available. `queues` got some; `nextAt` is when the next one is due. */
   stage: {
     options: { now: number; limit: number };

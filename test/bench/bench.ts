@@ -1,3 +1,4 @@
+import { backlogRates } from './backlog-bench.ts';
 import { busHop } from './bus-hop.ts';
 import { intakeRates } from './intake-bench.ts';
 import { NodeBench, type NodeRound } from './node-bench.ts';
@@ -49,3 +50,8 @@ console.log('\nOne request and its answer between actors, in microseconds:');
 console.table(await busHop());
 console.log('\nOne child of a supervisor, in microseconds, by how many there are:');
 console.table(await supervisorCosts());
+// Minutes, most of them to fill the stores: only when asked for.
+if (process.env.ROTA_BENCH_BACKLOG === '1' || process.argv.includes('--backlog')) {
+  console.log('\nClaim and settle through the store port, by what is in the store (wanted: within 20 % of the first):');
+  console.table(await backlogRates({ say: console.log }));
+}

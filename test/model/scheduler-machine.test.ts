@@ -6,7 +6,7 @@ import { nextOccurrence, occurrencesBetween, timetableOf } from '../../src/sched
 import type { DeclaredSchedule } from '../../src/scheduler/schedule.ts';
 import { BORN, declared, LEASE_MS, SchedulerWorldUnderTest } from '../unit/scheduler-actor/scheduler-world.ts';
 
-const RUNS = { numRuns: Number(process.env.ROTA_RUNS ?? 60), verbose: true };
+const RUNS = { numRuns: Number(process.env.ROTA_RUNS ?? 100), verbose: true };
 const SECOND = 1_000;
 const MINUTE = 60_000;
 const PROGRAMS = ['one', 'two'] as const;

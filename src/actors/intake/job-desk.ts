@@ -14,7 +14,8 @@ import {
 } from '../../messaging/contract/job-requests.ts';
 import { jobView } from '../../messaging/contract/job-view.ts';
 import { answer, refuse } from '../../messaging/reply.ts';
-import type { ChangeAnswer, StoreAnswer, StoreOptions } from '../../store/job-store.ts';
+import type { ChangeAnswer } from '../../store/change-verbs.ts';
+import type { StoreAnswer, StoreOptions } from '../../store/job-store.ts';
 import type { StoreClient } from '../store-client.ts';
 import { checkedArgs } from './checked-args.ts';
 import type { Registry } from './registry.ts';

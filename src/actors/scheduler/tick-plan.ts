@@ -90,16 +90,20 @@ function jobOf(record: ScheduleRecord, decision: TickDecision & { verdict: 'fire
 /** The schedule after its plan was recorded, as the store has it now. */
 export function recordAfter({ record, tick, decisions }: TickPlan, { jobs }: TickResult): ScheduleRecord {
   const fired = tick.jobs.filter((_job, index) => jobs[index] === 'fired');
-  const unique = jobs.filter((became) => became === 'unique').length;
+  const unique = tick.jobs.filter((_job, index) => jobs[index] === 'unique');
+  const uniqueAt = unique.at(-1)?.schedule?.at;
   const last = fired.at(-1);
   const newest = decisions.findLast(({ verdict }) => verdict === 'fire')?.nominalAt ?? null;
   return {
     ...record,
     cursorAt: Math.max(record.cursorAt, tick.cursorAt),
     runs: record.runs + fired.length,
-    skipped: record.skipped + tick.skipped + unique,
+    skipped: record.skipped + tick.skipped + unique.length,
     missed: record.missed + tick.missed,
-    lastPassed: tick.lastPassed ?? record.lastPassed,
+    lastPassed:
+      uniqueAt === undefined
+        ? (tick.lastPassed ?? record.lastPassed)
+        : { at: uniqueAt, what: 'skipped', reason: 'unique' },
     ...(last ? { lastAt: Math.max(record.lastAt ?? 0, newest ?? 0), lastJobId: last.id, lastState: last.state } : {}),
   };
 }

@@ -67,7 +67,8 @@ export class Ticker {
     await this.#makeSure();
     const now = this.#world.clock.now();
     if (now < this.#nextAt) return true;
-    const due = [...this.#lookAt].filter(([, lookAt]) => lookAt <= now).map(([name]) => name);
+    const due: string[] = [];
+    for (const [name, lookAt] of this.#lookAt) if (lookAt <= now) due.push(name);
     let fresh = true;
     for (let from = 0; from < due.length; from += STEP_MAX) {
       const plans = await this.#plans(due.slice(from, from + STEP_MAX));

@@ -9,6 +9,7 @@ import { silentLogger } from '../../../src/kernel/log.ts';
 import { Body } from '../../../src/messaging/body.ts';
 import type { StreamMessage } from '../../../src/messaging/durable-stream.ts';
 import { MemoryBroker } from '../../../src/messaging/memory/memory-broker.ts';
+import type { MemoryBus } from '../../../src/messaging/memory/memory-bus.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
 import type { RejectedMessage } from '../../../src/store/rejected-message.ts';
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
@@ -74,7 +75,7 @@ class FakeStore {
 
 let clock: VirtualClock;
 let store: FakeStore;
-let broker: MemoryBroker;
+let bus: MemoryBus;
 let desk: MessageDesk;
 let hanging: Set<string>;
 const events: string[] = [];
@@ -84,8 +85,7 @@ beforeEach(async () => {
   store = new FakeStore();
   hanging = new Set();
   events.length = 0;
-  broker = new MemoryBroker({ clock, random: () => 0.5 });
-  const bus = broker.connect({ name: 'here', subjects });
+  bus = new MemoryBroker({ clock, random: () => 0.5 }).connect({ name: 'here', subjects });
   bus.subscribe('jobs.events.>', {}, ({ subject }) => void events.push(subject));
   const registry = {
     definition: () => undefined,
@@ -137,6 +137,13 @@ describe('a batch', () => {
     expect(events).toEqual(['jobs.events.intake.default.rejected']);
     expect([bad.ends, good.ends]).toEqual([['finish'], ['finish']]);
     expect(desk.counts).toMatchObject({ requests: 2, errors: 1 });
+  });
+
+  test('is not finished with a message whose rejection may not be out', async () => {
+    bus.flush = () => Promise.reject(unavailable());
+    const bad = new Told('1', job('x', 'nothing'));
+    await handled([bad]);
+    expect(bad.ends).toEqual([1_000]);
   });
 });
 

@@ -80,13 +80,53 @@ describe('ticks', () => {
     expect((await world.ask('list')).schedules).toMatchObject([{ name: 'a' }, { name: 'odd', nextAt: null }]);
   });
 
+  test('that the store cannot record do not keep the others, which come at the same time', async () => {
+    const odd = declared('odd', { spec: { cron: '* * * * *' } });
+    odd.declaration.job.queue = null as never;
+    world.start('one', [odd, everyMinute, declared('b', { spec: { cron: '* * * * *' } })]);
+    await world.clock.advance(2 * MINUTE + SECOND);
+    expect(await world.times('a')).toEqual([MINUTE, 2 * MINUTE]);
+    expect(await world.times('b')).toEqual([MINUTE, 2 * MINUTE]);
+    expect(world.lines.filter(({ level }) => level === 'error')).toMatchObject([{ fields: { schedule: 'odd' } }]);
+  });
+
+  test('of a run-time schedule go on where a config has one of its name, with a warning', async () => {
+    await world.ask('put', { name: 'a', spec: { every: '10s' }, job: { type: 'noop' } });
+    const one = world.start('one', [everyMinute]);
+    await world.clock.advance(30 * SECOND);
+    expect(await world.times('a')).toEqual([10 * SECOND, 20 * SECOND, 30 * SECOND]);
+    expect(world.lines.filter(({ level }) => level === 'warn')).toMatchObject([{ fields: { schedule: 'a' } }]);
+    await one.stop();
+    world.start('two', []);
+    await world.clock.advance(10 * SECOND);
+    expect(await world.ask('get', { name: 'a' })).toMatchObject({ source: 'runtime', runs: 4 });
+  });
+
+  test('of several pages of schedules, some of them large, all come', async () => {
+    const args = { text: 'x'.repeat(200_000) };
+    const large = Array.from({ length: 12 }, (_, index) =>
+      declared(`large${index}`, { spec: { cron: '* * * * *' }, job: { type: 'noop', args } }),
+    );
+    world.start('one', large);
+    await world.clock.advance(MINUTE + 10);
+    for (const { name } of large) expect(await world.times(name)).toEqual([MINUTE]);
+    let cursor: unknown;
+    const names: string[] = [];
+    do {
+      const page: Record<string, unknown> = await world.ask('list', cursor === undefined ? {} : { cursor });
+      names.push(...(page.schedules as { name: string }[]).map(({ name }) => name));
+      ({ cursor } = page);
+    } while (cursor !== null);
+    expect(names).toHaveLength(12);
+  });
+
   test('whose job is unique and there already are skipped', async () => {
     world.start('one', [declared('a', { spec: { every: '10s' }, job: { type: 'noop', unique: {} } })]);
     await world.clock.advance(25 * SECOND);
     expect(await world.times('a')).toEqual([10 * SECOND]);
     expect(world.told('a', 'reason').at(-1)).toEqual(['skipped', 'unique']);
     expect(await world.ask('get', { name: 'a' })).toMatchObject({
-      ...{ runs: 1, skipped: 1, lastPassed: null },
+      ...{ runs: 1, skipped: 1, lastPassed: { at: text(20 * SECOND), what: 'skipped', reason: 'unique' } },
     });
   });
 });

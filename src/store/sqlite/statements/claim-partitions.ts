@@ -24,12 +24,6 @@ interface Level extends PartitionPick {
   taken: Map<string, number>;
 }
 
-/** A key that is not full, and how many of it were picked at this priority. */
-interface Visit {
-  key: string;
-  here: number;
-}
-
 /** Keys that are looked for beyond those wanted, because some will be full. */
 const KEYS_MORE = 16;
 
@@ -43,8 +37,7 @@ export class PartitionPicker {
   readonly #world: StoreWorld;
   readonly #nextPriority: ListStatement;
   readonly #keysAfter: ListStatement;
-  readonly #rows: ListStatement;
-  readonly #rowsOfTypes: ListStatement;
+  readonly #rows: (pick: Pick<PartitionPick, 'types'>, most: number) => ListStatement;
   /** The key that was served last, by queue and priority. Lost with the process, which does no harm. */
   readonly #cursors = new Map<string, string>();
 
@@ -59,11 +52,15 @@ export class PartitionPicker {
     this.#keysAfter = world.lists(`with recursive keys (key) as (select ${leap('?3')}
         union all select ${leap('keys.key')} from keys where keys.key is not null)
       select key from keys where key is not null limit ?4`);
-    const rowsOf = `select ${columns} ${from} and priority = ?2 and partition_key = ?3
-      and (deadline_at is null or deadline_at > ?4)`;
-    const order = 'order by scheduled_at, seq limit ?5 offset ?6';
-    this.#rows = world.lists(`${rowsOf} ${order}`);
-    this.#rowsOfTypes = world.lists(`${rowsOf} and type in (select value from json_each(?7)) ${order}`);
+    // One statement for many keys: one for each costs five times as much, most of it the call.
+    const rowsOf = (types: string, some: string): ListStatement =>
+      world.lists(`select ${columns}, wanted from (select value as wanted from json_each(?3)) cross join jobs
+        on seq ${some} (select seq ${from} and priority = ?2 and partition_key = wanted
+          and (deadline_at is null or deadline_at > ?4) ${types} order by scheduled_at, seq limit ?5 offset ?6)`);
+    const all = { one: rowsOf('', '='), many: rowsOf('', 'in') };
+    const ofTypes = 'and type in (select value from json_each(?7))';
+    const some = { one: rowsOf(ofTypes, '='), many: rowsOf(ofTypes, 'in') };
+    this.#rows = ({ types }, most) => (types === undefined ? all : some)[most === 1 ? 'one' : 'many'];
   }
 
   /** Rows that may be claimed, each with its partition. */
@@ -82,35 +79,33 @@ export class PartitionPicker {
   #pickLevel(level: Level): void {
     const { rule, priority, picked, limit } = level;
     const place = `${rule.queue} ${priority}`;
-    let open: Visit[] = [];
-    for (const visit of this.#openKeys(level, this.#cursors.get(place) ?? '')) {
-      if (this.#take(level, visit, 1) === 1) {
-        this.#cursors.set(place, visit.key);
-        open.push(visit);
-      }
+    let open: string[] = [];
+    for (const keys of this.#openKeys(level, this.#cursors.get(place) ?? '')) {
+      const served = this.#round(level, { keys, each: 1, after: 0 });
+      const last = served.at(-1);
+      if (last !== undefined) this.#cursors.set(place, last);
+      open.push(...served);
       if (picked.size === limit) return;
     }
     // Every key had its turn and there is room left: it is shared out.
-    while (open.length > 0 && picked.size < limit) {
-      const share = Math.max(1, Math.floor((limit - picked.size) / open.length));
-      open = open.filter((visit) => {
-        const wanted = Math.min(share, limit - picked.size);
-        return this.#take(level, visit, wanted) === wanted;
-      });
+    for (let after = 1; open.length > 0 && picked.size < limit; ) {
+      const each = Math.max(1, Math.floor((limit - picked.size) / open.length));
+      open = this.#round(level, { keys: open, each, after });
+      after += each;
     }
   }
 
-  /** All keys of a priority that are not full, once round from where the last claim stopped. */
-  *#openKeys(level: Level, cursor: string): Generator<Visit> {
+  /** The keys of a priority that are not full, once round from where the last claim stopped, some at a time. */
+  *#openKeys(level: Level, cursor: string): Generator<string[]> {
     const chunk = level.limit - level.picked.size + KEYS_MORE;
     let after = cursor;
     let wrapped = cursor === '';
     for (;;) {
       const keys = this.#keysAfter.all(level.rule.queue, level.priority, after, chunk).map(([key]) => text(key));
-      for (const key of keys) {
-        if (wrapped && cursor !== '' && key > cursor) return;
-        if (this.#roomOf(level, key) > 0) yield { key, here: 0 };
-      }
+      const end = wrapped && cursor !== '' ? keys.findIndex((key) => key > cursor) : -1;
+      const open = (end < 0 ? keys : keys.slice(0, end)).filter((key) => this.#roomOf(level, key) > 0);
+      if (open.length > 0) yield open;
+      if (end >= 0) return;
       if (keys.length === chunk) after = keys.at(-1) ?? after;
       else if (wrapped) return;
       else [after, wrapped] = ['', true];
@@ -122,16 +117,35 @@ export class PartitionPicker {
     return full - this.#world.queues.running.count(rule.queue, key) - (taken.get(key) ?? 0);
   }
 
-  /** Picks up to so many jobs of a key; how many there were and may start. */
-  #take(level: Level, visit: Visit, wanted: number): number {
-    const { rule, priority, now, types, picked, taken } = level;
-    const limit = Math.min(wanted, this.#roomOf(level, visit.key));
-    if (limit <= 0) return 0;
-    const values = [rule.queue, priority, visit.key, now, limit, visit.here] as const;
-    const rows = types === undefined ? this.#rows.all(...values) : this.#rowsOfTypes.all(...values, types);
-    for (const row of rows) picked.set(row, visit.key);
-    visit.here += rows.length;
-    taken.set(visit.key, (taken.get(visit.key) ?? 0) + rows.length);
-    return rows.length;
+  /**
+   * Picks up to so many jobs of each key, after those that it has given; all keys have given the same so far.
+   * @returns the keys that gave so many, in their order
+   */
+  #round(level: Level, { keys, ...share }: { keys: readonly string[]; each: number; after: number }): string[] {
+    const { picked, limit } = level;
+    const served: string[] = [];
+    for (let from = 0; from < keys.length && picked.size < limit; ) {
+      const end = from + Math.ceil((limit - picked.size) / share.each);
+      served.push(...this.#serve(level, keys.slice(from, end), share));
+      from = end;
+    }
+    return served;
+  }
+
+  #serve(level: Level, keys: readonly string[], { each, after }: { each: number; after: number }): string[] {
+    const { rule, priority, now, types, picked, taken, limit } = level;
+    const values = [rule.queue, priority, JSON.stringify(keys), now, each, after] as const;
+    const statement = this.#rows(level, each);
+    const rows = types === undefined ? statement.all(...values) : statement.all(...values, types);
+    const got = new Map<string, number>();
+    for (const row of rows) {
+      const key = text(row.pop());
+      if (picked.size === limit) break;
+      if (this.#roomOf(level, key) <= 0) continue;
+      got.set(key, (got.get(key) ?? 0) + 1);
+      taken.set(key, (taken.get(key) ?? 0) + 1);
+      picked.set(row, key);
+    }
+    return keys.filter((key) => got.get(key) === each);
   }
 }

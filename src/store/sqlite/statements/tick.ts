@@ -1,4 +1,4 @@
-import type { TickRecord, TickResult } from '../../schedule-record.ts';
+import type { PassedTick, TickRecord, TickResult } from '../../schedule-record.ts';
 import { integer, integerOrNull, jsonCell, textOrNull } from '../cell.ts';
 import { Refusal, type StoreWorld, type Tell, type Verb } from '../verb.ts';
 import { cancel } from './cancel.ts';
@@ -7,6 +7,12 @@ import { currentTerm, staleTerm } from './leadership.ts';
 
 /** A tick after the newest one that fired is no repeat; a start's nominal time may be older than another program's. */
 type Recorder = (tick: TickRecord, to: { now: number; tell: Tell; rising: boolean }) => TickResult;
+
+/** Programs whose starts are remembered. */
+const REBOOTS_MAX = 10_000;
+
+/** A tick whose job is there already by its unique key. */
+const passedUnique = (at: number): PassedTick => ({ at, what: 'skipped', reason: 'unique' });
 
 /** Records the decisions about one schedule, if it still is what they were made on. */
 function recorder(world: StoreWorld): Recorder {
@@ -31,6 +37,7 @@ function recorder(world: StoreWorld): Recorder {
     const same = row !== undefined && integer(row.revision) === tick.revision && integer(row.runs) === tick.runs;
     if (!same || integer(row.cursor_at) !== tick.cursorFrom) return { stale: true, jobs: [], cancelled: [] };
     const result: TickResult = { stale: false, jobs: [], cancelled: [] };
+    let passed = lastPassed;
     let lastAt = integerOrNull(row.last_at);
     let lastJobId = textOrNull(row.last_job_id);
     let fired = 0;
@@ -43,6 +50,7 @@ function recorder(world: StoreWorld): Recorder {
       if (tick.cancelsRunning && lastJobId !== null) result.cancelled.push(...cancelled(lastJobId, { now, tell }));
       if (!put(job, tell)) {
         result.jobs.push('unique');
+        passed = passedUnique(nominalAt);
         continue;
       }
       result.jobs.push('fired');
@@ -51,7 +59,7 @@ function recorder(world: StoreWorld): Recorder {
       fired += 1;
     }
     const unique = result.jobs.filter((became) => became === 'unique').length;
-    write.run(cursorAt, fired, skipped + unique, missed, jsonCell(lastPassed), lastAt, lastJobId, schedule);
+    write.run(cursorAt, fired, skipped + unique, missed, jsonCell(passed), lastAt, lastJobId, schedule);
     return result;
   };
 }
@@ -69,11 +77,16 @@ export function reboot(world: StoreWorld): Verb<'reboot'> {
   const record = recorder(world);
   const known = world.rows('select 1 from reboots where instance = ?');
   const mark = world.rows('insert into reboots (instance, at) values (?, ?)');
+  const forget = world.rows(`delete from reboots
+    where at < (select at from reboots order by at desc limit 1 offset ${REBOOTS_MAX})`);
   return ({ now, instance, ticks }, tell) => {
     if (known.get(instance) !== undefined) return { done: true, results: [] };
     const results = ticks.map((one) => record(one, { now, tell, rising: false }));
     const done = results.every(({ stale }) => !stale);
-    if (done) mark.run(instance, now);
+    if (done) {
+      mark.run(instance, now);
+      forget.run();
+    }
     return { done, results };
   };
 }
