@@ -6,6 +6,7 @@ import { dependenciesReady, installDependencies } from './setup/dependencies.js'
 import { writeDoors } from './setup/doors.js';
 import { withLock } from './setup/lock.js';
 import { ensureNatsServer } from './setup/nats-server.js';
+import { ensurePython } from './setup/python.js';
 import { SetupError } from './setup/run.js';
 
 const USAGE = 'node bin/setup.js [--tests | --doors | --pack]';
@@ -13,7 +14,7 @@ const USAGE = 'node bin/setup.js [--tests | --doors | --pack]';
 /**
  * The steps of each way to call setup.
  * - none: what `npm start` needs
- * - `--tests`: the same, and nats-server even where ROTA_NATS names another one
+ * - `--tests`: the same, nats-server even where ROTA_NATS names another one, and python3 for a worker that is written in it
  * - `--doors`: only the stubs in dist/, and nothing else in there
  * - `--pack`: what compiling needs, and an empty dist/, so that no stale file ships
  * @param {string[]} args
@@ -26,6 +27,7 @@ export function stepsOf(args) {
   return {
     install: mode !== '--doors',
     nats: mode === '--tests' ? 'always' : mode === '' ? 'unless-given' : 'never',
+    python: mode === '--tests',
     doors: mode !== '--pack',
     clean: mode === '--doors' || mode === '--pack',
   };
@@ -55,6 +57,7 @@ async function setup(root, args) {
   if (steps.nats === 'always' || (steps.nats === 'unless-given' && !givesNats(process.env))) {
     await ensureNatsServer({ say });
   }
+  if (steps.python) await ensurePython({ say });
 }
 
 /** A NATS server of the operator's own needs no program here. */

@@ -1,9 +1,10 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { QueueKeeper } from '../actors/steward/steward.ts';
+import type { AnyJobDefinition } from '../job/definition.ts';
 import { RotaError } from '../kernel/error.ts';
 import type { Json } from '../kernel/json.ts';
 import { bridgePort } from '../messaging/local/port-bridge.ts';
-import type { NodeRecord } from '../store/job-store.ts';
+import type { NodeRecord, NodeType } from '../store/job-store.ts';
 import { isHostReady, type ThreadOptions, threadActor } from '../supervisor/supervisor.ts';
 import type { PersistenceThreadData } from './persistence-thread.ts';
 import { siblingModule } from './sibling-module.ts';
@@ -58,13 +59,17 @@ export function nodeRecord(world: World): Omit<NodeRecord, 'seenAt' | 'refused'>
     roles: [...settings.roles],
     startedAt,
     queues: [...named].map(([name, limit]) => ({ name, limit, runs: here.has(name) })),
-    types: [...configuration.definitions.values()].map(({ type, queue, schema, run }) => ({
-      type,
-      queue,
-      hasSchema: schema !== undefined,
-      ...jsonSchemaOf(schema),
-      runs: run !== undefined && here.size > 0,
-    })),
+    types: [...configuration.definitions.values()].map((definition) => nodeType(definition, here.size > 0)),
+  };
+}
+
+/** A type as other nodes need to know it: they may enqueue it without having its definition. */
+function nodeType(definition: AnyJobDefinition, runsQueues: boolean): NodeType {
+  const { type, queue, schema, run, maxAttempts, timeoutMs, priority, backoff, unique } = definition;
+  return {
+    ...{ type, queue, hasSchema: schema !== undefined, runs: run !== undefined && runsQueues },
+    ...jsonSchemaOf(schema),
+    defaults: { maxAttempts, timeoutMs, priority, backoff, unique },
   };
 }
 

@@ -118,6 +118,9 @@ export interface JobDefinition<Args = Json> {
   readonly run: ((context: HandlerContext<Args>) => unknown) | undefined;
 }
 
+/** What a type lays under a request for a job of it; plain data, so that nodes can tell each other. */
+export type TypeDefaults = Pick<AnyJobDefinition, 'maxAttempts' | 'timeoutMs' | 'priority' | 'backoff' | 'unique'>;
+
 /** A definition whose argument type is of no interest: what registries hold. */
 // biome-ignore lint/suspicious/noExplicitAny: argument types differ per entry and are checked by each entry's own schema.
 export type AnyJobDefinition = JobDefinition<any>;

@@ -3,7 +3,7 @@ import { parseTime, timeText } from '../kernel/clock.ts';
 import { parseDuration } from '../kernel/duration.ts';
 import type { WireErrorCode } from '../kernel/error.ts';
 import type { Json } from '../kernel/json.ts';
-import type { AnyJobDefinition } from './definition.ts';
+import type { AnyJobDefinition, TypeDefaults } from './definition.ts';
 import type { JobSchedule, NewJob } from './job.ts';
 import { args, isTooLarge, jobDefaultFields, jobType, meta, nested, reference, tags } from './job-fields.ts';
 import { LIMITS, MAX_ATTEMPTS_DEFAULT } from './limits.ts';
@@ -73,8 +73,8 @@ export interface NewJobWorld {
   /** Used when the request names no id. */
   newId: () => string;
   queue: string;
-  /** The type's own definition, where this node has it. */
-  definition: AnyJobDefinition | undefined;
+  /** What the type lays under; undefined: nobody says. */
+  definition: TypeDefaults | undefined;
   traceparent?: string | null;
   schedule?: JobSchedule;
 }

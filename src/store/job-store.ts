@@ -1,3 +1,4 @@
+import type { TypeDefaults } from '../job/definition.ts';
 import type { ClaimedJob, Job, NewJob } from '../job/job.ts';
 import type { JobFact } from '../job/job-event.ts';
 import type { Outcome } from '../job/outcome.ts';
@@ -123,9 +124,22 @@ export interface NodeRecord {
   seenAt: number;
   /** The queues and the types that this node's config names: what makes them known. */
   queues: { name: string; limit: number; runs: boolean }[];
-  types: { type: string; queue: string; hasSchema: boolean; runs: boolean; schema?: Json }[];
+  types: NodeType[];
   /** Stale settlements and beats that were refused, since the node started. */
   refused: Record<RefusalReason, number>;
+}
+
+/** A job type as a node's config declares it. */
+export interface NodeType {
+  type: string;
+  queue: string;
+  hasSchema: boolean;
+  /** Its handler is on this node, which runs queues. */
+  runs: boolean;
+  /** The JSON Schema of its args, where the schema library exports one. */
+  schema?: Json;
+  /** What it lays under a request; left out: nothing. */
+  defaults?: TypeDefaults;
 }
 
 /** Who leads: one at a time, each with a term of its own that only rises. */
@@ -166,6 +180,8 @@ export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
     options: { now: number; worker: string; id: string; attempt: number; run?: number; progress: Json };
     answer: { refused: RefusalReason | null };
   };
+  /** Types of jobs that wait, with the queue of one of them; of at most `limit` rows, so that none is walked for ever. */
+  waitingTypes: { options: { limit: number }; answer: { type: string; queue: string }[] };
   get: { options: { ids: readonly string[] }; answer: Job[] };
   /** The states of jobs; one that is not there is left out. */
   states: { options: { ids: readonly string[] }; answer: { id: string; state: JobState }[] };

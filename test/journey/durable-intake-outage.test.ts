@@ -266,6 +266,27 @@ describe('the durable intake', () => {
     );
   });
 
+  test('works where all messages between actors go through the broker', async () => {
+    const { broker, nats } = await server();
+    const rota = await node(folder(), { nats: broker.url, node: 'here', route: 'broker' });
+    for (let n = 0; n < 20; n += 1) await publish(nats, 'default', { type: 'work' }, { id: `routed-${n}` });
+    await publish(nats, 'default', { type: 'nothing' }, { id: 'nothing' });
+    await rota.client.submit('work', {});
+    await until(
+      () => rota.client.count({ type: 'work' }),
+      ({ total: jobs }) => jobs === 21,
+    );
+    const client = await PlainClient.to(broker.url);
+    onTestFinished(() => client.close());
+    expect(
+      await comes(
+        () => rejected(client),
+        ({ length }) => length === 1,
+      ),
+    ).toMatchObject([{ msgId: 'nothing' }]);
+    await streamEmpty(nats);
+  });
+
   test('is shared by several nodes', async () => {
     const { broker, nats } = await server();
     const store = await node(folder(), { nats: broker.url, node: 'store' });

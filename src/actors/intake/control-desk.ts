@@ -8,6 +8,7 @@ import { emptyRequest, readRequest } from '../../messaging/contract/request.ts';
 import { answer, ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import { STORE_TIMEOUT_MS, type StoreClient } from '../store-client.ts';
+import type { QueueDesk } from './queue-desk.ts';
 import type { Registry } from './registry.ts';
 import type { ScheduleDesk } from './schedule-desk.ts';
 
@@ -17,14 +18,19 @@ export interface ControlDeskWorld {
   subjects: Subjects;
   store: StoreClient;
   registry: Registry;
+  /** Serves `ctl.queue.<verb>`. */
+  queueDesk: QueueDesk;
   /** Serves `ctl.schedule.<verb>`. */
   scheduleDesk: ScheduleDesk;
   clock: Clock;
   node: string;
 }
 
-/** The control subjects that are served here, as `<kind>.<verb>`; those of schedules have a desk of their own. */
-export const CONTROL_VERBS = ['queue.list', 'node.list', 'node.tree', 'node.types', 'rejected.list'] as const;
+/** The control subjects that are served here, as `<kind>.<verb>`; those of queues and schedules have desks of their own. */
+export const CONTROL_VERBS = ['node.list', 'node.tree', 'node.types', 'rejected.list'] as const;
+
+/** Waiting jobs that are looked at for types which no living node knows. */
+const WAITING_TYPES_ROWS_MAX = 50_000;
 
 /** Rejected messages that one page has at most, and by default. */
 const REJECTED_LIMIT = 1_000;
@@ -34,7 +40,7 @@ const rejectedRequest = object({
 });
 const treeRequest = object({ node: optional(string({ max: 64, accept: isToken, what: 'a node name' })) });
 
-/** Serves `ctl.schedule.<verb>` by its desk, `ctl.queue.list`, `ctl.node.list|tree|types`, `ctl.rejected.list`. */
+/** Serves `ctl.queue.<verb>` and `ctl.schedule.<verb>` by their desks, `ctl.node.list|tree|types`, `ctl.rejected.list`. */
 export class ControlDesk {
   readonly #world: ControlDeskWorld;
 
@@ -44,14 +50,13 @@ export class ControlDesk {
 
   /** Deals with one request. @throws RotaError what it is refused with */
   async serve(kind: string, verb: string, message: Message): Promise<void> {
+    if (kind === 'queue') return this.#world.queueDesk.serve(verb, message);
     if (kind === 'schedule') return this.#world.scheduleDesk.serve(verb, message);
     const body = message.body.value;
     const name = `${kind}.${verb}`;
     const known = CONTROL_VERBS.find((word) => word === name);
     if (known !== undefined && known !== 'node.tree' && known !== 'rejected.list') readRequest(body, emptyRequest);
     switch (known) {
-      case 'queue.list':
-        return answer(message, { queues: await this.#queues() });
       case 'node.list':
         return answer(message, { nodes: await this.#nodes() });
       case 'node.types':
@@ -73,30 +78,6 @@ export class ControlDesk {
     const page = { limit, bytesMax: bus.payloadBytesMax / 2, ...(cursor === undefined ? {} : { cursor }) };
     const { rejected, cursor: next } = await store.ask('rejected', page);
     return { rejected: rejected.map(({ key: _key, at, ...rest }) => ({ at: timeText(at), ...rest })), cursor: next };
-  }
-
-  async #queues(): Promise<object[]> {
-    const { registry, store } = this.#world;
-    const nodes = await registry.nodes();
-    const names = [...new Set(nodes.flatMap(({ queues }) => queues.map(({ name }) => name)))].sort();
-    return Promise.all(
-      names.map(async (name) => {
-        const { byState } = await store.ask('count', { filter: { queue: name } });
-        const hosts = nodes.flatMap(({ node, queues }) =>
-          queues.filter((queue) => queue.name === name).map(({ limit, runs }) => ({ node, limit, runs })),
-        );
-        return {
-          name,
-          limit: hosts[0]?.limit ?? 0,
-          globalLimit: null,
-          rate: null,
-          partition: null,
-          paused: false,
-          counts: byState,
-          nodes: hosts.filter(({ runs }) => runs).map(({ node }) => node),
-        };
-      }),
-    );
   }
 
   async #nodes(): Promise<object[]> {
@@ -127,6 +108,10 @@ export class ControlDesk {
       for (const { type, runs } of types) {
         if (runs) (byType.get(type) as { nodes: string[] } | undefined)?.nodes.push(node);
       }
+    }
+    // A type that was removed in a deploy: its jobs wait and are not burned, and here it can be seen.
+    for (const { type, queue } of await this.#world.store.ask('waitingTypes', { limit: WAITING_TYPES_ROWS_MAX })) {
+      if (!byType.has(type)) byType.set(type, { type, queue, hasSchema: false, schema: null, nodes: [] });
     }
     return [...byType.values()];
   }

@@ -13,6 +13,7 @@ import { ControlDesk } from './control-desk.ts';
 import { EnqueueDesk } from './enqueue-desk.ts';
 import { JobBuilder } from './job-builder.ts';
 import { JobDesk } from './job-desk.ts';
+import { QueueDesk } from './queue-desk.ts';
 import { Registry } from './registry.ts';
 import { ScheduleDesk } from './schedule-desk.ts';
 import { WaitRoom } from './wait-room.ts';
@@ -45,7 +46,8 @@ export function startIntake(world: IntakeWorld): Service {
   const jobDesk = new JobDesk({ store, bus, clock, waitRoom, registry });
   const tell = eventTeller({ bus, subjects, clock, newId, node });
   const scheduleDesk = new ScheduleDesk({ bus, subjects, store, registry, clock, newId, tell, timezone });
-  const controlDesk = new ControlDesk({ bus, subjects, store, registry, scheduleDesk, clock, node });
+  const queueDesk = new QueueDesk({ bus, subjects, store, registry, clock, tell, pollMs });
+  const controlDesk = new ControlDesk({ bus, subjects, store, registry, queueDesk, scheduleDesk, clock, node });
 
   const counts = new RequestCounts(
     clock,
@@ -71,6 +73,7 @@ export function startIntake(world: IntakeWorld): Service {
   const kill = (): void => {
     for (const subscription of subscriptions) subscription.unsubscribe();
     waitRoom.close();
+    queueDesk.close();
   };
   return { kill, stop: async () => kill() };
 }

@@ -1,4 +1,4 @@
-import type { AnyJobDefinition } from '../../job/definition.ts';
+import type { TypeDefaults } from '../../job/definition.ts';
 import type { NewJob } from '../../job/job.ts';
 import { type JobRequest, newJob, traceparentText } from '../../job/job-request.ts';
 import { ISSUES_MAX } from '../../kernel/check.ts';
@@ -29,7 +29,7 @@ export interface JobPlace {
 /** A request that may become a job, and its place among those that came with it. */
 export interface GoodJob {
   request: JobRequest;
-  definition: AnyJobDefinition | undefined;
+  definition: TypeDefaults | undefined;
   index: number;
 }
 
@@ -78,7 +78,9 @@ export class JobBuilder {
       return { error: new RotaError('unknown_type', message, { issues: [{ path: `${prefix}type`, message }] }) };
     }
     const checked = await checkedArgs(definition, request.args ?? {}, { type: request.type, path: `${prefix}args` });
-    return 'error' in checked ? checked : { request: { ...request, args: checked.args }, definition, index };
+    if ('error' in checked) return checked;
+    const defaults = definition ?? (await registry.defaultsOf(request.type));
+    return { request: { ...request, args: checked.args }, definition: defaults, index };
   }
 
   /** All at once and in order, however long each took to be checked: ids rise in the order of the request. */

@@ -117,7 +117,14 @@ export class QueueDesk {
     return this.#view(said);
   }
 
-  async #scale({ queue, ...scale }: { queue: string; limit: number | null; node: string | null }): Promise<QueueAnswer> {
+  async #scale({
+    queue,
+    ...scale
+  }: {
+    queue: string;
+    limit: number | null;
+    node: string | null;
+  }): Promise<QueueAnswer> {
     const { node, limit } = scale;
     const nodes = await this.#world.registry.nodes();
     // A limit may be lifted for a node that is gone, but a typing mistake must not look like a success.

@@ -13,10 +13,19 @@ export interface QueueFacts {
 
 /** A queue as control replies show it: what operators said beats what nodes were started with. Pure. */
 export function queueView({ name, nodes, counts, said }: QueueFacts): QueueView {
-  const hosts = nodes.flatMap(({ node, queues }) => queues.filter((queue) => queue.name === name).map((queue) => ({ node, ...queue })));
+  const hosts = nodes.flatMap(({ node, queues }) =>
+    queues.filter((queue) => queue.name === name).map((queue) => ({ node, ...queue })),
+  );
   const runners = hosts.filter(({ runs }) => runs);
   const first = runners[0] ?? hosts[0];
-  const { globalLimit = null, rate = null, partition = null, paused = false, scale = null, scaleByNode = {} } = said ?? {};
+  const {
+    globalLimit = null,
+    rate = null,
+    partition = null,
+    paused = false,
+    scale = null,
+    scaleByNode = {},
+  } = said ?? {};
   return {
     name,
     limit: scale ?? first?.limit ?? 0,

@@ -1,4 +1,4 @@
-import type { AnyJobDefinition } from '../../job/definition.ts';
+import type { AnyJobDefinition, TypeDefaults } from '../../job/definition.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { NodeRecord } from '../../store/job-store.ts';
 import type { StoreClient } from '../store-client.ts';
@@ -43,6 +43,14 @@ export class Registry {
 
   definition(type: string): AnyJobDefinition | undefined {
     return this.#world.definitions.get(type);
+  }
+
+  /** What a type lays under a request: by this node's config, else by another living node's. */
+  async defaultsOf(type: string): Promise<TypeDefaults | undefined> {
+    const own = this.#world.definitions.get(type);
+    if (own !== undefined) return own;
+    const types = (await this.nodes()).flatMap((node) => node.types);
+    return types.find((entry) => entry.type === type)?.defaults;
   }
 
   async knowsQueue(name: string): Promise<boolean> {

@@ -161,7 +161,7 @@ export class ScheduleDesk {
     const { name, id = newId() } = readScheduleRun(body);
     const record = await this.#stored(name);
     const { queue, ...request } = record.declaration.job;
-    const definition = registry.definition(request.type);
+    const definition = await registry.defaultsOf(request.type);
     let at = freeTime(record, clock.now());
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const now = clock.now();

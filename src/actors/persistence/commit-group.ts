@@ -40,6 +40,7 @@ function weightOf(request: StoreRequest): number {
     case 'rescue':
     case 'expire':
     case 'sweep':
+    case 'sortPartitions':
     case 'prune':
     case 'list':
       return request.limit;

@@ -1,11 +1,10 @@
-import type { ClaimedJob, NewJob } from '../../job/job.ts';
+import type { ClaimedJob } from '../../job/job.ts';
 import type { JobFact } from '../../job/job-event.ts';
 import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus, Message, Subscription } from '../../messaging/bus.ts';
-import type { Codec } from '../../messaging/codec.ts';
 import { STORE_GROUP } from '../../messaging/contract/endpoints.ts';
 import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
@@ -21,7 +20,10 @@ import type {
 } from '../../store/job-store.ts';
 import { Announcer } from './announcer.ts';
 import { CommitGroup, type Waiting } from './commit-group.ts';
+import { insertedBody } from './inserted-body.ts';
 import { KnownNames } from './known-names.ts';
+import { newWork } from './new-work.ts';
+import { QueueGates } from './queue-gates.ts';
 import { type WaitingClaim, WaitingClaims } from './waiting-claims.ts';
 import { WorkDesk } from './work-desk.ts';
 
@@ -39,6 +41,8 @@ export interface PersistenceWorld {
 
 /** Messages that may wait for the store at once; one more is answered `overloaded`. */
 const INBOX_MAX = 20_000;
+/** Jobs that one step of sorting into partitions takes. */
+const SORT_STEP_MAX = 500;
 /** Bytes of an answer that are not its jobs. */
 const REPLY_FRAME_BYTES = 4_096;
 
@@ -52,6 +56,7 @@ export class Persistence {
   readonly #group: CommitGroup;
   readonly #waiting: WaitingClaims;
   readonly #announcer: Announcer;
+  readonly #gates: QueueGates;
   readonly #known = new KnownNames();
   readonly #refused: Record<RefusalReason, number> = { not_owner: 0, not_executing: 0, not_found: 0 };
   readonly #subscriptions: Subscription[] = [];
@@ -73,6 +78,13 @@ export class Persistence {
         await this.perform('announced', { from, to });
       },
     };
+    this.#gates = new QueueGates({
+      clock,
+      queues: () => this.perform('queues', {}),
+      nextStart: async (queue) => (await this.perform('nextStart', { now: clock.now(), queue })).at,
+      sort: async (queue) => (await this.perform('sortPartitions', { queue, limit: SORT_STEP_MAX })).done,
+      wake: (queue, jobs) => this.#wake(queue, jobs),
+    });
     this.#announcer = new Announcer({ bus, subjects, node, clock, outbox, log });
   }
 
@@ -80,6 +92,7 @@ export class Persistence {
   async start(): Promise<void> {
     const { bus, subjects, clock, node, leaseMs } = this.#world;
     await this.#refreshKnown();
+    await this.#gates.start();
     const desk = new WorkDesk({
       world: this.#world,
       perform: (verb, options) => this.perform(verb, options),
@@ -136,6 +149,7 @@ export class Persistence {
   #release(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#world.clock.clearTimeout(this.#touchTimer);
+    this.#gates.stop();
     this.#waiting.clear();
   }
 
@@ -174,6 +188,9 @@ export class Persistence {
         this.#tellStopped((answered as StoreAnswer<'sweep'>).wereRunning, terminate);
         break;
       }
+      case 'changeQueue':
+        this.#queueChanged(answered as StoreAnswer<'changeQueue'>);
+        break;
       case 'tick':
         this.#tellOverlapped(answered as StoreAnswer<'tick'>);
         break;
@@ -231,24 +248,21 @@ export class Persistence {
   /** The waiting claims that ride in the transaction which brings their queue work. */
   #claimsFor(requests: readonly StoreRequest[]): Waiting[] {
     if (this.#waiting.size === 0) return [];
-    const available = new Map<string, Map<string, number>>();
-    const add = ({ queue, type, state }: NewJob): void => {
-      if (state !== 'available') return;
-      const types = available.get(queue) ?? new Map<string, number>();
-      available.set(queue, types.set(type, (types.get(type) ?? 0) + 1));
-    };
-    for (const request of requests) {
-      if (request.verb === 'insert') request.jobs.forEach(add);
-      if (request.verb === 'tick' || request.verb === 'reboot') for (const { jobs } of request.ticks) jobs.forEach(add);
-      if (request.verb === 'runSchedules') request.jobs.forEach(add);
-    }
-    return [...available].flatMap(([queue, types]) =>
-      this.#waiting.candidates(queue, types).map((claim) => this.#tryOf(claim)),
+    return [...newWork(requests)].flatMap(([queue, types]) =>
+      this.#gates.isClosed(queue) ? [] : this.#waiting.candidates(queue, types).map((claim) => this.#tryOf(claim)),
     );
   }
 
-  #wake(queue: string): void {
-    for (const claim of this.#waiting.candidates(queue)) this.#group.add(this.#tryOf(claim));
+  /** Claims that wait may go on, and the queue's actors on all nodes look what they may run. */
+  #queueChanged({ queue, changed }: StoreAnswer<'changeQueue'>): void {
+    if (!changed) return;
+    const { bus, subjects } = this.#world;
+    this.#gates.changed(queue);
+    bus.publish(subjects.hint('queue', queue.queue), { body: Body.of({}, 'msgpack') });
+  }
+
+  #wake(queue: string, jobs?: number): void {
+    for (const claim of this.#waiting.candidates(queue, jobs)) this.#group.add(this.#tryOf(claim));
   }
 
   #tryOf(claim: WaitingClaim): Waiting {
@@ -256,6 +270,7 @@ export class Persistence {
       const end = this.#waiting.settle(claim, jobs);
       if (end === 'late') this.#handBack(claim, jobs);
       else if (end === 'again') this.#group.add(this.#tryOf(claim));
+      else if (end === 'waiting') this.#gates.parked(claim.options.queue);
     };
     return {
       request: { verb: 'claim', ...claim.options, now: this.#world.clock.now() },
@@ -272,19 +287,10 @@ export class Persistence {
   #factsCommitted(facts: readonly JobFact[]): void {
     this.#announcer.tell(facts);
     if (this.#waiting.size === 0) return;
+    this.#gates.ended(facts);
     const woken = new Set(
       facts.filter(({ what, state }) => state === 'available' && what !== 'inserted').map(({ queue }) => queue),
     );
     for (const queue of woken) this.#wake(queue);
   }
-}
-
-/** Of many jobs nobody asks back the args; and where they do not fit, nothing else that can be large. */
-function insertedBody(results: readonly InsertResult[], as: { codec: Codec; bytesMax: number }): Body {
-  if (results.length === 1) return Body.of({ answer: results }, as.codec);
-  const usual = results.map(({ job, conflict }) => ({ job: { ...job, args: null }, conflict }));
-  const body = Body.of({ answer: usual }, as.codec);
-  if (body.bytes.length <= as.bytesMax) return body;
-  const small = { args: null, meta: {}, tags: [], result: null, errors: [], progress: null };
-  return Body.of({ answer: results.map(({ job, conflict }) => ({ job: { ...job, ...small }, conflict })) }, as.codec);
 }

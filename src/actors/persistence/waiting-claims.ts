@@ -71,9 +71,9 @@ export class WaitingClaims {
    * The claims to try again now that a queue has work, in the order they came: those that take a type which is there,
    * as long as the limits of those chosen before leave some of it. They stay parked until {@link settle} says what they
    * got. One that is chosen in vain costs a look; one that is left out would wait for nothing.
-   * @param jobs how many there are by type; undefined: it is not known, so all are tried
+   * @param jobs how many there are by type, or of any type; undefined: it is not known, so all are tried
    */
-  candidates(queue: string, jobs?: ReadonlyMap<string, number>): WaitingClaim[] {
+  candidates(queue: string, jobs?: ReadonlyMap<string, number> | number): WaitingClaim[] {
     const chosen: Entry[] = [];
     const roomOf = new Map<string, number>();
     for (const entry of this.#byQueue.get(queue) ?? []) {
@@ -143,7 +143,8 @@ export class WaitingClaims {
 }
 
 /** How many of the jobs a claim takes, were there no other. */
-function eatable(jobs: ReadonlyMap<string, number>, types: readonly string[] | undefined): number {
+function eatable(jobs: ReadonlyMap<string, number> | number, types: readonly string[] | undefined): number {
+  if (typeof jobs === 'number') return jobs;
   let sum = 0;
   for (const type of types ?? jobs.keys()) sum += jobs.get(type) ?? 0;
   return sum;

@@ -7,6 +7,7 @@ import { answer, ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import { type ClaimedWork, type ExecutorStatus, executorName, queueActorName } from '../executor/messages.ts';
 import type { Service } from '../service.ts';
+import { LimitWatch } from './limit-watch.ts';
 
 /** What a queue actor works with. */
 export interface QueueWorld {
@@ -15,7 +16,7 @@ export interface QueueWorld {
   clock: Clock;
   node: string;
   queue: string;
-  /** Jobs that may run here at once. */
+  /** Jobs that may run here at once, unless an operator said otherwise. */
   limit: number;
   /** The types that this node can run: only these are claimed. */
   types: readonly string[];
@@ -49,6 +50,8 @@ export class Queue implements Service {
   readonly #stopping = new AbortController();
   readonly #loop: Promise<void>;
   #wake = new AbortController();
+  readonly #watch: LimitWatch;
+  #claiming: Promise<void> | undefined;
   #worker: string | undefined;
   #killed = false;
 
@@ -63,6 +66,7 @@ export class Queue implements Service {
         answer(message, {});
       }),
     ];
+    this.#watch = new LimitWatch({ ...world, onChange: () => void this.#limitChanged() });
     this.#loop = this.#run();
   }
 
@@ -70,15 +74,7 @@ export class Queue implements Service {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake.abort();
-    let ended = false;
-    const end = this.#loop.then(() => {
-      ended = true;
-    });
-    // Again and again: a claim that the store is only about to park is not there to be withdrawn yet.
-    while (!ended && !this.#killed) {
-      await this.#withdraw();
-      await atMost(this.#world.clock, WITHDRAW_AGAIN_MS, end);
-    }
+    await this.#takeBack(this.#loop);
     this.#release();
   }
 
@@ -93,6 +89,7 @@ export class Queue implements Service {
   }
 
   #release(): void {
+    this.#watch.kill();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
@@ -106,9 +103,11 @@ export class Queue implements Service {
         const woken = this.#armWake();
         const { worker, busy } = await this.#askExecutor('status', {});
         this.#worker = worker;
-        const limit = demand({ limit: this.#world.limit, busy, draining: this.#draining });
-        if (limit > 0) await this.#claim(worker, limit);
-        else await sleep(this.#world.clock, this.#world.pollMs, woken);
+        const room = this.#roomBeside(busy);
+        if (room > 0) {
+          this.#claiming = this.#claim(worker, busy);
+          await this.#claiming;
+        } else await sleep(this.#world.clock, this.#world.pollMs, woken);
       } catch (error) {
         this.#world.log.debug({ error: errorText(error) }, 'the store or the executor is away; looking again');
         await sleep(this.#world.clock, this.#world.pollMs, this.#stopping.signal);
@@ -122,14 +121,43 @@ export class Queue implements Service {
     return this.#wake.signal;
   }
 
-  async #claim(worker: string, limit: number): Promise<void> {
+  #roomBeside(busy: number): number {
+    return demand({ limit: this.#watch.limit ?? 0, busy, draining: this.#draining });
+  }
+
+  /** A claim that waits was for the limit before: it is taken back, and another one made for the new limit. */
+  async #limitChanged(): Promise<void> {
+    this.#wake.abort();
+    if (this.#claiming !== undefined) await this.#takeBack(this.#claiming);
+  }
+
+  /** Withdraws claims until something has ended, again and again: one that is about to be parked is not there yet. */
+  async #takeBack(until: Promise<void>): Promise<void> {
+    let over = false;
+    const end = until
+      .catch(() => {})
+      .then(() => {
+        over = true;
+      });
+    await undefined;
+    while (!over && !this.#killed) {
+      await this.#withdraw();
+      await atMost(this.#world.clock, WITHDRAW_AGAIN_MS, end);
+    }
+  }
+
+  async #claim(worker: string, busy: number): Promise<void> {
     const { bus, subjects, node, queue, types } = this.#world;
-    const value = { worker, node, limit, waitMs: CLAIM_WAIT_MS, types };
+    const value = { worker, node, limit: this.#roomBeside(busy), waitMs: CLAIM_WAIT_MS, types };
     const timeoutMs = CLAIM_WAIT_MS + ANSWER_MARGIN_MS;
     const reply = await ask(bus, subjects.work(queue, 'claim'), { value, timeoutMs });
     const { jobs } = reply as { jobs: ClaimedWork[] };
     if (jobs.length === 0) return;
     if (this.#draining || this.#killed) return this.#handBack(worker, jobs);
+    // The limit may have been lowered while they came.
+    const room = this.#roomBeside(busy);
+    if (jobs.length > room) await this.#handBack(worker, jobs.splice(room));
+    if (jobs.length === 0) return;
     try {
       await this.#askExecutor('run', { jobs });
     } catch (error) {

@@ -1,7 +1,17 @@
 import { queueName } from '../../job/job-fields.ts';
 import { partitionPath } from '../../job/partition.ts';
 import type { JobState } from '../../job/state.ts';
-import { arrayOf, type Check, duration, integer, isRecord, object, oneOf, optional, string } from '../../kernel/check.ts';
+import {
+  arrayOf,
+  type Check,
+  duration,
+  integer,
+  isRecord,
+  object,
+  oneOf,
+  optional,
+  string,
+} from '../../kernel/check.ts';
 import { RotaError } from '../../kernel/error.ts';
 import { isToken } from '../../kernel/identity.ts';
 import { readRequest } from './request.ts';

@@ -35,6 +35,7 @@ import { stage } from './statements/stage.ts';
 import { sweep } from './statements/sweep.ts';
 import { reboot, tick } from './statements/tick.ts';
 import { update } from './statements/update.ts';
+import { waitingTypes } from './statements/waiting-types.ts';
 import { type ListStatement, Refusal, type StoreWorld, type Verb } from './verb.ts';
 import { WorkerSigns } from './worker-signs.ts';
 
@@ -52,6 +53,7 @@ const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   'states',
   'list',
   'count',
+  'waitingTypes',
   'unannounced',
   'nodes',
   'leader',
@@ -220,6 +222,7 @@ function verbsOf(world: StoreWorld): Verbs {
     states: states(world),
     list: list(world),
     count: count(world),
+    waitingTypes: waitingTypes(world),
     cancel: cancel(world),
     retry: retry(world),
     delete: deleteOne(world),

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { NodeRecord } from '../../../src/store/job-store.ts';
 import type { StoreSuite } from './store-conformance.ts';
-import { T0 } from './store-driver.ts';
+import { laterJob, newJob, T0 } from './store-driver.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -34,6 +34,20 @@ export function nodeCases({ driver, reopen }: StoreSuite): void {
     expect(await register(newer)).toEqual({ taken: false });
     expect(await nodes()).toEqual([newer]);
     expect(await nodes(T0 + 5)).toEqual([]);
+  });
+
+  it('tells the types of jobs that wait, and no others', async () => {
+    await driver().insert(
+      newJob({ type: 'here' }),
+      newJob({ type: 'here' }),
+      laterJob(T0 + 60_000, { type: 'later', queue: 'q' }),
+    );
+    await driver().running({ type: 'running', queue: 'busy' });
+    expect(await driver().do('waitingTypes', { limit: 100 })).toEqual([
+      { type: 'here', queue: 'default' },
+      { type: 'later', queue: 'q' },
+    ]);
+    expect(await driver().do('waitingTypes', { limit: 1 })).toHaveLength(2);
   });
 
   it('refuses a name that a living node of another instance has', async () => {

@@ -58,7 +58,10 @@ export function queueCases(suite: StoreSuite): void {
     it('bounds what executes over all workers, and every way out of executing frees a place', async () => {
       await change({ globalLimit: 4 });
       await insert(20);
-      const [one, two, three, four] = [...(await driver().claim({ limit: 3 })), ...(await driver().claim({ worker: 'b' }))];
+      const [one, two, three, four] = [
+        ...(await driver().claim({ limit: 3 })),
+        ...(await driver().claim({ worker: 'b' })),
+      ];
       if (!one || !two || !three || !four) throw new Error('four are claimed');
       const claimedAnew = async () => (await driver().claim({ worker: 'c' })).length;
       expect(await claimedAnew()).toBe(0);
@@ -107,7 +110,9 @@ export function queueCases(suite: StoreSuite): void {
       expect(await nextAt(0)).toBeNull();
       expect([await claimAt(0, 3), await claimAt(600), await claimAt(999)]).toEqual([3, 2, 0]);
       expect(await nextAt(999)).toBe(T0 + 1_000);
-      expect([await claimAt(1_000), await claimAt(1_599), await claimAt(1_600), await claimAt(1_999)]).toEqual([3, 0, 2, 0]);
+      expect([await claimAt(1_000), await claimAt(1_599), await claimAt(1_600), await claimAt(1_999)]).toEqual([
+        3, 0, 2, 0,
+      ]);
       expect(await nextAt(1_999)).toBe(T0 + 2_000);
     });
 
@@ -207,7 +212,13 @@ function partitionCases({ driver, reopen }: StoreSuite): void {
     it('takes the value for what it is, and jobs without it as one partition', async () => {
       await change({ partition: { by: 'meta.customer.id', limit: 1 } });
       const of = (meta: Record<string, never>) => newJob({ meta });
-      const metas = [{ customer: { id: 1 } }, { customer: { id: '1' } }, {}, { customer: null }, { customer: { id: null } }];
+      const metas = [
+        { customer: { id: 1 } },
+        { customer: { id: '1' } },
+        {},
+        { customer: null },
+        { customer: { id: null } },
+      ];
       const long = { customer: { id: 'x'.repeat(5_000) } };
       await driver().insert(...[...metas, long, long].map((meta) => of(meta as never)));
       expect(await driver().claim({ limit: 100 })).toHaveLength(4);
@@ -279,7 +290,11 @@ function partitionCases({ driver, reopen }: StoreSuite): void {
       const asked = { now: T0, queue: 'default', worker: 'w', node: 'n', limit: 5 };
       // What no store can write: the group is run again, each request on its own.
       const bad = newJob({ priority: Number.NaN });
-      const replies = await driver().group(request('claim', asked), request('insert', { jobs: [bad] }), request('claim', asked));
+      const replies = await driver().group(
+        request('claim', asked),
+        request('insert', { jobs: [bad] }),
+        request('claim', asked),
+      );
       expect(replies.map(({ ok }) => ok)).toEqual([true, false, true]);
       expect(replies.flatMap((reply) => (reply.ok ? (reply.answer as ClaimedJob[]) : []))).toHaveLength(1);
       expect(await claim()).toEqual([]);

@@ -221,6 +221,17 @@ describe('a suspect', () => {
     expect(messages.every(({ ends }) => ends[0] === 'finish')).toBe(true);
   });
 
+  test('is counted once, however often its delivery waits for the store', async () => {
+    let refusals = 3;
+    store.onInsert = () => {
+      refusals -= 1;
+      if (refusals >= 0) throw unavailable();
+    };
+    const message = new Told('1', job('s'), 4);
+    await handled([message]);
+    expect([message.ends, store.tries.get('1')]).toEqual([['finish'], 1]);
+  });
+
   test('is rejected unseen when it was tried often enough', async () => {
     store.tries.set('1', 3);
     await handled([new Told('1', job('s'), 9)]);

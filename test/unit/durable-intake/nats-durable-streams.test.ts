@@ -139,7 +139,8 @@ describe('a reader', () => {
 
   test('gives back: after a delay, or all of it when it is closed', async () => {
     const { open, publish } = await place();
-    const reader = await open();
+    // So long that nothing comes again by itself while this runs.
+    const reader = await open({ ackWaitMs: 30_000 });
     await publish(2);
     const [first] = await taken(reader, 2);
     const beganMs = performance.now();
@@ -147,9 +148,10 @@ describe('a reader', () => {
     const [again] = await taken(reader, 1);
     expect(performance.now() - beganMs).toBeGreaterThan(250);
     expect(again).toMatchObject({ key: first?.key, takenAt: first?.takenAt, deliveries: 2 });
-    const other = await open();
+    const other = await open({ ackWaitMs: 30_000 });
     reader.close();
     expect(await taken(other, 2)).toHaveLength(2);
+    expect(performance.now() - beganMs).toBeLessThan(10_000);
     expect(await reader.take(never)).toEqual([]);
     expect(reader.fault).toBeUndefined();
   });

@@ -13,12 +13,14 @@ afterEach(() => {
  * Statements that may read more of the jobs than they answer, each with its bound.
  * - what executes is few, and sorted for a page of a list;
  * - up to 20,000 available jobs of a queue are sorted for one;
- * - counting by anything but queue and state counts rows.
+ * - counting by anything but queue and state counts rows;
+ * - the types of waiting jobs are read from so many rows as the caller allows.
  */
 const BOUNDED = [
   /^select seq from jobs indexed by jobs_executing .* order by seq/,
   /^select seq from jobs indexed by jobs_claim .* order by seq/,
   /^select queue, state, count\(\*\)/,
+  /^select type, min\(queue\) from .* limit \?1/,
 ];
 
 it('finds every job by an index: no scan and no sort, at any number of jobs', async () => {

@@ -51,7 +51,8 @@ export function claim(world: StoreWorld): Verb<'claim'> {
     while (jobs.length < room) {
       const step = bytesMax === undefined ? room : Math.min(room - jobs.length, STEP_ROWS);
       const keys = rule?.partition && partitions.pick({ now, rule, limit: step, types: typesText });
-      const plain = () => (typesText === undefined ? pick.all(queue, now, step) : pickTypes.all(queue, now, step, typesText));
+      const plain = () =>
+        typesText === undefined ? pick.all(queue, now, step) : pickTypes.all(queue, now, step, typesText);
       const found = keys ? inOrder(keys.keys()) : plain();
       const rows = found.filter((row, index) => {
         if (bytesMax !== undefined) bytesLeft -= bytesOf(row);
@@ -80,7 +81,8 @@ export function claim(world: StoreWorld): Verb<'claim'> {
 /** How many jobs of a queue may start now by what operators said of it, its partitions apart. */
 function roomOf(world: StoreWorld, rule: QueueRule, now: number): number {
   if (rule.paused || rule.sorting) return 0;
-  const free = rule.globalLimit === null ? Number.POSITIVE_INFINITY : rule.globalLimit - world.counts.of(rule.queue, 'executing');
+  const free =
+    rule.globalLimit === null ? Number.POSITIVE_INFINITY : rule.globalLimit - world.counts.of(rule.queue, 'executing');
   return Math.max(0, Math.min(free, rule.window?.room(now) ?? Number.POSITIVE_INFINITY));
 }
 

@@ -78,5 +78,7 @@ function sameSaid(a: QueueRecord, b: QueueRecord): boolean {
   const samePartition = (one: PartitionLimit | null, other: PartitionLimit | null): boolean =>
     one?.by === other?.by && one?.limit === other?.limit;
   const sameRate = a.rate?.limit === b.rate?.limit && a.rate?.periodMs === b.rate?.periodMs;
-  return a.paused === b.paused && a.globalLimit === b.globalLimit && sameRate && samePartition(a.partition, b.partition);
+  return (
+    a.paused === b.paused && a.globalLimit === b.globalLimit && sameRate && samePartition(a.partition, b.partition)
+  );
 }

@@ -1,5 +1,5 @@
-import { INCOMPLETE_STATES } from '../../../job/state.ts';
 import type { Job } from '../../../job/job.ts';
+import { INCOMPLETE_STATES } from '../../../job/state.ts';
 import { integer, json } from '../cell.ts';
 import { walkJobs } from '../job-walk.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
@@ -40,8 +40,7 @@ export function sortPartitions(world: StoreWorld): Verb<'sortPartitions'> {
     const above = first === undefined ? end : integer(first.seq) - 1;
     const upTo = Math.min(end, above + WINDOW_ROWS);
     const filter = { queue, states: INCOMPLETE_STATES };
-    const seqs =
-      above < end ? walkJobs(world, { filter, descending: false, above, below: upTo + 1, limit }) : [];
+    const seqs = above < end ? walkJobs(world, { filter, descending: false, above, below: upTo + 1, limit }) : [];
     for (const seq of seqs) sort(queue, seq);
     const reached = seqs.length < limit ? upTo : (seqs.at(-1) ?? upTo);
     const done = reached >= end;

@@ -12,11 +12,11 @@ interface Machine {
   root: boolean;
   runCommand: (command: string, args: string[]) => Promise<Ended>;
 }
-interface NatsServer {
-  findProgram(name: string, where: { path: string; extra?: string[] }): string | undefined;
-  ensureNatsServer(machine: Machine): Promise<string>;
-}
-const { findProgram, ensureNatsServer } = await loadBin<NatsServer>('setup/nats-server.js');
+type Ensure = (machine: Machine) => Promise<string>;
+type FindProgram = (name: string, where: { path: string; extra?: string[] }) => string | undefined;
+const { findProgram } = await loadBin<{ findProgram: FindProgram }>('setup/system-program.js');
+const { ensureNatsServer } = await loadBin<{ ensureNatsServer: Ensure }>('setup/nats-server.js');
+const { ensurePython } = await loadBin<{ ensurePython: Ensure }>('setup/python.js');
 
 let folder = '';
 beforeEach(() => {
@@ -65,8 +65,8 @@ function machine(programs: string[], root: boolean, answer: (line: string) => nu
   return { commands, options: { say: () => {}, path: join(folder, 'first'), extra: [], root, runCommand } };
 }
 
-const bring = (): number => {
-  plant('first/nats-server');
+const bring = (program = 'nats-server'): number => {
+  plant(`first/${program}`);
   return 0;
 };
 
@@ -118,5 +118,35 @@ describe('getting nats-server', () => {
     const failure = await ensureNatsServer(options).catch((error: Error) => error.message);
     expect(failure).toMatch(/failed \(Unable to locate package, see \(address\)\); install it yourself/);
     expect(failure).not.toMatch(/mirror/);
+  });
+});
+
+describe('getting python3 for the tests', () => {
+  test('runs nothing when it is there, also outside the PATH', async () => {
+    const { options, commands } = machine(['apt-get'], true, () => 1);
+    const second = plant('second/python3');
+    expect(await ensurePython({ ...options, extra: [join(folder, 'second')] })).toBe(second);
+    const first = plant('first/python3');
+    expect(await ensurePython(options)).toBe(first);
+    expect(commands).toEqual([]);
+  });
+
+  test("takes Debian's package as the administrator, after fetching the package lists where there are none", async () => {
+    let updated = false;
+    const { options, commands } = machine(['apt-get'], true, (line) => {
+      if (line.includes(' update')) updated = true;
+      return line.includes(' install ') ? (updated ? bring('python3') : 100) : 0;
+    });
+    expect(await ensurePython(options)).toBe(join(folder, 'first/python3'));
+    expect(commands.map((line) => / (install|update)\b/.exec(line)?.[1])).toEqual(['install', 'update', 'install']);
+    expect(commands.at(-1)).toMatch(/ install -y --no-install-recommends python3$/);
+  });
+
+  test('says what to do where it can do nothing, and why an install failed', async () => {
+    const ordinary = machine(['apt-get'], false, () => 1);
+    await expect(ensurePython(ordinary.options)).rejects.toThrow(/python3 was not found.*apt-get install python3/);
+    expect(ordinary.commands).toEqual([]);
+    const { options } = machine(['apt-get'], true, () => 100);
+    await expect(ensurePython(options)).rejects.toThrow(/installing python3 failed \(Unable to locate package/);
   });
 });

@@ -1,0 +1,13 @@
+import { text } from '../cell.ts';
+import type { StoreWorld, Verb } from '../verb.ts';
+
+/** The types of jobs that wait, read from the indexes of those that may be claimed or come due. */
+export function waitingTypes(world: StoreWorld): Verb<'waitingTypes'> {
+  const read = world.lists(`select type, min(queue) from (
+      select type, queue from (select type, queue from jobs indexed by jobs_claim where state = 'available' limit ?1)
+      union all
+      select type, queue from (select type, queue from jobs indexed by jobs_due
+        where state = 'scheduled' or state = 'retryable' limit ?1))
+    group by type order by type`);
+  return ({ limit }) => read.all(limit).map(([type, queue]) => ({ type: text(type), queue: text(queue) }));
+}
