@@ -11,11 +11,13 @@ import { RotaClient } from './rota-client.ts';
 export type { EnqueueOptions } from '../job/definition.ts';
 export { type ErrorCode, type Issue, RotaError } from '../kernel/error.ts';
 export type { JobView } from '../messaging/contract/job-view.ts';
+export type { QueueAnswer, QueueView } from '../messaging/contract/queue-requests.ts';
 export type { ScheduleView } from '../messaging/contract/schedule-requests.ts';
 export { JobFailed, WaitTimeout } from './client-errors.ts';
 export type { Enqueued } from './enqueue-batcher.ts';
 export type { ReceivedEvent } from './event-stream.ts';
 export type { JobUpdate, JobVerb } from './job-verbs.ts';
+export type { QueueClient, QueueLimitsInput } from './queue-client.ts';
 export { type BatchOptions, type JobQuery, type ListQuery, RotaClient } from './rota-client.ts';
 export type { PreviewQuery, ScheduleClient, SchedulePut, SpecInput } from './schedule-client.ts';
 

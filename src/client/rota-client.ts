@@ -17,6 +17,7 @@ import { EnqueueBatcher, type Enqueued } from './enqueue-batcher.ts';
 import { eventStream, type ReceivedEvent } from './event-stream.ts';
 import { type JobTypeRef, jobBody, queueOf, timeOf } from './job-body.ts';
 import { type JobUpdate, type JobVerb, jobVerb, type SendJobVerb } from './job-verbs.ts';
+import { QueueClient } from './queue-client.ts';
 import { untilDeadline } from './retry.ts';
 import { ScheduleClient } from './schedule-client.ts';
 import { publishSubmission, submission } from './submission.ts';
@@ -222,10 +223,15 @@ export class RotaClient {
     return (await this.#job('update', { id, ...changes, ...time })) as JobView;
   }
 
-  /** Queues as they stand. */
-  readonly queues = {
-    list: async (): Promise<Record<string, unknown>[]> => this.#listOf('queue', 'list', 'queues'),
-  };
+  /** Queues as they stand, and their control. */
+  readonly queues = new QueueClient({
+    control: (verb, body, longerMs = 0) => {
+      const { subjects, clock, deadlineMs } = this.#world;
+      const once = (tryMs: number) => this.#once(subjects.control('queue', verb), body, { tryMs: tryMs + longerMs });
+      return untilDeadline(once, deadlineMs + longerMs, clock);
+    },
+    count: async (queue, state) => (await this.count({ queue, state })).total,
+  });
 
   /** Schedules as they stand, and their control. */
   readonly schedules: ScheduleClient;

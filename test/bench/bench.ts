@@ -3,6 +3,7 @@ import { busHop } from './bus-hop.ts';
 import { intakeRates } from './intake-bench.ts';
 import { NodeBench, type NodeRound } from './node-bench.ts';
 import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
+import { scheduleCosts } from './schedule-bench.ts';
 import { sqliteStoreRate } from './store-bench.ts';
 import { supervisorCosts } from './supervisor-bench.ts';
 
@@ -55,3 +56,5 @@ if (process.env.ROTA_BENCH_BACKLOG === '1' || process.argv.includes('--backlog')
   console.log('\nClaim and settle through the store port, by what is in the store (wanted: within 20 % of the first):');
   console.table(await backlogRates({ say: console.log }));
 }
+console.log('\n1,000 schedules in the same second, and 10,000 idle ones:');
+console.log(await scheduleCosts());

@@ -32,7 +32,12 @@ const CASES: readonly Case[] = [200, 10].flatMap((batch) => [
   { name: 'partition, 100 keys, ample', change: partition(LARGE), keys: 100, batch },
   { name: 'partition, 100 keys, limit 5', change: partition(5), keys: 100, batch },
   { name: 'partition, 10000 keys, limit 1', change: partition(1), keys: 10_000, batch },
-  { name: 'all three', change: { ...partition(5), globalLimit: batch, rate: { limit: LARGE, periodMs: 1_000 } }, keys: 100, batch },
+  {
+    name: 'all three',
+    change: { ...partition(5), globalLimit: batch, rate: { limit: LARGE, periodMs: 1_000 } },
+    keys: 100,
+    batch,
+  },
 ]);
 
 async function ask<T>(store: JobStore, request: StoreRequest): Promise<T> {
@@ -49,7 +54,9 @@ async function rateOf({ change, keys, batch }: Case): Promise<number> {
   const [queue, worker] = ['default', 'bench'];
   await ask(store, { verb: 'changeQueue', now: systemClock.now(), queue, change });
   for (let from = 0; from < JOBS; from += 500) {
-    const jobs = Array.from({ length: 500 }, (_, index) => newJob({ args: { tenant: `tenant-${(from + index) % keys}` } }));
+    const jobs = Array.from({ length: 500 }, (_, index) =>
+      newJob({ args: { tenant: `tenant-${(from + index) % keys}` } }),
+    );
     await ask(store, { verb: 'insert', jobs });
   }
   const begun = systemClock.monotonicMs();
@@ -58,7 +65,9 @@ async function rateOf({ change, keys, batch }: Case): Promise<number> {
     const claim = { verb: 'claim', now, queue, worker, node: 'bench', limit: batch } as const;
     const jobs = await ask<StoreAnswer<'claim'>>(store, claim);
     assert(jobs.length > 0, 'there is a job to claim');
-    const outcomes = jobs.map(({ id, attempt, run }) => ({ id, attempt, run, outcome: 'complete', result: null }) as const);
+    const outcomes = jobs.map(
+      ({ id, attempt, run }) => ({ id, attempt, run, outcome: 'complete', result: null }) as const,
+    );
     done += (await ask<StoreAnswer<'settle'>>(store, { verb: 'settle', now, worker, outcomes })).settled.length;
   }
   const perSecond = (JOBS / (systemClock.monotonicMs() - begun)) * 1_000;
@@ -79,6 +88,11 @@ console.table(
   CASES.map(({ name, batch }, index) => {
     const perSecond = median(rates[index] ?? []);
     const without = median(rates[CASES.findIndex((other) => other.batch === batch)] ?? []);
-    return { batch, limit: name, 'jobs/s': Math.round(perSecond), 'of without': Number((perSecond / without).toFixed(2)) };
+    return {
+      batch,
+      limit: name,
+      'jobs/s': Math.round(perSecond),
+      'of without': Number((perSecond / without).toFixed(2)),
+    };
   }),
 );

@@ -1,9 +1,10 @@
-"""The little of the NATS client protocol that a worker needs, over a plain socket. Standard library only.
+"""The little of the NATS client protocol that a worker needs, over a plain socket. Standard library only, no TLS.
 
 https://docs.nats.io/reference/reference-protocols/nats-protocol
 """
 import json
 import socket
+import sys
 import threading
 import urllib.parse
 import uuid
@@ -31,8 +32,9 @@ class NatsConnection:
         with self._lock:
             if self._socket is None:
                 raise ConnectionError("not connected")
+            body = json.dumps(value).encode()
             self._waiting[reply] = answer
-            self._publish(subject, reply, json.dumps(value).encode())
+            self._publish(subject, reply, body)
         try:
             return answer.result(timeout)
         finally:
@@ -91,7 +93,7 @@ class NatsConnection:
                 self._socket = opened
             self._up.set()
         elif verb == b"-ERR":
-            raise ConnectionError(b" ".join(words).decode())
+            print("nats:", b" ".join(words[1:]).decode(), file=sys.stderr)
         elif verb in (b"MSG", b"HMSG"):  # MSG subject sid [reply] size; HMSG subject sid [reply] header-size size
             payload = stream.read(int(words[-1]))
             stream.read(2)

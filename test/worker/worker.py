@@ -7,9 +7,9 @@
 A handler gets the job as the protocol has it and a Stop. What it returns (any JSON) is the result; Snooze, Cancel and
 Discard are other ways to end; what it raises is a failure, which Rota retries as the job's policy says.
 """
+import json
 import queue as queues
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -20,21 +20,28 @@ from nats_connection import NatsConnection
 CLAIM_WAIT_MS = 20_000
 REQUEST_SECONDS = 10
 RETRY_SECONDS = 0.2
+RESULT_BYTES_MAX = 256 * 1024  # Rota keeps no larger ones
+ERROR_CHARACTERS_MAX = 16 * 1024
+BATCH_BYTES_MAX = 512 * 1024  # a settlement stays below NATS's max_payload of 1 MiB
 
 
 class Snooze(dict):
-    """Come back later; the attempt is not counted."""
+    """Come back after a delay, milliseconds or "5m"; the attempt is not counted."""
 
     def __init__(self, delay):
         super().__init__({"outcome": "snooze", "for": delay})
 
 
 class Cancel(dict):
+    """The job is not wanted any more."""
+
     def __init__(self, reason):
         super().__init__(outcome="cancel", reason=reason)
 
 
 class Discard(dict):
+    """The job cannot succeed: no more attempts."""
+
     def __init__(self, reason):
         super().__init__(outcome="discard", reason=reason)
 
@@ -57,6 +64,18 @@ class Stop(threading.Event):
         self.set()
 
 
+def completion(returned):
+    """The outcome of a handler that returned. A result that cannot be kept costs the result, not the completion."""
+    if isinstance(returned, (Snooze, Cancel, Discard)):
+        return returned
+    try:
+        size = len(json.dumps(returned, allow_nan=False))
+        fault = None if size <= RESULT_BYTES_MAX else f"the result has {size} bytes"
+    except (TypeError, ValueError, RecursionError) as error:
+        fault = f"the result is no JSON: {error}"
+    return {"outcome": "complete", "result": returned} if fault is None else {"outcome": "complete", "resultFault": fault}
+
+
 class Worker:
     def __init__(self, url, queue, limit=4, node="python", grace=10.0, tell=lambda *words: None):
         self.handlers = {}
@@ -70,14 +89,17 @@ class Worker:
         self._stopping = threading.Event()
 
     def run(self):
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: self._stopping.set())
+        """Works until a first SIGTERM or SIGINT, then leaves in order; a second one ends it at once."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as SIGINT: KeyboardInterrupt in this thread
         claimer = threading.Thread(target=self._claim, daemon=True)
-        for thread in (claimer, *(threading.Thread(target=t, daemon=True) for t in (self._beat, self._settle))):
-            thread.start()
-        self._stopping.wait()
-        self._leave(claimer)
-        self._nats.close()
+        try:
+            for thread in (claimer, *(threading.Thread(target=t, daemon=True) for t in (self._beat, self._settle))):
+                thread.start()
+            while True:
+                time.sleep(1)
+        except KeyboardInterrupt:
+            self._leave(claimer)
+            self._nats.close()
 
     def _ask(self, verb, seconds=REQUEST_SECONDS, **body):
         """One request of the worker protocol. Raises Refused, or OSError and TimeoutError where a repeat may help."""
@@ -121,12 +143,10 @@ class Worker:
         if timer:
             timer.start()
         try:
-            returned = self.handlers[job["type"]](job, stop)
-            special = isinstance(returned, (Snooze, Cancel, Discard))
-            outcome = returned if special else {"outcome": "complete", "result": returned}
+            outcome = completion(self.handlers[job["type"]](job, stop))
         except Exception as error:
-            fault = {"message": f"{type(error).__name__}: {error}", "stack": traceback.format_exc()}
-            outcome = {"outcome": "fail", "error": fault}
+            texts = {"message": f"{type(error).__name__}: {error}", "stack": traceback.format_exc()}
+            outcome = {"outcome": "fail", "error": {name: text[:ERROR_CHARACTERS_MAX] for name, text in texts.items()}}
         if timer:
             timer.cancel()
         if stop.reason == "timeout":
@@ -142,7 +162,7 @@ class Worker:
         """Sends outcomes, all that wait in one message, until they are answered: a repeat is answered as settled."""
         while True:
             batch = [self._outcomes.get()]
-            while len(batch) < 500 and not self._outcomes.empty():
+            while len(json.dumps(batch)) < BATCH_BYTES_MAX and not self._outcomes.empty():
                 batch.append(self._outcomes.get())
             for refused in self._send(batch):
                 # It was cancelled, or taken from us while we were silent. What we did counts for nothing.
@@ -207,7 +227,3 @@ class Worker:
     def _quiet(self, seconds):
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, seconds)
-
-
-if __name__ == "__main__":
-    sys.exit(__doc__)

@@ -105,7 +105,9 @@ export class Queue implements Service {
         this.#worker = worker;
         const room = this.#roomBeside(busy);
         if (room > 0) {
-          this.#claiming = this.#claim(worker, busy);
+          this.#claiming = this.#claim(worker, busy).finally(() => {
+            this.#claiming = undefined;
+          });
           await this.#claiming;
         } else await sleep(this.#world.clock, this.#world.pollMs, woken);
       } catch (error) {
@@ -139,7 +141,6 @@ export class Queue implements Service {
       .then(() => {
         over = true;
       });
-    await undefined;
     while (!over && !this.#killed) {
       await this.#withdraw();
       await atMost(this.#world.clock, WITHDRAW_AGAIN_MS, end);

@@ -35,7 +35,7 @@ import { stage } from './statements/stage.ts';
 import { sweep } from './statements/sweep.ts';
 import { reboot, tick } from './statements/tick.ts';
 import { update } from './statements/update.ts';
-import { waitingTypes } from './statements/waiting-types.ts';
+import { waitingTypes } from './statements/waiting-jobs.ts';
 import { type ListStatement, Refusal, type StoreWorld, type Verb } from './verb.ts';
 import { WorkerSigns } from './worker-signs.ts';
 

@@ -11,13 +11,14 @@ afterEach(() => {
 
 /**
  * Statements that may read more of the jobs than they answer, each with its bound.
- * - what executes is few, and sorted for a page of a list;
+ * - what executes is few, and sorted for a page of a list, or counted by partition when a queue's limits were changed;
  * - up to 20,000 available jobs of a queue are sorted for one;
  * - counting by anything but queue and state counts rows;
  * - the types of waiting jobs are read from so many rows as the caller allows.
  */
 const BOUNDED = [
   /^select seq from jobs indexed by jobs_executing .* order by seq/,
+  /^select seq, partition_key from jobs indexed by jobs_executing/,
   /^select seq from jobs indexed by jobs_claim .* order by seq/,
   /^select queue, state, count\(\*\)/,
   /^select type, min\(queue\) from .* limit \?1/,

@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const PROGRAM = fileURLToPath(new URL('../worker/example.py', import.meta.url));
+
+/** The example worker in Python, as a process. It writes a line for each thing that happens to it. */
+export class ForeignWorker {
+  /** What it has written, oldest first. */
+  readonly lines: string[] = [];
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<number | null>;
+  readonly #watchers = new Set<() => void>();
+
+  /** Starts one for a queue; `graceSeconds` is how long its handlers may run on at a stop. */
+  static async start(url: string, queue: string, graceSeconds = 10): Promise<ForeignWorker> {
+    const worker = new ForeignWorker(url, queue, graceSeconds);
+    await worker.line('ready');
+    return worker;
+  }
+
+  private constructor(url: string, queue: string, graceSeconds: number) {
+    const child = spawn('python3', ['-u', '-B', PROGRAM, url, queue, String(graceSeconds)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    const kill = (): void => void child.kill('SIGKILL');
+    process.once('exit', kill);
+    this.#exited = once(child, 'exit').then(([code]) => {
+      process.off('exit', kill);
+      return code as number | null;
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        this.lines.push(line);
+        for (const look of [...this.#watchers]) look();
+      });
+    }
+  }
+
+  /** Resolves when it has written this line. Fails with all it wrote when it ends before. */
+  async line(text: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (this.lines.includes(text)) resolve();
+    };
+    this.#watchers.add(look);
+    look();
+    const ended = this.#exited.then((code) => {
+      look();
+      throw new Error(`the worker ended (${code}) without "${text}":\n${this.lines.join('\n')}`);
+    });
+    ended.catch(() => {});
+    await Promise.race([promise, ended]).finally(() => this.#watchers.delete(look));
+  }
+
+  /** Sends it a signal. */
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** Its exit code once it has ended; null when a signal ended it. */
+  get exited(): Promise<number | null> {
+    return this.#exited;
+  }
+
+  /** Ends it, also where it is frozen. */
+  async dispose(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.#exited;
+  }
+}

@@ -1,0 +1,46 @@
+"""A worker with some handlers: python3 example.py nats://127.0.0.1:4222 <queue> [grace in seconds]"""
+import sys
+import time
+
+from worker import Cancel, Discard, Snooze, Worker
+
+
+def tell(*words):
+    print(*words, flush=True)
+
+
+def echo(job, stop):
+    return job["args"]
+
+
+def flaky(job, stop):
+    if job["attempt"] < job["args"]["succeedsAt"]:
+        raise RuntimeError(f"attempt {job['attempt']} fails")
+    return {"attempt": job["attempt"]}
+
+
+def wait(job, stop):
+    """Works for a while, and looks at whether it should go on."""
+    stop.wait(job["args"]["seconds"])
+    if stop.reason == "stopping":
+        raise InterruptedError("asked to stop")
+    return {"run": job["run"], "stopped": stop.reason}
+
+
+def deaf(job, stop):
+    """Works for a while and looks at nothing."""
+    time.sleep(job["args"]["seconds"])
+    return {"run": job["run"]}
+
+
+def end(job, stop):
+    ways = {"snooze": Snooze("200ms"), "cancel": Cancel("not wanted"), "discard": Discard("hopeless"), "odd": {1, 2}}
+    return ways[job["args"]["how"]] if job["run"] == 1 else "at last"
+
+
+url, queue, *grace = sys.argv[1:]
+worker = Worker(url, queue, limit=4, grace=float(grace[0]) if grace else 10.0, tell=tell)
+worker.handlers = {f"py.{handler.__name__}": handler for handler in (echo, flaky, wait, deaf, end)}
+tell("ready")
+worker.run()
+tell("left")
