@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('../worker/example.py', import.meta.url));
 
+/** How long a worker may take to leave before it is ended, in milliseconds. */
+const LEAVE_MS = 5_000;
+
 /** The example worker in Python, as a process. It writes a line for each thing that happens to it. */
 export class ForeignWorker {
   /** What it has written, oldest first. */
@@ -65,9 +68,15 @@ export class ForeignWorker {
     return this.#exited;
   }
 
-  /** Ends it, also where it is frozen. */
+  /**
+   * Asks it to leave, also where it is frozen, and ends it when it does not. A worker that is killed while its claim
+   * waits would be handed a later test's job.
+   */
   async dispose(): Promise<void> {
-    this.signal('SIGKILL');
+    this.signal('SIGCONT');
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), LEAVE_MS);
     await this.#exited;
+    clearTimeout(timer);
   }
 }
