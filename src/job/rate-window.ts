@@ -24,6 +24,8 @@ export class RateWindow {
   readonly rate: Rate;
   #buckets: StartBucket[];
   #total: number;
+  /** A step back of the clock changed more than the newest bucket since the last note. */
+  #moved = false;
 
   /** @param buckets what is known of the past, oldest first */
   constructor(rate: Rate, buckets: readonly StartBucket[] = []) {
@@ -52,9 +54,9 @@ export class RateWindow {
 
   /**
    * Counts starts.
-   * @returns the bucket that they are in; older ones than `from` are not needed any more
+   * @returns what has changed: buckets to write, and from which on others are needed; Infinity: no others
    */
-  note(now: number, starts: number): { bucket: StartBucket; from: number } {
+  note(now: number, starts: number): { write: readonly StartBucket[]; from: number } {
     this.#settle(now);
     const { limit, periodMs } = this.rate;
     const last = this.#buckets.at(-1);
@@ -65,8 +67,10 @@ export class RateWindow {
       last.at = now;
       last.starts += starts;
     } else this.#buckets.push({ since: now, at: now, starts });
-    const bucket = this.#buckets.at(-1) ?? { since: now, at: now, starts };
-    return { bucket: { ...bucket }, from: this.#buckets[0]?.since ?? now };
+    const moved = this.#moved;
+    this.#moved = false;
+    const write = this.#buckets.slice(moved ? 0 : -1).map((bucket) => ({ ...bucket }));
+    return { write, from: moved ? Number.POSITIVE_INFINITY : (this.#buckets[0]?.since ?? now) };
   }
 
   /** Lets go of what has left the window. After a step back of the clock, what lies ahead counts as of now. */
@@ -80,8 +84,11 @@ export class RateWindow {
     }
     if (gone > 0) this.#buckets.splice(0, gone);
     if ((this.#buckets.at(-1)?.at ?? now) <= now) return;
+    this.#moved = true;
     const ahead = this.#buckets.findIndex(({ at }) => at > now);
     const starts = this.#buckets.splice(ahead).reduce((sum, bucket) => sum + bucket.starts, 0);
-    this.#buckets.push({ since: now, at: now, starts });
+    const last = this.#buckets.at(-1);
+    if (last?.since === now) last.starts += starts;
+    else this.#buckets.push({ since: now, at: now, starts });
   }
 }

@@ -117,7 +117,8 @@ test('a rate bounds the starts in any stretch of its period over both', async ()
   await control(node, 'limit', { rate: { limit: 20, period: 200 } });
   const rows = await workedOff(node, 150, async () => {});
   const starts = rows.map(({ attemptedAt }) => Date.parse(attemptedAt)).sort((a, b) => a - b);
-  for (const [index, at] of starts.entries()) expect((starts[index + 20] ?? Number.POSITIVE_INFINITY) - at).toBeGreaterThanOrEqual(200);
+  for (const [index, at] of starts.entries())
+    expect((starts[index + 20] ?? Number.POSITIVE_INFINITY) - at).toBeGreaterThanOrEqual(200);
   expect((starts.at(-1) ?? 0) - (starts[0] ?? 0)).toBeLessThan(6_000);
 });
 
@@ -137,10 +138,16 @@ test('what was said outlives a restart and beats the settings, until it is lifte
   expect(queues).toEqual([
     {
       ...{ name: 'shared', limit: 1, paused: true, globalLimit: 3, rate: { limit: 9, period: 3_600_000 } },
-      ...{ partition: limits.partition, nodes: ['here'], counts: expect.objectContaining({ available: 2, executing: 0 }) },
+      ...{
+        partition: limits.partition,
+        nodes: ['here'],
+        counts: expect.objectContaining({ available: 2, executing: 0 }),
+      },
     },
   ]);
-  expect((await again.ask('jobs.work.shared.claim', { worker: crypto.randomUUID(), node: 'foreign' })).jobs).toEqual([]);
+  expect((await again.ask('jobs.work.shared.claim', { worker: crypto.randomUUID(), node: 'foreign' })).jobs).toEqual(
+    [],
+  );
   expect((await control(again, 'scale', { limit: null })).limit).toBe(7);
   await control(again, 'resume', {});
   await until(

@@ -28,6 +28,7 @@ describe('a queue that stops', () => {
     bus.subscribe(subjects.actor('here', 'executor-q', 'status'), {}, (message) =>
       answer(message, { worker: '0199aaaa-0000-7000-8000-000000000000', busy: 0 }),
     );
+    bus.subscribe(subjects.store('queues'), {}, (message) => answer(message, { answer: [] }));
     bus.subscribe(subjects.work('q', 'claim'), {}, (message) => {
       park = () => answer(message, { jobs: [] });
       claimed.resolve();

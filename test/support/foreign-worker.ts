@@ -24,16 +24,10 @@ export class ForeignWorker {
   }
 
   private constructor(url: string, queue: string, graceSeconds: number) {
-    const child = spawn('python3', ['-u', '-B', PROGRAM, url, queue, String(graceSeconds)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const args = ['-B', PROGRAM, url, queue, String(graceSeconds), '--with-parent'];
+    const child = spawn('python3', args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
-    const kill = (): void => void child.kill('SIGKILL');
-    process.once('exit', kill);
-    this.#exited = once(child, 'exit').then(([code]) => {
-      process.off('exit', kill);
-      return code as number | null;
-    });
+    this.#exited = once(child, 'exit').then(([code]) => code as number | null);
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         this.lines.push(line);

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { PlainClient, WireJob } from './plain-client.ts';
 
 /** Random numbers in [0, 1) that a seed repeats (mulberry32). */
@@ -19,12 +20,17 @@ export class Load {
   readonly #random: () => number;
   readonly #watchers = new Set<() => void>();
   readonly #loops: Promise<void>[];
+  readonly #pauseMs: number;
   #stopped = false;
 
-  /** Begins at once, with a few requests under way at any time. */
-  constructor(client: PlainClient, random: () => number) {
+  /**
+   * Begins at once, with a few requests under way at any time.
+   * @param pauseMs how long each of them rests after its answer; 0: as fast as the node is
+   */
+  constructor(client: PlainClient, random: () => number, pauseMs = 0) {
     this.#client = client;
     this.#random = random;
+    this.#pauseMs = pauseMs;
     this.#loops = Array.from({ length: 2 }, () => this.#run());
   }
 
@@ -52,6 +58,7 @@ export class Load {
     while (!this.#stopped) {
       this.acknowledged.push(await this.#one());
       for (const look of [...this.#watchers]) look();
+      if (this.#pauseMs > 0) await wait(this.#pauseMs);
     }
   }
 

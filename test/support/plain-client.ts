@@ -15,6 +15,8 @@ export interface WireJob {
 /** An event as it came in. */
 export interface WireEvent {
   id: string;
+  /** `/rota/<node>` */
+  source: string;
   type: string;
   subject: string;
   data: Record<string, unknown>;

@@ -15,11 +15,13 @@ export interface LogLine {
 }
 
 export interface RotaProcessOptions {
+  /** The program to run instead of the launcher. */
+  program?: string;
   /** The config file that it runs; default `crash-config.ts` beside this file. */
   config?: string;
   /** A server of one's own instead of the embedded one. */
   nats?: string;
-  /** Settings by their environment variables. */
+  /** Settings by their environment variables; read again at each start. */
   env?: Record<string, string>;
 }
 
@@ -88,9 +90,9 @@ export class RotaProcess {
 
   /** Starts it without waiting for more than a first line with this message. */
   async launch(msg: string): Promise<LogLine> {
-    const { config = join(HERE, 'crash-config.ts'), nats, env } = this.#options;
+    const { program = LAUNCHER, config = join(HERE, 'crash-config.ts'), nats, env } = this.#options;
     const from = this.lines.length;
-    const child = spawn(process.execPath, [LAUNCHER, 'start'], {
+    const child = spawn(process.execPath, [program, 'start'], {
       cwd: this.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

@@ -1,12 +1,16 @@
-"""A worker with some handlers: python3 example.py nats://127.0.0.1:4222 <queue> [grace in seconds]"""
+"""A worker with some handlers: python3 example.py nats://127.0.0.1:4222 <queue> [grace in seconds] [--with-parent]"""
+import os
 import sys
+import threading
 import time
 
 from worker import Cancel, Discard, Snooze, Worker
 
 
 def tell(*words):
-    print(*words, flush=True)
+    """One line in one piece, for several threads tell."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 def echo(job, stop):
@@ -38,7 +42,15 @@ def end(job, stop):
     return ways[job["args"]["how"]] if job["run"] == 1 else "at last"
 
 
-url, queue, *grace = sys.argv[1:]
+def die_with_parent():
+    """For tests: ends when what started us does, which holds the other end of our input."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+url, queue, *grace = [word for word in sys.argv[1:] if word != "--with-parent"]
+if "--with-parent" in sys.argv:
+    threading.Thread(target=die_with_parent, daemon=True).start()
 worker = Worker(url, queue, limit=4, grace=float(grace[0]) if grace else 10.0, tell=tell)
 worker.handlers = {f"py.{handler.__name__}": handler for handler in (echo, flaky, wait, deaf, end)}
 tell("ready")

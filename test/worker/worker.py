@@ -17,7 +17,7 @@ import uuid
 
 from nats_connection import NatsConnection
 
-CLAIM_WAIT_MS = 20_000
+CLAIM_WAIT_MS_MAX = 20_000
 REQUEST_SECONDS = 10
 RETRY_SECONDS = 0.2
 RESULT_BYTES_MAX = 256 * 1024  # Rota keeps no larger ones
@@ -85,7 +85,8 @@ class Worker:
         self._changed = threading.Condition()  # guards _running
         self._running = {}  # (id, run) -> (job, Stop); until its settlement is confirmed, so that beats list it
         self._outcomes = queues.SimpleQueue()
-        self._beat_seconds = 5.0
+        self._beat_seconds = 1.0  # until the first claim's answer says
+        self._claim_wait_ms = 1_000
         self._stopping = threading.Event()
 
     def run(self):
@@ -116,13 +117,15 @@ class Worker:
                     self._changed.wait(1.0)
                     continue
             try:
-                ask = {"node": self._node, "limit": room, "waitMs": CLAIM_WAIT_MS, "types": list(self.handlers)}
-                answer = self._ask("claim", CLAIM_WAIT_MS / 1000 + REQUEST_SECONDS, **ask)
+                ask = {"node": self._node, "limit": room, "waitMs": self._claim_wait_ms, "types": list(self.handlers)}
+                answer = self._ask("claim", self._claim_wait_ms / 1000 + REQUEST_SECONDS, **ask)
             except Exception as error:  # the broker or Rota is away; a claim that was lost is handed back by our beats
                 self._tell("claim-failed", error)
                 self._stopping.wait(RETRY_SECONDS)
                 continue
             self._beat_seconds = answer["beatMs"] / 1000
+            # A claim that waits is a sign of life: a long one would hide for as long that we hang or were killed.
+            self._claim_wait_ms = min(answer["leaseMs"] // 2, CLAIM_WAIT_MS_MAX)
             for job in answer["jobs"]:
                 self._start(job)
 
@@ -206,6 +209,7 @@ class Worker:
 
     def _leave(self, claimer):
         """Takes waiting claims back, lets handlers run on for the grace, then asks them to stop and releases the rest."""
+        self._stopping.set()
         while claimer.is_alive():
             try:
                 self._ask("withdraw", 1.0)

@@ -34,7 +34,7 @@ export class QueueRules {
     this.#starts = prepare('select since, at, starts from queue_starts where queue = ? order by since');
     this.#putStarts = prepare(`insert into queue_starts (queue, since, at, starts) values (?, ?, ?, ?)
       on conflict (queue, since) do update set at = excluded.at, starts = excluded.starts`);
-    this.#dropStarts = prepare('delete from queue_starts where queue = ? and (since < ? or since > ?)');
+    this.#dropStarts = prepare('delete from queue_starts where queue = ? and since < ?');
   }
 
   /** What was said of a queue; undefined: nothing. */
@@ -55,9 +55,9 @@ export class QueueRules {
   /** Counts starts against a queue's rate. */
   started(rule: QueueRule, jobs: number, now: number): void {
     if (rule.window === null || jobs === 0) return;
-    const { bucket, from } = rule.window.note(now, jobs);
-    this.#dropStarts.run(rule.queue, from, bucket.since);
-    this.#putStarts.run(rule.queue, bucket.since, bucket.at, bucket.starts);
+    const { write, from } = rule.window.note(now, jobs);
+    this.#dropStarts.run(rule.queue, Math.min(from, Number.MAX_SAFE_INTEGER));
+    for (const { since, at, starts } of write) this.#putStarts.run(rule.queue, since, at, starts);
   }
 
   /** What was read is not so any more: after a change, or because the group was rolled back. */

@@ -90,6 +90,7 @@ beforeEach(async () => {
   const registry = {
     definition: () => undefined,
     knowsQueue: async () => true,
+    defaultsOf: async () => undefined,
     knowsType: (type: string) => (hanging.has(type) ? new Promise(() => {}) : Promise.resolve(type !== 'nothing')),
   };
   // The parts of a registry and of a store's client that the desk asks.

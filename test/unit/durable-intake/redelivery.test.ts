@@ -22,6 +22,7 @@ const subjects = new Subjects('jobs');
 const registry = {
   definition: () => undefined,
   knowsQueue: async () => true,
+  defaultsOf: async () => undefined,
   knowsType: async (type: string) => type !== 'nothing',
 };
 const killed = new Promise<never>(() => {});

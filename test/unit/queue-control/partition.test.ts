@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { partitionKey, partitionPath } from '../../../src/job/partition.ts';
 import { Issues } from '../../../src/kernel/check.ts';
 
-const keyOf = (by: string, args: object, meta: object = {}) => partitionKey({ args: args as never, meta: meta as never }, by);
+const keyOf = (by: string, args: object, meta: object = {}) =>
+  partitionKey({ args: args as never, meta: meta as never }, by);
 
 describe('the partition of a job', () => {
   it('is the value at the path, by its content', () => {
@@ -35,7 +36,10 @@ describe('the path of a partition', () => {
     expect(accepted(path)).toBe(true);
   });
 
-  it.each(['', 'args', 'tenant', 'args.', 'args..a', 'job.args.a', `args.${'a'.repeat(300)}`, 5, null])('is not %j', (path) => {
-    expect(accepted(path)).toBe(false);
-  });
+  it.each(['', 'args', 'tenant', 'args.', 'args..a', 'job.args.a', `args.${'a'.repeat(300)}`, 5, null])(
+    'is not %j',
+    (path) => {
+      expect(accepted(path)).toBe(false);
+    },
+  );
 });

@@ -6,25 +6,30 @@ describe('the window of a rate', () => {
   it('never lets more start in any stretch of the period, and as many as that allows', () => {
     const steps = fc.array(fc.tuple(fc.nat(400), fc.nat(8)), { maxLength: 200 });
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 1_000 }), steps, (limit, periodMs, asked) => {
-        const window = new RateWindow({ limit, periodMs });
-        const starts: number[] = [];
-        let now = 0;
-        for (const [waitMs, wanted] of asked) {
-          now += waitMs;
-          const inPeriod = starts.filter((at) => at > now - periodMs).length;
-          expect(window.room(now)).toBe(limit - inPeriod);
-          const nextAt = window.nextAt(now);
-          expect(nextAt).toBe(inPeriod < limit ? null : (starts.at(-limit) ?? 0) + periodMs);
-          const jobs = Math.min(wanted, window.room(now));
-          if (jobs > 0) window.note(now, jobs);
-          starts.push(...Array.from({ length: jobs }, () => now));
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 1_000 }),
+        steps,
+        (limit, periodMs, asked) => {
+          const window = new RateWindow({ limit, periodMs });
+          const starts: number[] = [];
+          let now = 0;
+          for (const [waitMs, wanted] of asked) {
+            now += waitMs;
+            const inPeriod = starts.filter((at) => at > now - periodMs).length;
+            expect(window.room(now)).toBe(limit - inPeriod);
+            const nextAt = window.nextAt(now);
+            expect(nextAt).toBe(inPeriod < limit ? null : (starts.at(-limit) ?? 0) + periodMs);
+            const jobs = Math.min(wanted, window.room(now));
+            if (jobs > 0) window.note(now, jobs);
+            starts.push(...Array.from({ length: jobs }, () => now));
+          }
+        },
+      ),
     );
   });
 
-  it('is the same when it is made anew from the buckets that were kept', () => {
+  it('is the same when it is made anew from the buckets that were kept, also after steps back of the clock', () => {
     const steps = fc.array(fc.tuple(fc.integer({ min: -300, max: 400 }), fc.nat(8)), { maxLength: 100 });
     fc.assert(
       fc.property(steps, (asked) => {
@@ -36,12 +41,17 @@ describe('the window of a rate', () => {
           now += waitMs;
           const jobs = Math.min(wanted, window.room(now));
           if (jobs > 0) {
-            const { bucket, from } = window.note(now, jobs);
-            for (const since of kept.keys()) if (since < from || since > bucket.since) kept.delete(since);
-            kept.set(bucket.since, bucket);
+            const { write, from } = window.note(now, jobs);
+            for (const since of kept.keys()) if (since < from) kept.delete(since);
+            for (const bucket of write) kept.set(bucket.since, bucket);
           }
-          const anew = new RateWindow(rate, [...kept.values()].sort((a, b) => a.since - b.since));
-          expect([anew.room(now), anew.nextAt(now)]).toEqual([window.room(now), window.nextAt(now)]);
+          const anew = new RateWindow(
+            rate,
+            [...kept.values()].sort((a, b) => a.since - b.since),
+          );
+          // Until something starts again, a step back of the clock is only known to the window that saw it.
+          if (jobs > 0) expect([anew.room(now), anew.nextAt(now)]).toEqual([window.room(now), window.nextAt(now)]);
+          else expect(anew.room(now)).toBeLessThanOrEqual(window.room(now));
         }
       }),
     );
@@ -55,7 +65,7 @@ describe('the window of a rate', () => {
     for (let now = 0; now < rate.periodMs; now += 5) {
       const jobs = Math.min(1, window.room(now));
       started += jobs;
-      if (jobs > 0) buckets.add(window.note(now, jobs).bucket.since);
+      if (jobs > 0) buckets.add(window.note(now, jobs).write.at(-1)?.since ?? 0);
     }
     expect(started).toBe(100_000);
     expect(buckets.size).toBeLessThanOrEqual(2_001);

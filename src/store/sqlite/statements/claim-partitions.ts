@@ -24,8 +24,8 @@ interface Level extends PartitionPick {
   taken: Map<string, number>;
 }
 
-/** Keys that are looked for beyond those wanted, because some will be full. */
-const KEYS_MORE = 16;
+/** Keys that are looked for in one step. */
+const KEYS_STEP_MAX = 1_000;
 
 /**
  * Picks jobs of a queue by partition: of each priority its keys in turn, each once before any is served twice, from where
@@ -79,25 +79,32 @@ export class PartitionPicker {
   #pickLevel(level: Level): void {
     const { rule, priority, picked, limit } = level;
     const place = `${rule.queue} ${priority}`;
-    let open: string[] = [];
-    for (const keys of this.#openKeys(level, this.#cursors.get(place) ?? '')) {
-      const served = this.#round(level, { keys, each: 1, after: 0 });
-      const last = served.at(-1);
-      if (last !== undefined) this.#cursors.set(place, last);
-      open.push(...served);
-      if (picked.size === limit) return;
-    }
-    // Every key had its turn and there is room left: it is shared out.
-    for (let after = 1; open.length > 0 && picked.size < limit; ) {
-      const each = Math.max(1, Math.floor((limit - picked.size) / open.length));
-      open = this.#round(level, { keys: open, each, after });
-      after += each;
+    const turn = this.#openKeys(level, this.#cursors.get(place) ?? '');
+    for (let more = true; more && picked.size < limit; ) {
+      let open: string[] = [];
+      while (more && open.length < limit - picked.size) {
+        const { value = [], done = false } = turn.next();
+        open.push(...value);
+        more = !done;
+      }
+      // With every key in hand the room is shared out; else each is served once, and the others after it.
+      for (let after = 0; open.length > 0 && picked.size < limit; ) {
+        const each = this.#shareOf(level, open.length);
+        open = this.#round(level, { keys: open, each, after });
+        const last = open.at(-1);
+        if (after === 0 && last !== undefined) this.#cursors.set(place, last);
+        after += each;
+      }
     }
   }
 
+  #shareOf({ rule, picked, limit }: Level, keys: number): number {
+    return Math.max(1, Math.min(Math.floor((limit - picked.size) / keys), rule.partition?.limit ?? 1));
+  }
+
   /** The keys of a priority that are not full, once round from where the last claim stopped, some at a time. */
-  *#openKeys(level: Level, cursor: string): Generator<string[]> {
-    const chunk = level.limit - level.picked.size + KEYS_MORE;
+  *#openKeys(level: Level, cursor: string): Generator<string[], undefined> {
+    let chunk = level.limit - level.picked.size;
     let after = cursor;
     let wrapped = cursor === '';
     for (;;) {
@@ -106,8 +113,11 @@ export class PartitionPicker {
       const open = (end < 0 ? keys : keys.slice(0, end)).filter((key) => this.#roomOf(level, key) > 0);
       if (open.length > 0) yield open;
       if (end >= 0) return;
-      if (keys.length === chunk) after = keys.at(-1) ?? after;
-      else if (wrapped) return;
+      if (keys.length === chunk) {
+        after = keys.at(-1) ?? after;
+        // Passing many full ones takes fewer and larger steps.
+        chunk = Math.min(2 * chunk, KEYS_STEP_MAX);
+      } else if (wrapped) return;
       else [after, wrapped] = ['', true];
     }
   }

@@ -15,6 +15,9 @@ const CLAIMED_COLUMNS = `seq, id, run, type, attempt, max_attempts, priority, ti
   reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, tags, meta, args,
   settled_run is null and backoff is null and errors is null and result is null and terminate is null`;
 
+/** Places of the columns that claims are ordered by. */
+const [SEQ, PRIORITY, SCHEDULED_AT] = [0, 6, 8];
+
 /** Where the size is limited, rows are read so many at a time: each may have 256 KiB of args. */
 const STEP_ROWS = 128;
 
@@ -88,11 +91,9 @@ function roomOf(world: StoreWorld, rule: QueueRule, now: number): number {
 
 /** Rows of several partitions in the order of claims. */
 function inOrder(rows: Iterable<SQLOutputValue[]>): SQLOutputValue[][] {
-  const place = (row: SQLOutputValue[]) => [integer(row[6]), integer(row[8]), integer(row[0])] as const;
-  return [...rows].sort((a, b) => {
-    const [[priority, at, seq], [otherPriority, otherAt, otherSeq]] = [place(a), place(b)];
-    return priority - otherPriority || at - otherAt || seq - otherSeq;
-  });
+  const byColumn = (a: SQLOutputValue[], b: SQLOutputValue[], column: number) =>
+    integer(a[column]) - integer(b[column]);
+  return [...rows].sort((a, b) => byColumn(a, b, PRIORITY) || byColumn(a, b, SCHEDULED_AT) || byColumn(a, b, SEQ));
 }
 
 /** At most how many bytes of JSON the job of a row takes. Names are plain, a reference may be all escapes of 6 bytes. */

@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { allEnded, Load, seeded } from '../support/load.ts';
+import { startNatsServer } from '../support/nats-server.ts';
+import { PlainClient } from '../support/plain-client.ts';
+import { RotaProcess } from '../support/rota-process.ts';
+import { brokenPromises } from './journey-checker.ts';
+
+/** Where the node kills itself, in the order that a job passes: `<point>#<how many times it is passed>`. */
+const JOURNEY: Record<string, readonly string[]> = {
+  'while a job is inserted': [
+    ...['insert:commit#3', 'insert:committed#5', 'insert:reply#4', 'insert:replied#3'],
+    ...['enqueue:reply#6', 'enqueue:replied#5'],
+  ],
+  'while it is claimed and started': [
+    ...['claim:sent#3', 'claim:commit#4', 'claim:committed#3', 'claim:reply#5', 'claim:replied#3', 'run:sent#4'],
+    ...['run:answered#2', 'handler:before#9', 'handler:after#8'],
+  ],
+  'while it is settled': [
+    ...['settle:sent#6', 'settle:commit#5', 'settle:committed#4', 'settle:reply#6', 'settle:replied#4'],
+    ...['settle:answered#5'],
+  ],
+  'while its end is told': [
+    ...['event:published#5', 'flush:before#4', 'flush:after#3', 'announced:commit#3', 'announced:committed#2'],
+  ],
+  'while it becomes due, is rescued, or is made by a schedule': [
+    ...['stage:commit#2', 'stage:committed#2', 'rescue:commit#1', 'rescue:committed#1', 'beat:commit#2'],
+    ...['tick:commit#1', 'tick:committed#1'],
+  ],
+};
+
+/** Points that are passed when the node is asked to stop. */
+const STOP = ['release:commit#1', 'release:committed#1', 'drain:sent#2', 'removeNode:committed#1', 'close:before#1'];
+/** How long a fault may keep a test waiting, in milliseconds. */
+const FAULT_MS = 20_000;
+/** Between two requests of a loop of the load, in milliseconds. */
+const PAUSE_MS = 12;
+
+const program = fileURLToPath(new URL('../support/fault-node.ts', import.meta.url));
+const FAST = { ROTA_LEASE: '1s', ROTA_BEAT: '250ms', ROTA_POLL: '100ms', ROTA_LEADER_LEASE: '600ms' };
+
+/** A node that dies at named points, a program that enqueues all the while, and one that listens. */
+class FaultyWorld {
+  readonly client: PlainClient;
+  readonly load: Load;
+  readonly #rota: RotaProcess;
+  readonly #env: Record<string, string>;
+  #lives = 0;
+
+  static async make(): Promise<FaultyWorld> {
+    // A server that outlives the node: nothing that was published is missed for want of a listener.
+    const server = await startNatsServer({ jetStream: false });
+    onTestFinished(() => server.dispose());
+    const env: Record<string, string> = { ...FAST, ROTA_GRACE: '100ms', ROTA_LOG_LEVEL: 'info' };
+    const rota = await RotaProcess.make({ program, nats: server.url, env });
+    onTestFinished(() => rota.dispose());
+    const client = await PlainClient.to(server.url);
+    onTestFinished(() => client.close());
+    await client.listen();
+    return new FaultyWorld(rota, client, env);
+  }
+
+  private constructor(rota: RotaProcess, client: PlainClient, env: Record<string, string>) {
+    this.#rota = rota;
+    this.client = client;
+    this.#env = env;
+    this.load = new Load(client, seeded(4), PAUSE_MS);
+  }
+
+  get #faultFile(): string {
+    return join(this.#rota.folder, 'fault');
+  }
+
+  /** One life that ends at a point. Its events say by their source which life they are from. */
+  async dieAt(fault: string, options: { asked?: () => Promise<void> } = {}): Promise<void> {
+    this.#begin(fault);
+    const up = this.#rota.launch('started');
+    if (options.asked !== undefined) {
+      await up;
+      await options.asked();
+      this.#rota.signal('SIGTERM');
+    }
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error(`${fault} was not passed in time`)), FAULT_MS);
+    const exit = await Promise.race([this.#rota.exited, late.promise]).finally(() => clearTimeout(timer));
+    const [point] = fault.split('#');
+    expect(exit, `the node dies at ${fault}; it wrote: ${this.#rota.stray.slice(-5).join('\n')}`).toMatchObject({
+      signal: 'SIGKILL',
+    });
+    expect(readFileSync(this.#faultFile, 'utf8'), 'it was at that point').toBe(point);
+  }
+
+  /** A last life without a fault, in which everything ends; then all that is wrong with what was seen. */
+  async settle(): Promise<string[]> {
+    this.#begin('');
+    await this.#rota.start();
+    await this.load.more(10);
+    await this.load.stop();
+    const { acknowledged } = this.load;
+    const jobs = await allEnded(this.client, acknowledged);
+    await this.client.endsTold(acknowledged);
+    return brokenPromises({ acknowledged, jobs, notes: this.#rota.notes(), events: this.client.events });
+  }
+
+  /** The nominal times of the schedule's jobs. */
+  async ticks(): Promise<string[]> {
+    const filter = { schedule: 'tick', limit: 500 };
+    const { jobs } = await this.client.ask<{ jobs: { schedule: { at: string } }[] }>('jobs.job.list', filter);
+    return jobs.map(({ schedule }) => schedule.at);
+  }
+
+  #begin(fault: string): void {
+    this.#lives += 1;
+    const life = `life-${this.#lives}`;
+    Object.assign(this.#env, { ROTA_NODE: life, ROTA_TEST_FAULT: fault, ROTA_TEST_FAULT_FILE: this.#faultFile });
+  }
+}
+
+describe('kill -9 at a named point, life after life', () => {
+  test.each(Object.entries(JOURNEY))('%s keeps every promise', async (_when, faults) => {
+    const world = await FaultyWorld.make();
+    for (const fault of faults) await world.dieAt(fault);
+    expect(await world.settle()).toEqual([]);
+    const ticks = await world.ticks();
+    expect(new Set(ticks).size, 'a tick becomes at most one job').toBe(ticks.length);
+    expect(ticks.length).toBeGreaterThan(0);
+  });
+
+  test('while the node stops keeps every promise', async () => {
+    const world = await FaultyWorld.make();
+    // Longer than the grace and what follows it: its attempt is handed back.
+    const asked = async (): Promise<void> => {
+      const id = await world.client.enqueue('slow', { ms: 2_600 }, { queue: 'slow', priority: 'critical' });
+      world.load.acknowledged.push(id);
+      await world.client.event(({ type, subject }) => type === 'jobs.job.started' && subject === id);
+    };
+    for (const fault of STOP) {
+      await world.dieAt(fault, { asked: fault.startsWith('release') ? asked : () => world.load.more(10) });
+    }
+    expect(await world.settle()).toEqual([]);
+  });
+});

@@ -1,0 +1,76 @@
+import type { Bus, Message, MessageHandler } from '../../src/messaging/bus.ts';
+import { passFaultPoint } from './fault-point.ts';
+
+const TERMINAL_EVENT = /\.events\.job\.[^.]+\.(completed|discarded|cancelled)$/;
+
+/**
+ * A bus with fault points: `<verb>:reply` before and `<verb>:replied` after an answer is given to the bus (of a claim
+ * only one that brings jobs), `event:published` after the publish of a terminal event, `flush:before` and `flush:after`
+ * around a flush that confirms some, and `<verb>:sent` and `<verb>:answered` around requests of executors and queues.
+ */
+export function withFaults<B extends Bus>(bus: B): B {
+  const faulty = new FaultBus(bus);
+  return new Proxy(bus, {
+    get: (_target, key) => {
+      const member: unknown = Reflect.get(key in faulty ? faulty : bus, key);
+      // Bound to the real one: private fields do not pass through a proxy.
+      return typeof member === 'function' ? member.bind(key in faulty ? faulty : bus) : member;
+    },
+  });
+}
+
+class FaultBus implements Pick<Bus, 'publish' | 'request' | 'subscribe' | 'flush'> {
+  readonly #bus: Bus;
+  #toConfirm = false;
+
+  constructor(bus: Bus) {
+    this.#bus = bus;
+  }
+
+  publish(...[subject, envelope]: Parameters<Bus['publish']>): void {
+    this.#bus.publish(subject, envelope);
+    if (!TERMINAL_EVENT.test(subject)) return;
+    this.#toConfirm = true;
+    passFaultPoint('event:published');
+  }
+
+  async request(...[subject, envelope, options]: Parameters<Bus['request']>): Promise<Message> {
+    passFaultPoint(`${verbOf(subject)}:sent`);
+    const reply = await this.#bus.request(subject, envelope, options);
+    passFaultPoint(`${verbOf(subject)}:answered`);
+    return reply;
+  }
+
+  subscribe(...[subject, options, handler]: Parameters<Bus['subscribe']>): ReturnType<Bus['subscribe']> {
+    const deal: MessageHandler = (message) => handler(answering(message));
+    return this.#bus.subscribe(subject, options, deal);
+  }
+
+  async flush(): Promise<void> {
+    const confirms = this.#toConfirm;
+    this.#toConfirm = false;
+    if (confirms) passFaultPoint('flush:before');
+    await this.#bus.flush();
+    if (confirms) passFaultPoint('flush:after');
+  }
+}
+
+/** The message with fault points around its answer. */
+function answering(message: Message): Message {
+  const { subject, body, headers, reply } = message;
+  const verb = verbOf(subject);
+  const respond: Message['respond'] = (answer) => {
+    // An answer of the worker protocol has the contract's shape.
+    const empty = verb === 'claim' && (answer.body.value as { jobs?: unknown[] }).jobs?.length === 0;
+    if (!empty) passFaultPoint(`${verb}:reply`);
+    message.respond(answer);
+    if (!empty) passFaultPoint(`${verb}:replied`);
+  };
+  return { subject, body, headers, reply, respond };
+}
+
+/** The verb is the last token, but of an enqueue, which ends with the queue. */
+function verbOf(subject: string): string {
+  const tokens = subject.split('.');
+  return tokens[1] === 'enqueue' ? 'enqueue' : (tokens.at(-1) ?? '');
+}

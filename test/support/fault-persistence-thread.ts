@@ -1,0 +1,23 @@
+// The thread of persistence as `src/app/persistence-thread.ts` makes it, with fault points in its store and its bus.
+import { workerData } from 'node:worker_threads';
+import { Persistence } from '../../src/actors/persistence/persistence.ts';
+import type { PersistenceThreadData } from '../../src/app/persistence-thread.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { systemRandom } from '../../src/kernel/identity.ts';
+import { createLogger } from '../../src/kernel/log.ts';
+import { PortBus } from '../../src/messaging/local/port-bus.ts';
+import { Subjects } from '../../src/messaging/subjects.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { hostedThread } from '../../src/supervisor/supervisor.ts';
+import { withFaults } from './fault-bus.ts';
+import { FaultStore } from './fault-store.ts';
+
+// The program that makes this thread fills this in.
+const { port, path, node, prefix, leaseMs, beatMs, logLevel } = workerData as PersistenceThreadData;
+const log = createLogger(logLevel).child({ node, part: 'persistence' });
+const subjects = new Subjects(prefix);
+const bus = withFaults(new PortBus(port, { clock: systemClock, subjects }));
+const store = new FaultStore(openSqliteStore({ path, random: systemRandom }));
+const persistence = new Persistence({ store, bus, subjects, clock: systemClock, node, leaseMs, beatMs, log });
+
+hostedThread({ onStart: () => persistence.start(), onShutdown: () => persistence.stop() });
