@@ -67,20 +67,31 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+// Jobs of one batch share their times, so the last answer is mostly the next one too.
+let lastWritten = { ms: Number.NaN, text: '' };
+let lastRead: { text: string; ms: number | undefined } = { text: '', ms: undefined };
+
 /** A wall time as RFC 3339 UTC with milliseconds, the one text form of times on the wire. */
 export function timeText(ms: number): string {
-  return new Date(ms).toISOString();
+  if (ms !== lastWritten.ms) lastWritten = { ms, text: new Date(ms).toISOString() };
+  return lastWritten.text;
 }
 
 const RFC3339_UTC = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?Z$/;
+/** `YYYY-MM-DDThh:mm:ss.nnnnnnnnnZ` */
+const TIME_LENGTH_MAX = 30;
 
 /**
  * Reads an RFC 3339 UTC time (`2026-01-31T10:00:00Z`, milliseconds optional).
  * @returns milliseconds since the epoch, or undefined when the text is no such time or no real date
  */
 export function parseTime(text: string): number | undefined {
-  const match = RFC3339_UTC.exec(text);
-  if (!match) return undefined;
+  if (text !== lastRead.text) lastRead = { text, ms: readTime(text) };
+  return lastRead.ms;
+}
+
+function readTime(text: string): number | undefined {
+  if (text.length > TIME_LENGTH_MAX || !RFC3339_UTC.test(text)) return undefined;
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) return undefined;
   return new Date(ms).toISOString().slice(0, 19) === text.slice(0, 19) ? ms : undefined;

@@ -35,6 +35,8 @@ const JOURNEY: Record<string, readonly string[]> = {
 const STOP = ['release:commit#1', 'release:committed#1', 'drain:sent#2', 'removeNode:committed#1', 'close:before#1'];
 /** How long a fault may keep a test waiting, in milliseconds. */
 const FAULT_MS = 20_000;
+/** How long all may take to end and be told after the last life began, in milliseconds. */
+const SETTLE_MS = 20_000;
 /** Between two requests of a loop of the load, in milliseconds. */
 const PAUSE_MS = 12;
 
@@ -99,9 +101,14 @@ class FaultyWorld {
     await this.load.more(10);
     await this.load.stop();
     const { acknowledged } = this.load;
-    const jobs = await allEnded(this.client, acknowledged);
-    await this.client.endsTold(acknowledged);
-    return brokenPromises({ acknowledged, jobs, notes: this.#rota.notes(), events: this.client.events });
+    // Where a promise is broken this may never come about; then the checker says which.
+    const over = Promise.all([allEnded(this.client, acknowledged), this.client.endsTold(acknowledged)]);
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, SETTLE_MS);
+    await Promise.race([over.catch(() => {}), late.promise]).finally(() => clearTimeout(timer));
+    const jobs = await Promise.all(acknowledged.map((id) => this.client.get(id).catch(() => undefined)));
+    const found = jobs.filter((job) => job !== undefined);
+    return brokenPromises({ acknowledged, jobs: found, notes: this.#rota.notes(), events: this.client.events });
   }
 
   /** The nominal times of the schedule's jobs. */
