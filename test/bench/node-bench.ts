@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type RotaClient } from 'rota/client';
+import { freePort } from '../support/free-port.ts';
 import { STORE_WORK } from './raw-sqlite.ts';
 
 /** One round of the whole node's work, in jobs per second. */
@@ -175,14 +175,4 @@ async function rate(work: () => Promise<unknown>, jobs = STORE_WORK.jobs): Promi
   const startedMs = performance.now();
   await work();
   return Math.round((jobs * 1_000) / (performance.now() - startedMs));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port was given');
-  return address.port;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../support/rota-node.ts';
+import { freePort } from '../support/free-port.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/rota.js', import.meta.url));
 const DOOR = new URL('../../src/index.ts', import.meta.url).href;

@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { allEnded, Load, seeded, states } from '../support/load.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import { PlainClient } from '../support/plain-client.ts';
-import { freePort } from '../support/rota-node.ts';
 import { isAlive, RotaProcess } from '../support/rota-process.ts';
 import { TcpGate } from '../support/tcp-gate.ts';
 

@@ -5,9 +5,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { constant, defineJob, defineScheduler, every, type Rota, start } from '../../src/index.ts';
 import type { Supervisor } from '../../src/supervisor/supervisor.ts';
+import { freePort } from '../support/free-port.ts';
 import { allEnded, Load, seeded } from '../support/load.ts';
 import { PlainClient } from '../support/plain-client.ts';
-import { freePort, until } from '../support/rota-node.ts';
+import { until } from '../support/rota-node.ts';
 
 /** The roots of the trees that were started in this process: what only a test may reach into. */
 const roots = vi.hoisted((): unknown[] => []);

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode, encode } from '@msgpack/msgpack';
 import { connect, headers as createHeaders, createInbox, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import { defineScheduler, type Rota, type SchedulerConfig, type StartOptions, start } from '../../src/index.ts';
+import { freePort } from './free-port.ts';
 
 /** What came back: the body decoded as its own Content-Type says, and the error headers where it is one. */
 export interface Answer {
@@ -86,18 +86,6 @@ export async function startRotaNode(config: SchedulerConfig, options: StartOptio
 /** It comes back as NATS clients do by default: two seconds after it lost the server. */
 function plainConnection(servers: string): Promise<NatsConnection> {
   return connect({ servers, inboxPrefix: '_INBOX.plain', maxReconnectAttempts: -1 });
-}
-
-/** A loopback port that nobody listens on. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** Asks again until what comes fits; for what nothing signals. Fails with the last answer after 10 s. */

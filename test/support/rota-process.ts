@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { freePort } from './rota-node.ts';
+import { freePort } from './free-port.ts';
 
 /** One JSON line of a node's log. */
 export interface LogLine {
