@@ -14,6 +14,7 @@ export type { Rota } from './app/rota.ts';
 export { type StartOptions, start } from './app/start.ts';
 export type { RotaClient } from './client/rota-client.ts';
 export {
+  type ArgsOf,
   type BackoffFunction,
   defineJob,
   type EnqueueFunction,

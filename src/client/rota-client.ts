@@ -1,4 +1,4 @@
-import type { EnqueueOptions } from '../job/definition.ts';
+import type { ArgsOf, EnqueueOptions } from '../job/definition.ts';
 import type { JobReference } from '../job/job.ts';
 import type { JobState } from '../job/state.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -92,7 +92,7 @@ export class RotaClient {
    * Enqueues a job; durable when this resolves. Calls of one turn of the event loop travel together.
    * @param type its name, or its definition
    */
-  enqueue = (type: JobTypeRef, args?: unknown, options: EnqueueOptions = {}): Promise<Enqueued> => {
+  enqueue = <T extends JobTypeRef>(type: T, args?: ArgsOf<T>, options: EnqueueOptions = {}): Promise<Enqueued> => {
     const id = options.id ?? this.#world.newId();
     const { traceparent } = options;
     try {
@@ -109,7 +109,7 @@ export class RotaClient {
    * @returns the job's id once the broker has it; a job that is refused later is in the rejected list
    * @throws RotaError for what is wrong with the job itself, or `unavailable`, `overloaded` when no stream took it in time
    */
-  async submit(type: JobTypeRef, args?: unknown, options: EnqueueOptions = {}): Promise<string> {
+  async submit<T extends JobTypeRef>(type: T, args?: ArgsOf<T>, options: EnqueueOptions = {}): Promise<string> {
     const { bus, subjects, codec, clock, deadlineMs, newId } = this.#world;
     const id = options.id ?? newId();
     const { traceparent } = options;
@@ -121,15 +121,19 @@ export class RotaClient {
   }
 
   /** Enqueues a job that is due after a delay: `enqueueIn('7d', 'review.request', args)`. */
-  enqueueIn(delay: Duration, type: JobTypeRef, ...rest: [args?: unknown, options?: EnqueueOptions]): Promise<Enqueued> {
+  enqueueIn<T extends JobTypeRef>(
+    delay: Duration,
+    type: T,
+    ...rest: [args?: ArgsOf<T>, options?: EnqueueOptions]
+  ): Promise<Enqueued> {
     return this.enqueue(type, rest[0], { ...rest[1], scheduleIn: delay });
   }
 
   /** Enqueues a job that is due at a time: a Date, RFC 3339 text in UTC, or milliseconds since the epoch. */
-  enqueueAt(
+  enqueueAt<T extends JobTypeRef>(
     time: Date | string | number,
-    type: JobTypeRef,
-    ...rest: [args?: unknown, options?: EnqueueOptions]
+    type: T,
+    ...rest: [args?: ArgsOf<T>, options?: EnqueueOptions]
   ): Promise<Enqueued> {
     return this.enqueue(type, rest[0], { ...rest[1], scheduledAt: time });
   }
@@ -138,9 +142,9 @@ export class RotaClient {
    * Enqueues many jobs of one type, one per item, in requests of `batchSize` that each stand or fall whole.
    * @returns the ids in the items' order; `enqueued` does not count those that were there already
    */
-  async enqueueBatch(
-    type: JobTypeRef,
-    items: readonly unknown[],
+  async enqueueBatch<T extends JobTypeRef>(
+    type: T,
+    items: readonly ArgsOf<T>[],
     options: BatchOptions = {},
   ): Promise<{ total: number; enqueued: number; ids: string[] }> {
     const { batchSize = BATCH_SIZE_DEFAULT, onProgress, ...shared } = options;

@@ -55,9 +55,9 @@ export interface EnqueueOptions {
 }
 
 /** Enqueues another job from a handler: by type and args, or by definition. */
-export type EnqueueFunction = (
-  type: string | AnyJobDefinition,
-  args?: unknown,
+export type EnqueueFunction = <T extends string | AnyJobDefinition>(
+  type: T,
+  args?: ArgsOf<T>,
   options?: EnqueueOptions,
 ) => Promise<{ job: { id: string }; conflict: boolean }>;
 
@@ -81,12 +81,12 @@ export interface HandlerContext<Args = Json> {
 }
 
 /** What {@link defineJob} takes. */
-export interface JobDefinitionOptions<Args> {
+export interface JobDefinitionOptions<Args, Input = Args> {
   type: string;
   /** Default `default`. */
   queue?: string;
   /** Any Standard Schema (zod, valibot, arktype, …); checked at enqueue, its output is what is stored. */
-  args?: StandardSchemaV1<unknown, Args>;
+  args?: StandardSchemaV1<Input, Args>;
   /** 1 to 1000, default 20. */
   maxAttempts?: number;
   /** Default none. */
@@ -103,11 +103,11 @@ export interface JobDefinitionOptions<Args> {
   run?(context: HandlerContext<Args>): unknown;
 }
 
-/** A job type as declared: checked, with its defaults filled in. */
-export interface JobDefinition<Args = Json> {
+/** A job type as declared: checked, with its defaults filled in. `Input` is what an enqueue gives, `Args` what a run gets. */
+export interface JobDefinition<Args = Json, Input = Args> {
   readonly type: string;
   readonly queue: string;
-  readonly schema: StandardSchemaV1<unknown, Args> | undefined;
+  readonly schema: StandardSchemaV1<Input, Args> | undefined;
   readonly maxAttempts: number;
   readonly timeoutMs: number | null;
   readonly priority: number;
@@ -123,7 +123,11 @@ export type TypeDefaults = Pick<AnyJobDefinition, 'maxAttempts' | 'timeoutMs' | 
 
 /** A definition whose argument type is of no interest: what registries hold. */
 // biome-ignore lint/suspicious/noExplicitAny: argument types differ per entry and are checked by each entry's own schema.
-export type AnyJobDefinition = JobDefinition<any>;
+export type AnyJobDefinition = JobDefinition<any, any>;
+
+/** What an enqueue of a definition takes as args: its schema's input; anything for a name or a type without a schema. */
+export type ArgsOf<T> =
+  T extends JobDefinition<infer Args, infer Input> ? (Json extends Args ? unknown : Input) : unknown;
 
 const functionCheck: Check<(...values: never[]) => unknown> = (value, path, issues) =>
   typeof value === 'function' ? (value as (...values: never[]) => unknown) : issues.add(path, 'must be a function');
@@ -160,7 +164,9 @@ const definitionFields = object({
  * Declares a job type: how it is named, where it runs, what its args are and what it does.
  * @throws RotaError `invalid_config` with every fault and its field
  */
-export function defineJob<Args = Json>(options: JobDefinitionOptions<Args>): JobDefinition<Args> {
+export function defineJob<Args = Json, Input = Args>(
+  options: JobDefinitionOptions<Args, Input>,
+): JobDefinition<Args, Input> {
   const issues = new Issues();
   const read = definitionFields(options, '', issues);
   if (read === undefined) throw definitionError(options.type, issues.list);

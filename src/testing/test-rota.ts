@@ -9,7 +9,7 @@ import type { Enqueued } from '../client/enqueue-batcher.ts';
 import type { ReceivedEvent } from '../client/event-stream.ts';
 import { durationOption, type JobTypeRef } from '../client/job-body.ts';
 import type { RotaClient } from '../client/rota-client.ts';
-import type { AnyJobDefinition, EnqueueOptions, JobDefinition, Services } from '../job/definition.ts';
+import type { AnyJobDefinition, ArgsOf, EnqueueOptions, JobDefinition, Services } from '../job/definition.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Duration } from '../kernel/duration.ts';
 import { RotaError } from '../kernel/error.ts';
@@ -145,7 +145,7 @@ export class TestRota {
   }
 
   /** Enqueues a job, as a client does: checked and stored. It waits. @throws RotaError what it was refused with */
-  enqueue(type: JobTypeRef, args?: unknown, options: EnqueueOptions = {}): Promise<Enqueued> {
+  enqueue<T extends JobTypeRef>(type: T, args?: ArgsOf<T>, options: EnqueueOptions = {}): Promise<Enqueued> {
     return this.client.enqueue(type, args, options);
   }
 
@@ -154,8 +154,8 @@ export class TestRota {
    * @param type its definition, or the name of one in the config
    * @throws RotaError `invalid_args`, `unknown_type`; Error when the handler never ends
    */
-  async perform<Args>(
-    type: string | JobDefinition<Args>,
+  async perform<Args, Input = Args>(
+    type: string | JobDefinition<Args, Input>,
     args?: unknown,
     options: PerformOptions = {},
   ): Promise<Performed> {

@@ -2,6 +2,7 @@
 
 https://docs.nats.io/reference/reference-protocols/nats-protocol
 """
+import contextlib
 import json
 import socket
 import sys
@@ -11,6 +12,7 @@ import uuid
 from concurrent.futures import Future
 
 RECONNECT_SECONDS = 0.25
+SILENT_SECONDS = 180  # a server pings every 2 minutes: one that is silent for longer is gone
 
 
 class NatsConnection:
@@ -23,7 +25,6 @@ class NatsConnection:
         self._waiting = {}  # reply subject -> Future
         self._socket = None
         self._closed = threading.Event()
-        self._up = threading.Event()
         threading.Thread(target=self._run, daemon=True, name="nats").start()
 
     def request(self, subject, value, timeout):
@@ -41,20 +42,25 @@ class NatsConnection:
             with self._lock:
                 self._waiting.pop(reply, None)
 
-    def wait_up(self, seconds):
-        """Waits until there is a connection, but not longer than so many seconds."""
-        return self._up.wait(seconds)
-
     def close(self):
         self._closed.set()
         with self._lock:
-            if self._socket is not None:
+            self._drop()
+
+    def _drop(self):
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it is broken already
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def _publish(self, subject, reply, body):
         headers = b"NATS/1.0\r\nContent-Type: application/json\r\n\r\n"
         sizes = f"{len(headers)} {len(headers) + len(body)}"
-        self._socket.sendall(f"HPUB {subject} {reply} {sizes}\r\n".encode() + headers + body + b"\r\n")
+        try:
+            self._socket.sendall(f"HPUB {subject} {reply} {sizes}\r\n".encode() + headers + body + b"\r\n")
+        except OSError:
+            # Half a message may be out: nothing more can be said on this connection.
+            self._drop()
+            raise
 
     def _run(self):
         while not self._closed.is_set():
@@ -64,14 +70,13 @@ class NatsConnection:
                 pass  # the broker is away; whoever waits is told, and we try again
             with self._lock:
                 broken, self._waiting, self._socket = self._waiting, {}, None
-                self._up.clear()
             for answer in broken.values():
                 answer.set_exception(ConnectionError("the connection broke"))
             self._closed.wait(RECONNECT_SECONDS)
 
     def _serve(self):
         with socket.create_connection((self._url.hostname, self._url.port or 4222), timeout=5) as opened:
-            opened.settimeout(None)
+            opened.settimeout(SILENT_SECONDS)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stream = opened.makefile("rb")
             stream.readline()  # INFO
@@ -91,7 +96,6 @@ class NatsConnection:
         elif verb == b"PONG":  # the answer to our first PING: the server knows our inbox
             with self._lock:
                 self._socket = opened
-            self._up.set()
         elif verb == b"-ERR":
             print("nats:", b" ".join(words[1:]).decode(), file=sys.stderr)
         elif verb in (b"MSG", b"HMSG"):  # MSG subject sid [reply] size; HMSG subject sid [reply] header-size size

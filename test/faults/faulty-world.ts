@@ -1,38 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { allEnded, Load, seeded } from '../support/load.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import { PlainClient } from '../support/plain-client.ts';
 import { RotaProcess } from '../support/rota-process.ts';
 import { brokenPromises } from './journey-checker.ts';
 
-/** Where the node kills itself, in the order that a job passes: `<point>#<how many times it is passed>`. */
-const JOURNEY: Record<string, readonly string[]> = {
-  'while a job is inserted': [
-    ...['insert:commit#3', 'insert:committed#5', 'insert:reply#4', 'insert:replied#3'],
-    ...['enqueue:reply#6', 'enqueue:replied#5'],
-  ],
-  'while it is claimed and started': [
-    ...['claim:sent#3', 'claim:commit#4', 'claim:committed#3', 'claim:reply#5', 'claim:replied#3', 'run:sent#4'],
-    ...['run:answered#2', 'handler:before#9', 'handler:after#8'],
-  ],
-  'while it is settled': [
-    ...['settle:sent#6', 'settle:commit#5', 'settle:committed#4', 'settle:reply#6', 'settle:replied#4'],
-    ...['settle:answered#5'],
-  ],
-  'while its end is told': [
-    ...['event:published#5', 'flush:before#4', 'flush:after#3', 'announced:commit#3', 'announced:committed#2'],
-  ],
-  'while it becomes due, is rescued, or is made by a schedule': [
-    ...['stage:commit#2', 'stage:committed#2', 'rescue:commit#1', 'rescue:committed#1', 'beat:commit#2'],
-    ...['tick:commit#1', 'tick:committed#1'],
-  ],
-};
-
-/** Points that are passed when the node is asked to stop. */
-const STOP = ['release:commit#1', 'release:committed#1', 'drain:sent#2', 'removeNode:committed#1', 'close:before#1'];
 /** How long a fault may keep a test waiting, in milliseconds. */
 const FAULT_MS = 20_000;
 /** How long all may take to end and be told after the last life began, in milliseconds. */
@@ -43,14 +18,18 @@ const PAUSE_MS = 12;
 const program = fileURLToPath(new URL('../support/fault-node.ts', import.meta.url));
 const FAST = { ROTA_LEASE: '1s', ROTA_BEAT: '250ms', ROTA_POLL: '100ms', ROTA_LEADER_LEASE: '600ms' };
 
-/** A node that dies at named points, a program that enqueues all the while, and one that listens. */
-class FaultyWorld {
+/**
+ * A node that dies at named points, life after life on the same data; a program that enqueues all the while and remembers
+ * what was acknowledged; and one that listens. A fault is `<point>#<how many times it is passed>`.
+ */
+export class FaultyWorld {
   readonly client: PlainClient;
   readonly load: Load;
   readonly #rota: RotaProcess;
   readonly #env: Record<string, string>;
   #lives = 0;
 
+  /** One whose node has not begun to live; ends with the test. */
   static async make(): Promise<FaultyWorld> {
     // A server that outlives the node: nothing that was published is missed for want of a listener.
     const server = await startNatsServer({ jetStream: false });
@@ -75,7 +54,11 @@ class FaultyWorld {
     return join(this.#rota.folder, 'fault');
   }
 
-  /** One life that ends at a point. Its events say by their source which life they are from. */
+  /**
+   * One life that ends at a point, which the test fails without. Its events say by their source which life they are from.
+   * @param fault where it ends
+   * @param options.asked done once it is up; then it is asked to stop, and dies on the way
+   */
   async dieAt(fault: string, options: { asked?: () => Promise<void> } = {}): Promise<void> {
     this.#begin(fault);
     const up = this.#rota.launch('started');
@@ -124,28 +107,3 @@ class FaultyWorld {
     Object.assign(this.#env, { ROTA_NODE: life, ROTA_TEST_FAULT: fault, ROTA_TEST_FAULT_FILE: this.#faultFile });
   }
 }
-
-describe('kill -9 at a named point, life after life', () => {
-  test.each(Object.entries(JOURNEY))('%s keeps every promise', async (_when, faults) => {
-    const world = await FaultyWorld.make();
-    for (const fault of faults) await world.dieAt(fault);
-    expect(await world.settle()).toEqual([]);
-    const ticks = await world.ticks();
-    expect(new Set(ticks).size, 'a tick becomes at most one job').toBe(ticks.length);
-    expect(ticks.length).toBeGreaterThan(0);
-  });
-
-  test('while the node stops keeps every promise', async () => {
-    const world = await FaultyWorld.make();
-    // Longer than the grace and what follows it: its attempt is handed back.
-    const asked = async (): Promise<void> => {
-      const id = await world.client.enqueue('slow', { ms: 2_600 }, { queue: 'slow', priority: 'critical' });
-      world.load.acknowledged.push(id);
-      await world.client.event(({ type, subject }) => type === 'jobs.job.started' && subject === id);
-    };
-    for (const fault of STOP) {
-      await world.dieAt(fault, { asked: fault.startsWith('release') ? asked : () => world.load.more(10) });
-    }
-    expect(await world.settle()).toEqual([]);
-  });
-});
