@@ -25,8 +25,11 @@ export interface QueueWorld {
   log: Logger;
 }
 
-/** How long a claim waits at the store for the first job, in milliseconds. */
-const CLAIM_WAIT_MS = 20_000;
+/**
+ * How long a claim waits at the store for the first job, in milliseconds. A waiting claim is a sign of life, so it is
+ * short against the lease: a worker that was killed meanwhile looks alive for so much longer.
+ */
+const CLAIM_WAIT_MS = 5_000;
 /** How long a stop waits for a withdrawn claim to be answered before it withdraws it again, in milliseconds. */
 const WITHDRAW_AGAIN_MS = 250;
 /** What an answer may take beyond that. */
