@@ -15,9 +15,8 @@ const hosts = (): string[] =>
   process.getActiveResourcesInfo().filter((name) => /ProcessWrap|Worker|MessagePort/.test(name));
 const before = hosts().length;
 
-afterEach(async () => {
-  while (hosts().length > before) await new Promise(setImmediate); // Node closes handles some turns after an exit
-});
+// Node closes handles some turns after an exit. Bounded: a host that is left fails the test instead of hanging it.
+afterEach(() => expect.poll(() => hosts().length, { timeout: 10_000 }).toBeLessThanOrEqual(before));
 
 describe.each(['thread', 'process'] as const)('a %s', (kind) => {
   it('runs the handler that the config has for the type, and tells its outcome', async () => {

@@ -70,23 +70,26 @@ export class JobHost {
     const definition = this.#work.definitions.get(jobType);
     const context = new AttemptContext(message, { clock, post, services: this.#work.services });
     this.#current = context;
-    post({ type: 'started', key });
     if (definition?.run === undefined) {
       const error = { kind: 'error' as const, message: `${configFile} has no handler for the type "${jobType}"` };
       context.over();
+      post({ type: 'started', key });
       post({ type: 'outcome', key, outcome: { outcome: 'fail', error } });
       return;
     }
-    this.#scope.run(context, () => {
-      // A turn later: a process's word of the start is out before a handler that spins begins.
-      nextTurn(() => {
-        const noTimeout = { timeoutMs: null, onTimeout: () => {} };
-        const { outcome } = runAttempt({ definition, context: context.given, attempt, clock, ...noTimeout });
-        void outcome.then((how) => {
-          context.over();
-          post({ type: 'outcome', key, outcome: how });
-        });
+    const call = (): void => {
+      const noTimeout = { timeoutMs: null, onTimeout: () => {} };
+      const { outcome } = runAttempt({ definition, context: context.given, attempt, clock, ...noTimeout });
+      void outcome.then((how) => {
+        context.over();
+        post({ type: 'outcome', key, outcome: how });
       });
+    };
+    // A turn for what the attempt before left behind: if that spins, nobody has said that this one began. And a turn
+    // for the word itself: a process's is out before a handler that spins begins.
+    nextTurn(() => {
+      post({ type: 'started', key });
+      this.#scope.run(context, () => nextTurn(call));
     });
   }
 
