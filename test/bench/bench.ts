@@ -56,5 +56,9 @@ if (process.env.ROTA_BENCH_BACKLOG === '1' || process.argv.includes('--backlog')
   console.log('\nClaim and settle through the store port, by what is in the store (wanted: within 20 % of the first):');
   console.table(await backlogRates({ say: console.log }));
 }
+if (process.argv.includes('--limits')) {
+  console.log('\nClaim and settle through the store port with limits on (wanted: at least 0.7 of without):');
+  await import('./limits-bench.ts');
+}
 console.log('\n1,000 schedules in the same second, and 10,000 idle ones:');
 console.log(await scheduleCosts());

@@ -13,7 +13,10 @@ export interface HandlerRun {
 }
 
 /** Runs a handler alone, as a worker would, in a context made by hand. */
-export async function runHandler<Args, Input>(definition: JobDefinition<Args, Input>, how: HandlerRun): Promise<unknown> {
+export async function runHandler<Args, Input>(
+  definition: JobDefinition<Args, Input>,
+  how: HandlerRun,
+): Promise<unknown> {
   if (definition.run === undefined) throw new Error(`${definition.type} has no handler`);
   const context: HandlerContext<Args> = {
     args: (how.args ?? {}) as Args, // each test gives what the job's schema would have let through
