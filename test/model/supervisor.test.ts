@@ -385,6 +385,8 @@ async function apply(
       ];
       // A supervisor has ended when its children are gone: whose exit is the first of two is then not promised.
       if (ends.some((each) => isSupervisor(model, op.at, each.id))) ends.pop();
+      // A restart that fails is retried behind an exit that already waits, as in OTP; the model retries at once.
+      if ([...modelFails.values()].some((left) => left > 0)) ends.length = 1;
       const sup = real.find(root, op.at);
       for (const each of ends) real.hurt(sup, each.id, each.how);
       model.exits(op.at, ends, second);
