@@ -48,6 +48,40 @@ function isLongTimer(handle: object): handle is LongTimer {
   return 'timeout' in handle;
 }
 
+/** A clock whose wall time is corrected by another one's, so that the machines of a fleet agree. */
+export interface FollowingClock extends Clock {
+  /**
+   * Takes what the other clock says now. A difference within the doubt changes nothing, so that a good clock is not
+   * moved to and fro by the length of a request.
+   * @param theirNow milliseconds since the epoch
+   * @param doubtMs how far the reading may be off; at least {@link FOLLOW_DOUBT_MS} is allowed for
+   */
+  follow(theirNow: number, doubtMs: number): void;
+  /** By how much wall time is corrected, in milliseconds. */
+  readonly offsetMs: number;
+}
+
+/** Clocks that differ by less are taken to agree, in milliseconds. */
+export const FOLLOW_DOUBT_MS = 250;
+
+/** A clock that runs as the given one does, but whose wall time can be set right by another. */
+export function followingClock(clock: Clock): FollowingClock {
+  let offsetMs = 0;
+  return {
+    now: () => clock.now() + offsetMs,
+    monotonicMs: () => clock.monotonicMs(),
+    setTimeout: (fn, ms) => clock.setTimeout(fn, ms),
+    clearTimeout: (handle) => clock.clearTimeout(handle),
+    follow(theirNow, doubtMs) {
+      const off = theirNow - (clock.now() + offsetMs);
+      if (Math.abs(off) > Math.max(doubtMs, FOLLOW_DOUBT_MS)) offsetMs += Math.round(off);
+    },
+    get offsetMs() {
+      return offsetMs;
+    },
+  };
+}
+
 /**
  * Waits on a clock.
  * @param clock what measures the delay

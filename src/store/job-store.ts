@@ -151,6 +151,12 @@ export interface Leadership {
   until: number;
 }
 
+/** Outbox places from one to another, both included. Several owners of a store may have places in turn. */
+export interface PlaceRun {
+  from: number;
+  to: number;
+}
+
 /** Every verb: what it takes and what it answers. */
 export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
   /**
@@ -213,8 +219,8 @@ export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
   prune: { options: { now: number; keepMs: KeepMs; limit: number }; answer: { pruned: number } };
   /** Terminal facts that are not known to be out, oldest first, after an outbox place (0: from the start). */
   unannounced: { options: { after: number; limit: number }; answer: JobFact[] };
-  /** Forgets outbox entries from `from` to `to`, both included: they are out. */
-  announced: { options: { from: number; to: number }; answer: null };
+  /** Forgets the outbox entries of these runs of places, both ends included: they are out. */
+  announced: { options: { places: readonly PlaceRun[] }; answer: null };
   /** Writes a node's record; `taken` when a living node (seen after `deadBefore`) of another instance has the name. */
   registerNode: { options: { now: number; deadBefore: number; node: NodeRecord }; answer: { taken: boolean } };
   /** Removes a node that stopped. */

@@ -155,7 +155,7 @@ class FilledStore {
 
   /** As the announcer does once a flush has returned: the outbox stays small. */
   async #announce(): Promise<void> {
-    await this.#do('announced', { from: 0, to: Number.MAX_SAFE_INTEGER });
+    await this.#do('announced', { places: [{ from: 0, to: Number.MAX_SAFE_INTEGER }] });
   }
 
   async #do<V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<StoreAnswer<V>> {

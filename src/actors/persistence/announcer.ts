@@ -6,11 +6,12 @@ import { Body } from '../../messaging/body.ts';
 import type { Bus } from '../../messaging/bus.ts';
 import { jobEvent } from '../../messaging/contract/event.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
+import type { PlaceRun } from '../../store/job-store.ts';
 
 /** What the announcer needs of the store. */
 export interface Outbox {
   unannounced(after: number, limit: number): Promise<JobFact[]>;
-  announced(from: number, to: number): Promise<void>;
+  announced(places: readonly PlaceRun[]): Promise<void>;
 }
 
 /** What the announcer speaks with. */
@@ -45,6 +46,8 @@ export const RETURN_MS = 3_000;
 export class Announcer {
   readonly #world: AnnouncerWorld;
   #behind = true;
+  /** Events published in this life. */
+  #told = 0;
   /** Something was committed that has still to be told (again) since the outbox was last read. */
   #missed = false;
   /** The bus was up before. */
@@ -56,8 +59,8 @@ export class Announcer {
   /** What is under way, and whether it got through. */
   #loop: Promise<boolean> | undefined;
   #stopped = false;
-  /** Outbox places published since the last flush began, without a gap. */
-  #fresh: { from: number; to: number } | undefined;
+  /** Outbox places published since the last flush began. */
+  #fresh: PlaceRun[] = [];
   #timer: TimerHandle;
   readonly #unlisten: () => void;
 
@@ -66,7 +69,7 @@ export class Announcer {
     this.#unlisten = world.bus.onState((state) => {
       if (state === 'down') {
         this.#behind = true;
-        this.#fresh = undefined;
+        this.#fresh = [];
       } else this.#isUp();
     });
   }
@@ -83,14 +86,14 @@ export class Announcer {
       if (seq === undefined) this.#publish(fact);
       else this.#tellTerminal(fact, seq);
     }
-    if (this.#fresh !== undefined || this.#behind) this.#run();
+    if (this.#fresh.length > 0 || this.#behind) this.#run();
   }
 
   #tellTerminal(fact: JobFact, seq: number): void {
     const up = this.#world.bus.state === 'up';
     if (up) this.#publish(fact);
     if (up && !this.#returning) {
-      this.#fresh = { from: this.#fresh?.from ?? seq, to: seq };
+      addPlace(this.#fresh, seq);
       return;
     }
     this.#behind = true;
@@ -122,7 +125,8 @@ export class Announcer {
 
   #publish(fact: JobFact): void {
     const { bus, subjects, node } = this.#world;
-    const { subject, event } = jobEvent(fact, subjects, node);
+    this.#told += 1;
+    const { subject, event } = jobEvent(fact, subjects, { node, count: this.#told });
     let body = Body.of(event, 'json');
     if (body.bytes.length > bus.payloadBytesMax) {
       // A server with a small max_payload: the fact must go out, what made it large can be asked for.
@@ -139,14 +143,14 @@ export class Announcer {
         () => undefined,
         (error: unknown) => {
           this.#behind = true;
-          this.#fresh = undefined;
+          this.#fresh = [];
           this.#world.log.debug({ error: errorText(error) }, 'announcing is behind; it goes on when the bus is up');
           return RETRY_MS;
         },
       )
       .then((retryMs) => {
         this.#loop = undefined;
-        if (this.#fresh !== undefined) this.#arm(retryMs ?? 0);
+        if (this.#fresh.length > 0) this.#arm(retryMs ?? 0);
         else if (this.#behind) this.#arm(retryMs ?? this.#catchUpAt - this.#world.clock.monotonicMs());
         return retryMs === undefined;
       });
@@ -161,7 +165,7 @@ export class Announcer {
   async #tellAll(): Promise<void> {
     while (!this.#stopped && this.#world.bus.state === 'up') {
       // What is published already first: then it is not read back and told again.
-      if (this.#fresh !== undefined) await this.#confirm();
+      if (this.#fresh.length > 0) await this.#confirm();
       else if (this.#behind && this.#world.clock.monotonicMs() >= this.#catchUpAt) await this.#catchUp();
       else return;
     }
@@ -169,25 +173,31 @@ export class Announcer {
 
   /** Makes sure that what was published is out, then forgets it. */
   async #confirm(): Promise<void> {
-    const range = this.#fresh;
-    if (range === undefined) return;
-    this.#fresh = undefined;
-    await this.#world.bus.flush();
-    await this.#world.outbox.announced(range.from, range.to);
+    const places = this.#fresh;
+    this.#fresh = [];
+    await this.#world.bus.flush(this);
+    await this.#world.outbox.announced(places);
   }
 
   async #catchUp(): Promise<void> {
     this.#missed = false;
     this.#returning = false;
     const facts = await this.#world.outbox.unannounced(0, CATCH_UP_LIMIT);
-    const first = facts[0]?.outboxSeq;
-    const last = facts.at(-1)?.outboxSeq;
-    if (first === undefined || last === undefined) {
+    const places: PlaceRun[] = [];
+    for (const { outboxSeq } of facts) if (outboxSeq !== undefined) addPlace(places, outboxSeq);
+    if (places.length === 0) {
       this.#behind = this.#missed;
       return;
     }
     for (const fact of facts) this.#publish(fact);
-    await this.#world.bus.flush();
-    await this.#world.outbox.announced(first, last);
+    await this.#world.bus.flush(this);
+    await this.#world.outbox.announced(places);
   }
+}
+
+/** Adds a place to runs of places. */
+function addPlace(runs: PlaceRun[], place: number): void {
+  const last = runs.at(-1);
+  if (last !== undefined && place === last.to + 1) last.to = place;
+  else runs.push({ from: place, to: place });
 }

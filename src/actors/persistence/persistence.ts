@@ -12,6 +12,7 @@ import type {
   InsertResult,
   JobStore,
   NodeRecord,
+  PlaceRun,
   RefusalReason,
   StoreAnswer,
   StoreOptions,
@@ -74,8 +75,8 @@ export class Persistence {
     });
     const outbox = {
       unannounced: (after: number, limit: number) => this.perform('unannounced', { after, limit }),
-      announced: async (from: number, to: number) => {
-        await this.perform('announced', { from, to });
+      announced: async (places: readonly PlaceRun[]) => {
+        await this.perform('announced', { places });
       },
     };
     this.#gates = new QueueGates({

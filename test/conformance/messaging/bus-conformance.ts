@@ -363,7 +363,8 @@ export function busConformance(name: string, options: BusConformanceOptions): vo
       await Promise.all([regained.promise, farRegained.promise]);
       await expect(near.flush(), 'it must tell of what was lost').rejects.toMatchObject({ code: 'unavailable' });
       await near.flush();
-      await far.flush();
+      // Where both share a way to the broker, the far one hears of the loss, too.
+      await far.flush().catch(() => far.flush());
       expect(await ask(near, 'jobs.o.echo', { value: 2, ...SECOND })).toBe(2);
       expect(states).toEqual(['down', 'up']);
     });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { JobFact } from '../../../src/job/job-event.ts';
 import type { StoreSuite } from './store-conformance.ts';
-import { failure, newJob, T0 } from './store-driver.ts';
+import { ALL_PLACES, failure, newJob, T0 } from './store-driver.ts';
 
 const KEEP_NONE = { completed: 0, cancelled: 0, discarded: 0 };
 
@@ -74,20 +74,20 @@ export function outboxCases({ driver, reopen }: StoreSuite): void {
       [540, 560],
       [619, 700],
     ] as const) {
-      await driver().do('announced', { from: seqs[from] ?? 1e9, to: seqs[to] ?? 1e9 });
+      await driver().do('announced', { places: [{ from: seqs[from] ?? 1e9, to: seqs[to] ?? 1e9 }] });
       for (let place = from; place <= to; place++) gone.add(place);
       expect((await unannounced()).map(({ outboxSeq }) => outboxSeq)).toEqual(
         seqs.filter((_, place) => !gone.has(place)),
       );
     }
-    await driver().do('announced', { from: 0, to: 1e9 });
+    await driver().do('announced', { places: ALL_PLACES });
     expect(await unannounced()).toEqual([]);
-    await driver().do('announced', { from: 0, to: 1e9 });
+    await driver().do('announced', { places: ALL_PLACES });
   });
 
   it('never uses a place again, also after all is out and a restart', async () => {
     const [first] = await finish(1);
-    await driver().do('announced', { from: 0, to: first?.outboxSeq ?? 0 });
+    await driver().do('announced', { places: [{ from: 0, to: first?.outboxSeq ?? 0 }] });
     if (driver().store.capabilities.durable) await reopen();
     const [second] = await finish(1);
     expect(second?.outboxSeq).toBeGreaterThan(first?.outboxSeq ?? 0);
@@ -108,7 +108,7 @@ export function outboxCases({ driver, reopen }: StoreSuite): void {
     await driver().settle(broken, failure());
     await driver().insert(newJob({ queue: 'waiting' }));
     expect(await prune(T0 + 1e9)).toEqual({ pruned: 0 });
-    await driver().do('announced', { from: 0, to: 1e9 });
+    await driver().do('announced', { places: ALL_PLACES });
     expect(await prune(T0 + 999, { completed: 1_000, discarded: 1_000 })).toEqual({ pruned: 0 });
     expect(await prune(T0 + 1_000, { completed: 1_000, discarded: 5_000 }, 2)).toEqual({ pruned: 2 });
     expect(await prune(T0 + 1_000, { completed: 1_000, discarded: 5_000 })).toEqual({ pruned: 3 });
@@ -124,7 +124,7 @@ export function outboxCases({ driver, reopen }: StoreSuite): void {
   it('prunes nothing that ended since the oldest fact that is not out', async () => {
     const [older] = await finish(1, T0);
     const [newer] = await finish(1, T0 + 100);
-    await driver().do('announced', { from: older?.outboxSeq ?? 0, to: older?.outboxSeq ?? 0 });
+    await driver().do('announced', { places: [{ from: older?.outboxSeq ?? 0, to: older?.outboxSeq ?? 0 }] });
     expect(await driver().do('prune', { now: T0 + 1e9, keepMs: KEEP_NONE, limit: 10 })).toEqual({ pruned: 1 });
     expect(await driver().do('get', { ids: [older?.id ?? '', newer?.id ?? ''] })).toMatchObject([{ id: newer?.id }]);
   });

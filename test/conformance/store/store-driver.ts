@@ -17,6 +17,9 @@ import type {
 /** When the tests begin: a round time, so that differences read well. */
 export const T0 = Date.parse('2026-01-05T10:00:00.000Z');
 
+/** Every place of an outbox. */
+export const ALL_PLACES = [{ from: 0, to: Number.MAX_SAFE_INTEGER }];
+
 /** Ids that are the same in every run. */
 export const testIds = uuidSource({ now: () => T0, monotonicMs: () => 0, setTimeout: () => 0, clearTimeout: () => {} });
 

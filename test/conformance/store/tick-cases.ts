@@ -3,7 +3,7 @@ import { assert } from '../../../src/kernel/error.ts';
 import type { TickRecord, TickResult } from '../../../src/store/schedule-record.ts';
 import { addSchedules, storedSchedule } from './schedule-cases.ts';
 import type { StoreSuite } from './store-conformance.ts';
-import { laterJob, newJob, T0 } from './store-driver.ts';
+import { ALL_PLACES, laterJob, newJob, T0 } from './store-driver.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -91,7 +91,7 @@ export function tickCases({ driver }: StoreSuite): void {
     await leading('a');
     await tick(await ticksAt([1, 2]));
     for (const job of await driver().claim({ now: T0 + 9e6 })) await driver().complete(job);
-    await driver().do('announced', { from: 0, to: 1e9 });
+    await driver().do('announced', { places: ALL_PLACES });
     const keepMs = { completed: 0, cancelled: 0, discarded: 0 };
     expect(await driver().do('prune', { now: T0 + 9e6, keepMs, limit: 10 })).toEqual({ pruned: 2 });
     expect(await tick(await ticksAt([2, 3]))).toEqual([{ stale: false, jobs: ['repeat', 'fired'], cancelled: [] }]);

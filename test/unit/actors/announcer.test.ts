@@ -46,8 +46,9 @@ class World {
             .filter(([seq]) => seq > after)
             .slice(0, limit)
             .map(([, fact]) => fact),
-        announced: async (from, to) => {
-          for (const seq of [...this.outbox.keys()]) if (seq >= from && seq <= to) this.outbox.delete(seq);
+        announced: async (places) => {
+          const isOut = (seq: number): boolean => places.some(({ from, to }) => seq >= from && seq <= to);
+          for (const seq of [...this.outbox.keys()]) if (isOut(seq)) this.outbox.delete(seq);
         },
       },
     });

@@ -7,8 +7,8 @@ export function unannounced(world: StoreWorld): Verb<'unannounced'> {
 
 /** Forgets outbox entries: they are out. */
 export function announced(world: StoreWorld): Verb<'announced'> {
-  return ({ from, to }) => {
-    world.outbox.forget(from, to);
+  return ({ places }) => {
+    for (const { from, to } of places) world.outbox.forget(from, to);
     return null;
   };
 }

@@ -1,5 +1,4 @@
-import type { JobFact } from '../../job/job-event.ts';
-import { json } from './cell.ts';
+import type { JobFact } from '../job/job-event.ts';
 
 type Field = keyof JobFact;
 
@@ -45,7 +44,8 @@ export function packFacts(facts: readonly JobFact[]): string {
 
 /** Reads what {@link packFacts} wrote; the first fact has the place `firstSeq`, and so on without a gap. */
 export function unpackFacts(text: string, place: { firstSeq: number; lastSeq: number }): JobFact[] {
-  const { all, each } = json<Packed>(text);
+  // Only packFacts writes it.
+  const { all, each } = JSON.parse(text) as Packed;
   return Array.from({ length: place.lastSeq - place.firstSeq + 1 }, (_, index) => {
     const fact: Partial<Record<Field, unknown>> = {};
     for (const field of FIELDS) {
