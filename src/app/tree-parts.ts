@@ -33,8 +33,9 @@ export const threadPersistence: PersistenceMaker = (world) => ({
 /** A new thread for the store, with its own way to the bus. */
 function persistenceThread({ settings, route, log }: World): ThreadOptions {
   const { port1, port2 } = new MessageChannel();
-  const { store, node, prefix, leaseMs, beatMs, logLevel } = settings;
-  const workerData: PersistenceThreadData = { port: port2, path: store.path, node, prefix, leaseMs, beatMs, logLevel };
+  const { store, node, prefix, leaseMs, beatMs, pollMs, logLevel } = settings;
+  const times = { leaseMs, beatMs, pollMs };
+  const workerData: PersistenceThreadData = { port: port2, path: store.path, node, prefix, ...times, logLevel };
   bridgePort(port1, route, {
     onError: (error) => log.warn({ error: String(error) }, 'the bus refused something of the persistence thread'),
   });

@@ -39,6 +39,8 @@ export interface StoreCapabilities {
   durable: boolean;
   /** Whether several persistence actors may own it at once. */
   shared: boolean;
+  /** How many groups it writes at once. */
+  groupsMax: number;
 }
 
 /** One row that an insert was asked for: as stored, or the existing one with the same id, tick or unique key. */
@@ -188,6 +190,8 @@ export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
   };
   /** Types of jobs that wait, with the queue of one of them; of at most `limit` rows, so that none is walked for ever. */
   waitingTypes: { options: { limit: number }; answer: { type: string; queue: string }[] };
+  /** Which of these queues have an available job. What a claim could take of it, by limits or types, is not asked. */
+  claimable: { options: { queues: readonly string[] }; answer: string[] };
   get: { options: { ids: readonly string[] }; answer: Job[] };
   /** The states of jobs; one that is not there is left out. */
   states: { options: { ids: readonly string[] }; answer: { id: string; state: JobState }[] };

@@ -10,14 +10,16 @@ import { Subjects } from '../../src/messaging/subjects.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { hostedThread } from '../../src/supervisor/supervisor.ts';
 import { withFaults } from './fault-bus.ts';
+import { endsPersistence } from './fault-point.ts';
 import { FaultStore } from './fault-store.ts';
 
 // The program that makes this thread fills this in.
-const { port, path, node, prefix, leaseMs, beatMs, logLevel } = workerData as PersistenceThreadData;
+const { port, path, node, prefix, leaseMs, beatMs, pollMs, logLevel } = workerData as PersistenceThreadData;
+endsPersistence(() => process.exit(1));
 const log = createLogger(logLevel).child({ node, part: 'persistence' });
 const subjects = new Subjects(prefix);
 const bus = withFaults(new PortBus(port, { clock: systemClock, subjects }));
 const store = new FaultStore(openSqliteStore({ path, random: systemRandom }));
-const persistence = new Persistence({ store, bus, subjects, clock: systemClock, node, leaseMs, beatMs, log });
+const persistence = new Persistence({ store, bus, subjects, clock: systemClock, node, leaseMs, beatMs, pollMs, log });
 
 hostedThread({ onStart: () => persistence.start(), onShutdown: () => persistence.stop() });

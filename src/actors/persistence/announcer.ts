@@ -22,6 +22,8 @@ export interface AnnouncerWorld {
   clock: Clock;
   outbox: Outbox;
   log: Logger;
+  /** How often the outbox is looked into for what others left, in milliseconds; left out: there are no others. */
+  lookEveryMs?: number;
 }
 
 /** Facts read from the outbox in one step while catching up. */
@@ -62,6 +64,7 @@ export class Announcer {
   /** Outbox places published since the last flush began. */
   #fresh: PlaceRun[] = [];
   #timer: TimerHandle;
+  #lookTimer: TimerHandle;
   readonly #unlisten: () => void;
 
   constructor(world: AnnouncerWorld) {
@@ -77,6 +80,7 @@ export class Announcer {
   /** Begins with what an earlier life left untold. */
   start(): void {
     if (this.#world.bus.state === 'up') this.#isUp();
+    this.#armLook();
   }
 
   /** Publishes facts in order, right after their commit. */
@@ -114,6 +118,17 @@ export class Announcer {
     this.#stopped = true;
     this.#unlisten();
     this.#world.clock.clearTimeout(this.#timer);
+    this.#world.clock.clearTimeout(this.#lookTimer);
+  }
+
+  #armLook(): void {
+    const { clock, lookEveryMs } = this.#world;
+    if (lookEveryMs === undefined) return;
+    this.#lookTimer = clock.setTimeout(() => {
+      this.#behind = true;
+      this.#run();
+      this.#armLook();
+    }, lookEveryMs);
   }
 
   #isUp(): void {

@@ -57,6 +57,8 @@ export class CommitGroup {
   readonly #world: CommitGroupWorld;
   #waiting: Waiting[] = [];
   #busy: Promise<void> | undefined;
+  /** Groups that are being written; more than one only where the store can. */
+  readonly #commits = new Set<Promise<void>>();
 
   constructor(world: CommitGroupWorld) {
     this.#world = world;
@@ -86,7 +88,7 @@ export class CommitGroup {
 
   /** Resolves when nothing waits any more. */
   async idle(): Promise<void> {
-    while (this.#busy !== undefined) await this.#busy;
+    while (this.#busy !== undefined || this.#commits.size > 0) await (this.#busy ?? Promise.race(this.#commits));
   }
 
   async #run(): Promise<void> {
@@ -95,7 +97,9 @@ export class CommitGroup {
     while (this.#waiting.length > 0) {
       const group = this.#nextGroup();
       group.push(...this.#world.complete(group.map(({ request }) => request)));
-      await this.#commit(group);
+      const commit = this.#commit(group).finally(() => this.#commits.delete(commit));
+      this.#commits.add(commit);
+      if (this.#commits.size >= this.#world.store.capabilities.groupsMax) await Promise.race(this.#commits);
     }
     this.#busy = undefined;
   }

@@ -4,12 +4,11 @@ import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
-import type { Bus, Message, Subscription } from '../../messaging/bus.ts';
+import type { Bus, Subscription } from '../../messaging/bus.ts';
 import { STORE_GROUP } from '../../messaging/contract/endpoints.ts';
-import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
+import { answer } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type {
-  InsertResult,
   JobStore,
   NodeRecord,
   PlaceRun,
@@ -19,12 +18,14 @@ import type {
   StoreRequest,
   StoreVerb,
 } from '../../store/job-store.ts';
+import type { QueueRecord } from '../../store/queue-record.ts';
 import { Announcer } from './announcer.ts';
 import { CommitGroup, type Waiting } from './commit-group.ts';
-import { insertedBody } from './inserted-body.ts';
+import { FellowOwners } from './fellow-owners.ts';
 import { KnownNames } from './known-names.ts';
 import { newWork } from './new-work.ts';
 import { QueueGates } from './queue-gates.ts';
+import { StoreDesk } from './store-desk.ts';
 import { type WaitingClaim, WaitingClaims } from './waiting-claims.ts';
 import { WorkDesk } from './work-desk.ts';
 
@@ -37,15 +38,19 @@ export interface PersistenceWorld {
   node: string;
   leaseMs: number;
   beatMs: number;
+  /** How often is looked for what no hint told, where others own the store too. */
+  pollMs: number;
   log: Logger;
 }
 
 /** Messages that may wait for the store at once; one more is answered `overloaded`. */
 const INBOX_MAX = 20_000;
+/** How often is looked for what others left untold, in milliseconds. */
+const LOOK_UNTOLD_MS = 2_000;
 /** Jobs that one step of sorting into partitions takes. */
 const SORT_STEP_MAX = 500;
-/** Bytes of an answer that are not its jobs. */
-const REPLY_FRAME_BYTES = 4_096;
+/** More jobs than that one request makes available at once. */
+const STORE_STEP_MAX = 1_000;
 
 /**
  * The only owner of the store. Serves the store's verbs to our own actors and the worker protocol to everybody; gathers
@@ -61,6 +66,7 @@ export class Persistence {
   readonly #known = new KnownNames();
   readonly #refused: Record<RefusalReason, number> = { not_owner: 0, not_executing: 0, not_found: 0 };
   readonly #subscriptions: Subscription[] = [];
+  #fellows: FellowOwners | undefined;
   #touchTimer: TimerHandle;
 
   constructor(world: PersistenceWorld) {
@@ -86,12 +92,14 @@ export class Persistence {
       sort: async (queue) => (await this.perform('sortPartitions', { queue, limit: SORT_STEP_MAX })).done,
       wake: (queue, jobs) => this.#wake(queue, jobs),
     });
-    this.#announcer = new Announcer({ bus, subjects, node, clock, outbox, log });
+    // What an owner that died has left untold, somebody else tells.
+    const looks = store.capabilities.shared ? { lookEveryMs: LOOK_UNTOLD_MS } : {};
+    this.#announcer = new Announcer({ bus, subjects, node, clock, outbox, log, ...looks });
   }
 
   /** Begins to serve. */
   async start(): Promise<void> {
-    const { bus, subjects, clock, node, leaseMs } = this.#world;
+    const { store, bus, subjects, clock, node, leaseMs } = this.#world;
     await this.#refreshKnown();
     await this.#gates.start();
     const desk = new WorkDesk({
@@ -101,15 +109,31 @@ export class Persistence {
         const parked = this.#waiting.park(claim, waitMs);
         if (parked !== undefined) this.#group.add(this.#tryOf(parked));
       },
-      withdraw: (queue, worker) => this.#waiting.withdraw(queue, worker),
+      withdraw: (queue, worker) => {
+        const withdrawn = this.#waiting.withdraw(queue, worker);
+        if (withdrawn === 0) this.#fellows?.tellWithdraw(queue, worker);
+        return withdrawn;
+      },
       knowsQueue: (name) => this.#knowsQueue(name),
       count: (reason, times) => {
         this.#refused[reason] += times;
       },
     });
+    const stores = new StoreDesk({
+      world: this.#world,
+      perform: (request) => this.#group.perform(request),
+      refused: this.#refused,
+      onNodes: () => this.#refreshKnown(),
+      onWork: (queue) => {
+        this.#wake(queue);
+        this.#fellows?.tellQueue(queue, STORE_STEP_MAX);
+      },
+      onRules: (record) => this.#rulesChanged(record),
+    });
+    if (store.capabilities.shared) this.#fellows = this.#startFellows();
     const options = { group: STORE_GROUP, inboxMax: INBOX_MAX };
     this.#subscriptions.push(
-      bus.subscribe(subjects.store('*'), options, (message) => this.#serveStore(message)),
+      bus.subscribe(subjects.store('*'), options, (message) => stores.serve(message)),
       bus.subscribe(`${subjects.prefix}.work.>`, options, (message) => desk.serve(message)),
       bus.subscribe(subjects.actor(node, 'persistence', 'counts'), {}, (message) =>
         answer(message, desk.counts.view()),
@@ -147,65 +171,28 @@ export class Persistence {
     return (await this.#group.perform({ verb, ...options } as unknown as StoreRequest)) as StoreAnswer<V>;
   }
 
+  /** What it takes that others own the store too: they are told of work, and what no hint told is looked for. */
+  #startFellows(): FellowOwners {
+    return new FellowOwners({
+      ...this.#world,
+      onWork: (queue, jobs) => this.#wake(queue, jobs),
+      onRules: () => void this.#gates.refresh().catch(() => {}),
+      onWithdraw: (queue, worker) => this.#waiting.withdraw(queue, worker),
+      look: async () => {
+        await Promise.all([this.#refreshKnown(), this.#gates.refresh()]);
+        const queues = this.#waiting.queues().filter((queue) => !this.#gates.isClosed(queue));
+        if (queues.length === 0) return;
+        for (const queue of await this.perform('claimable', { queues })) this.#wake(queue);
+      },
+    });
+  }
+
   #release(): void {
+    this.#fellows?.stop();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#world.clock.clearTimeout(this.#touchTimer);
     this.#gates.stop();
     this.#waiting.clear();
-  }
-
-  async #serveStore(message: Message): Promise<void> {
-    const verb = message.subject.slice(message.subject.lastIndexOf('.') + 1);
-    try {
-      // Only our own actors reach these subjects, and they send what the port asks for.
-      const options = { ...(message.body.value as object), now: this.#world.clock.now() };
-      const value = await this.#performNamed(verb, options);
-      const codec = answerCodec(message);
-      const bytesMax = this.#world.bus.payloadBytesMax - REPLY_FRAME_BYTES;
-      // What is inserted must not be answered by an error because its answer cannot be sent.
-      const body = verb === 'insert' ? insertedBody(value as InsertResult[], { codec, bytesMax }) : undefined;
-      message.respond({ body: body ?? Body.of({ answer: value }, codec) });
-    } catch (error) {
-      refuse(message, error);
-    }
-  }
-
-  async #performNamed(verb: string, options: object): Promise<unknown> {
-    const answered = await this.#group.perform(this.#prepared({ verb, ...options } as unknown as StoreRequest));
-    switch (verb) {
-      case 'registerNode':
-      case 'removeNode':
-        await this.#refreshKnown();
-        break;
-      case 'stage':
-      case 'rescue':
-        for (const queue of (answered as StoreAnswer<'stage'>).queues) this.#wake(queue);
-        break;
-      case 'cancel':
-        this.#tellCancelled(answered as StoreAnswer<'cancel'>, (options as StoreOptions<'cancel'>).terminate);
-        break;
-      case 'sweep': {
-        const { terminate } = options as StoreOptions<'sweep'>;
-        this.#tellStopped((answered as StoreAnswer<'sweep'>).wereRunning, terminate);
-        break;
-      }
-      case 'changeQueue':
-        this.#queueChanged(answered as StoreAnswer<'changeQueue'>);
-        break;
-      case 'tick':
-        this.#tellOverlapped(answered as StoreAnswer<'tick'>);
-        break;
-      case 'reboot':
-        this.#tellOverlapped((answered as StoreAnswer<'reboot'>).results);
-        break;
-    }
-    return answered;
-  }
-
-  /** A node's record carries what this actor has refused so far. */
-  #prepared(request: StoreRequest): StoreRequest {
-    if (request.verb !== 'registerNode' || request.node.node !== this.#world.node) return request;
-    return { ...request, node: { ...request.node, refused: { ...this.#refused } } };
   }
 
   async #refreshKnown(): Promise<void> {
@@ -222,30 +209,6 @@ export class Persistence {
     return this.#known.hasQueue(name);
   }
 
-  /** The cancelled attempt's executor is told at once; its next beat says it again. */
-  #tellCancelled({ job, wasRunning }: StoreAnswer<'cancel'>, terminate: boolean): void {
-    if (job === null || wasRunning === null) return;
-    const { bus, subjects } = this.#world;
-    bus.publish(subjects.hint('cancel', job.queue), {
-      body: Body.of({ id: job.id, ...wasRunning, terminate }, 'msgpack'),
-    });
-  }
-
-  /** Jobs that were cancelled because their schedule's next tick came: their executors are told at once, too. */
-  #tellOverlapped(results: StoreAnswer<'tick'>): void {
-    this.#tellStopped(
-      results.flatMap(({ cancelled }) => cancelled),
-      false,
-    );
-  }
-
-  #tellStopped(attempts: StoreAnswer<'sweep'>['wereRunning'], terminate: boolean): void {
-    const { bus, subjects } = this.#world;
-    for (const { queue, ...attempt } of attempts) {
-      bus.publish(subjects.hint('cancel', queue), { body: Body.of({ ...attempt, terminate }, 'msgpack') });
-    }
-  }
-
   /** The waiting claims that ride in the transaction which brings their queue work. */
   #claimsFor(requests: readonly StoreRequest[]): Waiting[] {
     if (this.#waiting.size === 0) return [];
@@ -254,12 +217,11 @@ export class Persistence {
     );
   }
 
-  /** Claims that wait may go on, and the queue's actors on all nodes look what they may run. */
-  #queueChanged({ queue, changed }: StoreAnswer<'changeQueue'>): void {
-    if (!changed) return;
-    const { bus, subjects } = this.#world;
-    this.#gates.changed(queue);
-    bus.publish(subjects.hint('queue', queue.queue), { body: Body.of({}, 'msgpack') });
+  /** Claims that wait may go on; the queue's actors on all nodes look what they may run, other owners what holds. */
+  #rulesChanged(record: QueueRecord): void {
+    const { bus, subjects, node } = this.#world;
+    this.#gates.changed(record);
+    bus.publish(subjects.hint('queue', record.queue), { body: Body.of({ from: node }, 'msgpack') });
   }
 
   #wake(queue: string, jobs?: number): void {
@@ -287,8 +249,12 @@ export class Persistence {
 
   #factsCommitted(facts: readonly JobFact[]): void {
     this.#announcer.tell(facts);
-    if (this.#waiting.size === 0) return;
-    this.#gates.ended(facts);
+    this.#fellows?.tellWork(facts);
+    if (this.#waiting.size === 0 && this.#fellows === undefined) return;
+    for (const [queue, jobs] of this.#gates.roomAfter(facts)) {
+      this.#wake(queue, jobs);
+      this.#fellows?.tellQueue(queue, jobs);
+    }
     const woken = new Set(
       facts.filter(({ what, state }) => state === 'available' && what !== 'inserted').map(({ queue }) => queue),
     );

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { JobFact, JobFactName } from '../../job/job-event.ts';
 import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import type { QueueRecord } from '../../store/queue-record.ts';
@@ -41,6 +42,13 @@ export class QueueGates {
     for (const record of await this.#world.queues()) this.changed(record);
   }
 
+  /** Reads anew what may have been said at another owner of the store. */
+  async refresh(): Promise<void> {
+    for (const record of await this.#world.queues()) {
+      if (!isDeepStrictEqual(record, this.#said.get(record.queue))) this.changed(record);
+    }
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers.values()) this.#world.clock.clearTimeout(timer);
@@ -62,16 +70,16 @@ export class QueueGates {
     return said !== undefined && (said.paused || said.sorting);
   }
 
-  /** Attempts that ended leave room where executing ones are counted. */
-  ended(facts: readonly JobFact[]): void {
-    if (this.#said.size === 0) return;
+  /** The room that attempts which ended have left, by queue, where executing ones are counted. */
+  roomAfter(facts: readonly JobFact[]): Map<string, number> {
     const free = new Map<string, number>();
+    if (this.#said.size === 0) return free;
     for (const { what, queue } of facts) {
       const said = ENDS.has(what) ? this.#said.get(queue) : undefined;
       if (said === undefined || (said.globalLimit === null && said.partition === null)) continue;
-      free.set(queue, (free.get(queue) ?? 0) + 1);
+      if (!this.isClosed(queue)) free.set(queue, (free.get(queue) ?? 0) + 1);
     }
-    for (const [queue, jobs] of free) if (!this.isClosed(queue)) this.#world.wake(queue, jobs);
+    return free;
   }
 
   /** A claim of this queue got nothing and waits: if that is for its rate, it is tried again when the period has passed. */

@@ -41,6 +41,11 @@ export class WaitingClaims {
     return this.#size;
   }
 
+  /** The queues that somebody waits for. */
+  queues(): string[] {
+    return [...this.#byQueue.keys()];
+  }
+
   /**
    * Lets a claim wait for up to `waitMs`. It stands here before its first try, which the caller begins at once, so that
    * no work can come between an empty try and the waiting.

@@ -1,8 +1,8 @@
 import { jobFact } from '../../job/job-event.ts';
 import type { Outcome } from '../../job/outcome.ts';
 import type { Settlement } from '../../job/settlement.ts';
-import { type AttemptRow, OUTCOMES } from './attempt-row.ts';
-import { filledCell, jsonCell } from './cell.ts';
+import { type AttemptRow, OUTCOMES } from '../attempt-row.ts';
+import { filledCell, jsonCell } from '../cell.ts';
 import type { StoreWorld, Tell } from './verb.ts';
 
 /** How and when a job's decision came about. */

@@ -1,6 +1,6 @@
 import type { Job } from '../../job/job.ts';
 import { jobFact } from '../../job/job-event.ts';
-import { filledCell } from './cell.ts';
+import { filledCell } from '../cell.ts';
 import type { StoreWorld, Tell } from './verb.ts';
 
 /** Writes a job that `job/` changed over its row, and tells it. */

@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import type { JobState } from '../../job/state.ts';
-import { integer } from './cell.ts';
+import { integer } from '../cell.ts';
 
 /**
  * How many jobs each queue has in each state. Counting a million rows takes a second, so every change of a state is

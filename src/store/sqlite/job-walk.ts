@@ -1,8 +1,8 @@
 import { JOB_STATES, type JobState } from '../../job/state.ts';
+import { integer, text } from '../cell.ts';
+import { stateOf } from '../job-row.ts';
 import type { JobFilter } from '../job-store.ts';
-import { integer, text } from './cell.ts';
 import { allOf, conditionsOf, indexFor } from './job-filter.ts';
-import { stateOf } from './job-row.ts';
 import type { StoreWorld } from './verb.ts';
 
 /** A part of a walk in order of insertion: which rows, between which places (both excluded). */

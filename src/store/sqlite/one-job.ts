@@ -1,6 +1,7 @@
 import type { Job } from '../../job/job.ts';
-import { integer } from './cell.ts';
-import { JOB_COLUMNS, jobOf } from './job-row.ts';
+import { integer } from '../cell.ts';
+import { jobOf } from '../job-row.ts';
+import { JOB_COLUMNS } from './job-columns.ts';
 import type { StoreWorld } from './verb.ts';
 
 /** One job by its id, with its place; undefined: there is none. */

@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import { isTerminalFact, type JobFact } from '../../job/job-event.ts';
+import { integer, type Row, text } from '../cell.ts';
 import { packFacts, unpackFacts } from '../packed-facts.ts';
-import { integer, type Row, text } from './cell.ts';
 
 /** A row of the outbox takes no more facts than this, and no more once their results have this many characters. */
 const ROW_FACTS_MAX = 500;

@@ -2,8 +2,8 @@ import type { StatementSync } from 'node:sqlite';
 import type { Job } from '../../job/job.ts';
 import { partitionKey } from '../../job/partition.ts';
 import { RateWindow, type StartBucket } from '../../job/rate-window.ts';
+import { integer, integerOrNull, type Row, text, textOrNull } from '../cell.ts';
 import type { QueueRecord } from '../queue-record.ts';
-import { integer, integerOrNull, type Row, text, textOrNull } from './cell.ts';
 import { RunningPartitions } from './running-partitions.ts';
 
 /** What a claim asks of a queue that operators have said something of. */

@@ -1,4 +1,4 @@
-import type { AttemptRow } from './attempt-row.ts';
+import type { AttemptRow } from '../attempt-row.ts';
 
 /** Beyond this many running jobs the rest is read from the table when it is settled. */
 const KEPT_MAX = 20_000;

@@ -1,5 +1,5 @@
 import type { StatementSync } from 'node:sqlite';
-import { integer, text } from './cell.ts';
+import { integer, text } from '../cell.ts';
 
 /** One queue's executing jobs by partition. */
 interface Running {

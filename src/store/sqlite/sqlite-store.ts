@@ -35,7 +35,7 @@ import { stage } from './statements/stage.ts';
 import { sweep } from './statements/sweep.ts';
 import { reboot, tick } from './statements/tick.ts';
 import { update } from './statements/update.ts';
-import { waitingTypes } from './statements/waiting-jobs.ts';
+import { claimable, waitingTypes } from './statements/waiting-jobs.ts';
 import { type ListStatement, Refusal, type StoreWorld, type Verb } from './verb.ts';
 import { WorkerSigns } from './worker-signs.ts';
 
@@ -54,6 +54,7 @@ const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   'list',
   'count',
   'waitingTypes',
+  'claimable',
   'unannounced',
   'nodes',
   'leader',
@@ -81,7 +82,7 @@ class SqliteStore implements JobStore {
   readonly #commit: StatementSync;
 
   constructor(options: SqliteStoreOptions) {
-    this.capabilities = { name: 'sqlite', durable: options.path !== ':memory:', shared: false };
+    this.capabilities = { name: 'sqlite', durable: options.path !== ':memory:', shared: false, groupsMax: 1 };
     this.#db = openDatabase(options);
     this.#world = worldOf(this.#db, options.random);
     this.#verbs = verbsOf(this.#world);
@@ -223,6 +224,7 @@ function verbsOf(world: StoreWorld): Verbs {
     list: list(world),
     count: count(world),
     waitingTypes: waitingTypes(world),
+    claimable: claimable(world),
     cancel: cancel(world),
     retry: retry(world),
     delete: deleteOne(world),

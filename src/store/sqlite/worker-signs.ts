@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import { assert } from '../../kernel/error.ts';
-import { integer } from './cell.ts';
+import { integer } from '../cell.ts';
 
 /** A sign of life is not written again so soon after one that was, unless somebody asks who is dead. */
 const WRITE_EVERY_MS = 10_000;

@@ -10,7 +10,9 @@ const inserts = (jobs: number): StoreRequest => ({ verb: 'insert', jobs: Array.f
 class FakeStore {
   readonly groups: (readonly StoreRequest[])[] = [];
   readonly #gates: PromiseWithResolvers<StoreReply[]>[] = [];
+  readonly capabilities = { name: 'fake', durable: false, shared: false, groupsMax: 1 };
   readonly store = {
+    capabilities: this.capabilities,
     perform: (requests: readonly StoreRequest[]) => {
       this.groups.push(requests);
       const gate = Promise.withResolvers<StoreReply[]>();
@@ -69,6 +71,30 @@ describe('group commit', () => {
     fake.commit();
     await Promise.all(rest);
     await group.idle();
+  });
+
+  test('a store that can write several groups is given as many at once, and idle waits for all', async () => {
+    const { fake, group } = setup();
+    fake.capabilities.groupsMax = 2;
+    const answers: Promise<unknown>[] = [];
+    for (const id of ['a', 'b', 'c', 'd']) {
+      answers.push(group.perform(get(id)));
+      await turn();
+    }
+    expect(fake.groups).toEqual([[get('a')], [get('b')]]);
+    fake.commit();
+    await turn();
+    expect(fake.groups[2]).toEqual([get('c'), get('d')]);
+    let idle = false;
+    const ended = group.idle().then(() => {
+      idle = true;
+    });
+    fake.commit();
+    await turn();
+    expect(idle).toBe(false);
+    fake.commit();
+    await ended;
+    expect(await Promise.all(answers)).toEqual([0, 0, 0, 1]);
   });
 
   test('a group is bounded by rows, and one request larger than the bound goes alone', async () => {

@@ -145,7 +145,8 @@ export class SchedulerWorldUnderTest {
     this.store = new FaultyStore(openSqliteStore({ path: ':memory:', random }));
     const node = 'here';
     const shared = { bus: this.#bus, subjects, clock, node };
-    this.#persistence = new Persistence({ ...shared, store: this.store, leaseMs: 30_000, beatMs: 5_000, log });
+    const times = { leaseMs: 30_000, beatMs: 5_000, pollMs: 1_000 };
+    this.#persistence = new Persistence({ ...shared, ...times, store: this.store, log });
     const noop = defineJob({ type: 'noop', run: () => null });
     this.definitions = new Map([noop, ...definitions].map((definition) => [definition.type, definition]));
     const queues = new Set(['default']);

@@ -1,8 +1,9 @@
 import { settle as decide } from '../../../job/settlement.ts';
 import { assert } from '../../../kernel/error.ts';
+import { type AttemptRow, attemptOf, refusalOf } from '../../attempt-row.ts';
 import type { BeatResult, RunRef } from '../../job-store.ts';
 import { AttemptEnd } from '../attempt-end.ts';
-import { ATTEMPT_COLUMNS, type AttemptRow, attemptOf, refusalOf } from '../attempt-row.ts';
+import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import { allows, type StoreWorld, type Verb } from '../verb.ts';
 
 /**

@@ -1,7 +1,8 @@
 import { cancelFromOutside } from '../../../job/settlement.ts';
+import { type AttemptRow, attemptOf } from '../../attempt-row.ts';
 import type { StoreAnswer } from '../../job-store.ts';
 import { AttemptEnd } from '../attempt-end.ts';
-import { ATTEMPT_COLUMNS, type AttemptRow, attemptOf } from '../attempt-row.ts';
+import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import { oneJob } from '../one-job.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 

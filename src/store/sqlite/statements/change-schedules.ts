@@ -1,6 +1,7 @@
+import { integer } from '../../cell.ts';
 import type { ScheduleChange, ScheduleChangeResult } from '../../schedule-record.ts';
-import { integer } from '../cell.ts';
-import { SCHEDULE_ROWS, scheduleOf } from '../schedule-row.ts';
+import { scheduleOf } from '../../schedule-row.ts';
+import { SCHEDULE_ROWS } from '../job-columns.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 import { currentTerm, staleTerm } from './leadership.ts';
 

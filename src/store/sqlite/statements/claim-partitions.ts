@@ -1,5 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite';
-import { integer, text } from '../cell.ts';
+import { integer, text } from '../../cell.ts';
 import type { QueueRule } from '../queue-rules.ts';
 import { allows, type ListStatement, type StoreWorld } from '../verb.ts';
 

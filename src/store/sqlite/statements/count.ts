@@ -1,8 +1,8 @@
 import { JOB_STATES } from '../../../job/state.ts';
+import { integer, text } from '../../cell.ts';
+import { stateOf } from '../../job-row.ts';
 import type { JobCounts, JobFilter } from '../../job-store.ts';
-import { integer, text } from '../cell.ts';
 import { allOf, conditionsOf, indexFor } from '../job-filter.ts';
-import { stateOf } from '../job-row.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 
 /** How many jobs there are. By queue and state that is known at any size; any other filter counts its rows. */

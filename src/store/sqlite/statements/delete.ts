@@ -1,6 +1,7 @@
 import { DELETABLE_STATES } from '../../../job/job-change.ts';
 import { jobFact } from '../../../job/job-event.ts';
-import { ATTEMPT_COLUMNS, attemptOf } from '../attempt-row.ts';
+import { attemptOf } from '../../attempt-row.ts';
+import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import { oneJob } from '../one-job.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 import type { JobDeed } from './retry.ts';

@@ -1,8 +1,9 @@
 import { expire as decide } from '../../../job/settlement.ts';
 import { assert } from '../../../kernel/error.ts';
+import { attemptOf } from '../../attempt-row.ts';
+import { integer } from '../../cell.ts';
 import { AttemptEnd } from '../attempt-end.ts';
-import { ATTEMPT_COLUMNS, attemptOf } from '../attempt-row.ts';
-import { integer } from '../cell.ts';
+import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import { allows, type StoreWorld, type Verb } from '../verb.ts';
 
 /** Cancels jobs whose deadline has passed before they were started, the oldest deadline first. */

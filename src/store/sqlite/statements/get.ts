@@ -1,4 +1,5 @@
-import { JOB_COLUMNS, jobOf, stateOf } from '../job-row.ts';
+import { jobOf, stateOf } from '../../job-row.ts';
+import { JOB_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 
 /** The jobs with these ids, in the order of the ids; one that is not there is left out. */

@@ -1,9 +1,10 @@
 import { type Job, type NewJob, storedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
+import { filledCell, jsonCell } from '../../cell.ts';
+import { jobOf } from '../../job-row.ts';
 import type { InsertResult } from '../../job-store.ts';
-import { filledCell, jsonCell } from '../cell.ts';
-import { JOB_COLUMNS, jobOf } from '../job-row.ts';
+import { JOB_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { uniqueJobs } from './unique-jobs.ts';
 

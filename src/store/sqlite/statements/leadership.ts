@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
+import { integer, text } from '../../cell.ts';
 import type { Leadership } from '../../job-store.ts';
-import { integer, text } from '../cell.ts';
 import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
 
 const READ = 'select node, instance, term, until from leadership where one = 1';

@@ -1,9 +1,10 @@
 import type { Job } from '../../../job/job.ts';
 import { assert } from '../../../kernel/error.ts';
 import { utf8Bytes } from '../../../kernel/json.ts';
+import { integer } from '../../cell.ts';
+import { jobOf } from '../../job-row.ts';
 import type { StoreOptions } from '../../job-store.ts';
-import { integer } from '../cell.ts';
-import { JOB_COLUMNS, jobOf } from '../job-row.ts';
+import { JOB_COLUMNS } from '../job-columns.ts';
 import { walkJobs } from '../job-walk.ts';
 import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
 

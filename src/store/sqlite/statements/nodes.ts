@@ -1,5 +1,5 @@
+import { json } from '../../cell.ts';
 import type { NodeRecord } from '../../job-store.ts';
-import { json } from '../cell.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 
 /** Writes a node's record, unless a living node of another instance has the name. */

@@ -1,6 +1,7 @@
 import { jobFact } from '../../../job/job-event.ts';
-import { ATTEMPT_COLUMNS, attemptOf, refusalOf } from '../attempt-row.ts';
-import { jsonCell } from '../cell.ts';
+import { attemptOf, refusalOf } from '../../attempt-row.ts';
+import { jsonCell } from '../../cell.ts';
+import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 
 /** Signs of life of workers that claim or wait in a claim. */

@@ -1,5 +1,5 @@
 import { TERMINAL_STATES } from '../../../job/state.ts';
-import { integer, text } from '../cell.ts';
+import { integer, text } from '../../cell.ts';
 import { isOneOf, type StoreWorld, type Verb } from '../verb.ts';
 import { pruneRejected } from './rejected-messages.ts';
 

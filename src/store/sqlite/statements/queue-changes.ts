@@ -1,5 +1,5 @@
+import { integer } from '../../cell.ts';
 import type { PartitionLimit, QueueChange, QueueRecord } from '../../queue-record.ts';
-import { integer } from '../cell.ts';
 import type { QueueRule } from '../queue-rules.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 

@@ -1,6 +1,6 @@
 import type { Job } from '../../../job/job.ts';
 import { INCOMPLETE_STATES } from '../../../job/state.ts';
-import { integer, json } from '../cell.ts';
+import { integer, json } from '../../cell.ts';
 import { walkJobs } from '../job-walk.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 

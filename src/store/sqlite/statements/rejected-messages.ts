@@ -1,6 +1,6 @@
 import { utf8Bytes } from '../../../kernel/json.ts';
+import { filledCell, integer, jsonList, type Row, text, textOrNull } from '../../cell.ts';
 import { REJECTED_KEEP_MS, REJECTED_MAX, type RejectedMessage } from '../../rejected-message.ts';
-import { filledCell, integer, jsonList, type Row, text, textOrNull } from '../cell.ts';
 import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
 
 /** Keeps rejected messages; the oldest beyond the bound give way. */

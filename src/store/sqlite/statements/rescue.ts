@@ -1,7 +1,8 @@
 import { rescue as decide } from '../../../job/settlement.ts';
 import { assert } from '../../../kernel/error.ts';
+import { attemptOf } from '../../attempt-row.ts';
 import { AttemptEnd } from '../attempt-end.ts';
-import { ATTEMPT_COLUMNS, attemptOf } from '../attempt-row.ts';
+import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import { allows, type StoreWorld, type Verb } from '../verb.ts';
 
 /** Takes executing jobs from workers without a sign of life since `deadBefore`. */

@@ -1,7 +1,8 @@
 import { retriedByHand } from '../../../job/job-change.ts';
 import { jobFact } from '../../../job/job-event.ts';
-import { ATTEMPT_COLUMNS, attemptOf } from '../attempt-row.ts';
-import { integerOrNull } from '../cell.ts';
+import { attemptOf } from '../../attempt-row.ts';
+import { integerOrNull } from '../../cell.ts';
+import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import { oneJob } from '../one-job.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { sortJob } from './queue-sorting.ts';

@@ -1,6 +1,7 @@
+import { integer } from '../../cell.ts';
 import type { StoreAnswer } from '../../job-store.ts';
-import { integer } from '../cell.ts';
-import { SCHEDULE_ROWS, scheduleOf, withinBytes } from '../schedule-row.ts';
+import { scheduleOf, withinBytes } from '../../schedule-row.ts';
+import { SCHEDULE_ROWS } from '../job-columns.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 
 /** Rows of one page, however small they are. */

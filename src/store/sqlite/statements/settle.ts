@@ -1,8 +1,9 @@
 import { settle as decide } from '../../../job/settlement.ts';
 import { assert } from '../../../kernel/error.ts';
+import { type AttemptRow, attemptOf, isRepeat, refusalOf } from '../../attempt-row.ts';
 import type { OutcomeReport, SettleResult } from '../../job-store.ts';
 import { AttemptEnd } from '../attempt-end.ts';
-import { ATTEMPT_COLUMNS, type AttemptRow, attemptOf, isRepeat, refusalOf } from '../attempt-row.ts';
+import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { endSchedule } from './change-schedules.ts';
 

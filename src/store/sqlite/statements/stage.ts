@@ -1,7 +1,7 @@
 import { nextState } from '../../../job/life.ts';
 import { assert } from '../../../kernel/error.ts';
-import { integer, text } from '../cell.ts';
-import { stateOf } from '../job-row.ts';
+import { integer, text } from '../../cell.ts';
+import { stateOf } from '../../job-row.ts';
 import { allows, type StoreWorld, type Verb } from '../verb.ts';
 
 /** Makes due jobs available, those that are due longest first. `nextAt` is in the past when the limit left some. */

@@ -1,8 +1,8 @@
 import { DELETABLE_STATES } from '../../../job/job-change.ts';
 import { statesAllowing } from '../../../job/life.ts';
 import type { JobState } from '../../../job/state.ts';
+import { integer } from '../../cell.ts';
 import type { StoreAnswer, StoreOptions } from '../../job-store.ts';
-import { integer } from '../cell.ts';
 import { walkJobs } from '../job-walk.ts';
 import { Refusal, type StoreWorld, type Tell, type Verb } from '../verb.ts';
 import { cancelJob } from './cancel.ts';

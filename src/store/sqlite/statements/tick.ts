@@ -1,5 +1,5 @@
+import { integer, integerOrNull, jsonCell, textOrNull } from '../../cell.ts';
 import type { PassedTick, TickRecord, TickResult } from '../../schedule-record.ts';
-import { integer, integerOrNull, jsonCell, textOrNull } from '../cell.ts';
 import { Refusal, type StoreWorld, type Tell, type Verb } from '../verb.ts';
 import { cancel } from './cancel.ts';
 import { insertJob } from './insert.ts';

@@ -2,9 +2,10 @@ import type { Job, NewJob } from '../../../job/job.ts';
 import { afterConflict } from '../../../job/job-change.ts';
 import type { UniqueClaim } from '../../../job/unique.ts';
 import { assert } from '../../../kernel/error.ts';
-import { integer } from '../cell.ts';
+import { integer } from '../../cell.ts';
+import { jobOf } from '../../job-row.ts';
 import { writeChanged } from '../changed-rows.ts';
-import { JOB_COLUMNS, jobOf } from '../job-row.ts';
+import { JOB_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell } from '../verb.ts';
 
 /** Looks for the job that a new one is the same as, and does to it what the policy says. Undefined: there is none. */

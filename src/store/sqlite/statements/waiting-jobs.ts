@@ -1,4 +1,4 @@
-import { text } from '../cell.ts';
+import { text } from '../../cell.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 
 /** The types of jobs that wait, read from the indexes of those that may be claimed or come due. */
@@ -10,4 +10,11 @@ export function waitingTypes(world: StoreWorld): Verb<'waitingTypes'> {
         where state = 'scheduled' or state = 'retryable' limit ?1))
     group by type order by type`);
   return ({ limit }) => read.all(limit).map(([type, queue]) => ({ type: text(type), queue: text(queue) }));
+}
+
+/** Which queues have an available job. */
+export function claimable(world: StoreWorld): Verb<'claimable'> {
+  const read = world.lists(`select value from json_each(?)
+    where exists (select 1 from jobs indexed by jobs_claim where queue = value and state = 'available')`);
+  return ({ queues }) => read.all(JSON.stringify(queues)).map(([queue]) => text(queue));
 }

@@ -1,16 +1,11 @@
-import { assert } from '../../kernel/error.ts';
-import type { PassedTick, ScheduleRecord } from '../schedule-record.ts';
+import { assert } from '../kernel/error.ts';
 import { integer, integerOrNull, json, type Row, text, textOrNull, wordOrNull } from './cell.ts';
-
-/** What a whole schedule is read from, with the states of its last jobs. */
-export const SCHEDULE_ROWS = `select schedules.*, length(cast(declaration as blob)) as bytes,
-    last.state as last_state, ran.state as ran_state
-  from schedules left join jobs as last on last.id = last_job_id left join jobs as ran on ran.id = ran_job_id`;
+import type { PassedTick, ScheduleRecord } from './schedule-record.ts';
 
 /** Bytes of a schedule in JSON beside its declaration, at most: names, ids, times, and its text as a fingerprint. */
 const FRAME_BYTES = 1_024;
 
-/** Reads a row of {@link SCHEDULE_ROWS}. */
+/** Reads a row of a schedule: its columns by their names, and the states of its last jobs. */
 export function scheduleOf(row: Row): ScheduleRecord {
   const source = wordOrNull(row.source, ['config', 'runtime']);
   assert(source !== null, 'a schedule has a source');

@@ -1,12 +1,11 @@
-import type { SQLOutputValue } from 'node:sqlite';
-import { assert } from '../../kernel/error.ts';
-import type { Json } from '../../kernel/json.ts';
+import { assert } from '../kernel/error.ts';
+import type { Json } from '../kernel/json.ts';
 
-/** One value of a row as SQLite gives it. A column that was not selected is undefined. */
-export type Cell = SQLOutputValue | undefined;
+/** One value of a row as the driver gives it: text, number or null. A column that was not selected is undefined. */
+export type Cell = unknown;
 
 /** A row read by column name. */
-export type Row = Record<string, SQLOutputValue>;
+export type Row = Record<string, Cell>;
 
 /** Reads a text. */
 export function text(cell: Cell): string {
@@ -30,9 +29,9 @@ export function integerOrNull(cell: Cell): number | null {
   return cell === null ? null : integer(cell);
 }
 
-/** Reads a JSON text; null is null. The shape is what this adapter wrote from checked values, so the caller names it. */
+/** Reads a JSON text; null is null. The shape is what the adapter wrote from checked values, so the caller names it. */
 export function json<T = Json>(cell: Cell): T {
-  // Only this adapter writes the column, from a value of this very type.
+  // Only its adapter writes the column, from a value of this very type.
   return JSON.parse(textOrNull(cell) ?? 'null') as T;
 }
 

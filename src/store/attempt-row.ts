@@ -1,10 +1,9 @@
-import type { SQLOutputValue } from 'node:sqlite';
-import type { Job } from '../../job/job.ts';
-import type { Outcome } from '../../job/outcome.ts';
-import { isTerminal } from '../../job/state.ts';
-import type { RefusalReason, RunRef } from '../job-store.ts';
-import { integer, integerOrNull, json, jsonList, text, textOrNull } from './cell.ts';
+import type { Job } from '../job/job.ts';
+import type { Outcome } from '../job/outcome.ts';
+import { isTerminal } from '../job/state.ts';
+import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from './cell.ts';
 import { scheduleOf, stateOf } from './job-row.ts';
+import type { RefusalReason, RunRef } from './job-store.ts';
 
 /** What a decision about a job and the fact of it need, and who owns its attempt. */
 export interface AttemptRow
@@ -46,14 +45,11 @@ export const OUTCOMES = [
   'release',
 ] as const satisfies Outcome['outcome'][];
 
-/** The columns of an {@link AttemptRow}, for a table `jobs`. */
-export const ATTEMPT_COLUMNS = `jobs.seq, jobs.id, jobs.queue, jobs.type, jobs.state, jobs.attempt, jobs.max_attempts,
-  jobs.run, jobs.scheduled_at, jobs.attempted_at, jobs.finished_at, jobs.settled_run, jobs.settled_as, jobs.missed_at,
-  jobs.terminate, (select worker from workers where key = jobs.runner), jobs.schedule_name, jobs.schedule_at,
-  jobs.schedule_late, jobs.backoff, jobs.errors, jobs.result`;
-
-/** Reads a list of {@link ATTEMPT_COLUMNS}. */
-export function attemptOf(row: readonly SQLOutputValue[]): AttemptRow {
+/**
+ * Reads a list of cells: seq, id, queue, type, state, attempt, max_attempts, run, scheduled_at, attempted_at, finished_at,
+ * settled_run, settled_as, missed_at, terminate, the worker's name, the schedule's name, at and late, backoff, errors, result.
+ */
+export function attemptOf(row: readonly Cell[]): AttemptRow {
   const [seq, id, queue, type, state, attempt, maxAttempts, run, scheduledAt, attemptedAt, finishedAt, ...rest] = row;
   const [settledRun, settledAs, missedAt, terminate, worker, scheduleName, scheduleAt, scheduleLate, ...texts] = rest;
   const [backoff, errors, result] = texts;

@@ -1,13 +1,7 @@
-import type { Job, JobReference, JobSchedule } from '../../job/job.ts';
-import { isTerminal, JOB_STATES, type JobState } from '../../job/state.ts';
-import { assert } from '../../kernel/error.ts';
+import type { Job, JobReference, JobSchedule } from '../job/job.ts';
+import { isTerminal, JOB_STATES, type JobState } from '../job/state.ts';
+import { assert } from '../kernel/error.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, type Row, text, textOrNull } from './cell.ts';
-
-/** What a whole job is read from. */
-export const JOB_COLUMNS = `id, queue, type, state, priority, attempt, max_attempts, run, scheduled_at, inserted_at,
-  attempted_at, finished_at, timeout_ms, deadline_at, (select node from workers where key = runner) as node,
-  (select worker from workers where key = runner) as worker, reference_type, reference_id, schedule_name, schedule_at,
-  schedule_late, traceparent, backoff, tags, meta, args, errors, result, progress`;
 
 const STATES = new Set<Cell>(JOB_STATES);
 
@@ -28,7 +22,7 @@ export function scheduleOf(name: Cell, at: Cell, late: Cell): JobSchedule | null
   return name === null ? null : { name: text(name), at: integer(at), late: late === 1 };
 }
 
-/** Reads a row of {@link JOB_COLUMNS}. */
+/** Reads a row of a whole job: its columns by their names, `node` and `worker` by its runner. */
 export function jobOf(row: Row): Job {
   const state = stateOf(row.state);
   const run = integer(row.run);

@@ -1,0 +1,113 @@
+import type { JobFact } from '../../job/job-event.ts';
+import { isRecord } from '../../kernel/check.ts';
+import type { Clock, TimerHandle } from '../../kernel/clock.ts';
+import { Body } from '../../messaging/body.ts';
+import type { Bus, Subscription } from '../../messaging/bus.ts';
+import type { Subjects } from '../../messaging/subjects.ts';
+
+/** What is told to and heard from the other owners of a store. */
+export interface FellowOwnersWorld {
+  bus: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  /** The node that this owner is of: its own hints are not for itself. */
+  node: string;
+  /** How often is looked for what no hint told, in milliseconds. */
+  pollMs: number;
+  /** Another owner has brought a queue up to so many jobs. */
+  onWork(queue: string, jobs: number): void;
+  /** Something else was said of a queue at another owner. */
+  onRules(queue: string): void;
+  /** A worker takes its waiting claims of a queue back, and they may be here. */
+  onWithdraw(queue: string, worker: string): void;
+  /** Looks for what no hint told. */
+  look(): Promise<void>;
+}
+
+/** A queue's hints are at least this far apart, in milliseconds: what comes between is told together. */
+const HINT_EVERY_MS = 20;
+
+/**
+ * Several persistence actors may own one store (`capabilities.shared`), and each has claims waiting of its own. They tell
+ * each other what brings those work. A hint that is lost costs one poll.
+ */
+export class FellowOwners {
+  readonly #world: FellowOwnersWorld;
+  readonly #subscriptions: Subscription[];
+  /** Jobs that are to be told of, by queue; a queue with an entry has told within {@link HINT_EVERY_MS}. */
+  readonly #untold = new Map<string, number>();
+  readonly #timers = new Map<string, TimerHandle>();
+  #poll: TimerHandle;
+  #stopped = false;
+
+  constructor(world: FellowOwnersWorld) {
+    this.#world = world;
+    const { bus, subjects } = world;
+    const heard = (what: string, act: (queue: string, said: Record<string, unknown>) => void): Subscription =>
+      bus.subscribe(subjects.hint(what, '*'), {}, ({ subject, body }) => {
+        const said = body.value;
+        if (!isRecord(said) || said.from === world.node) return;
+        act(subject.slice(subject.lastIndexOf('.') + 1), said);
+      });
+    this.#subscriptions = [
+      heard('work', (queue, { jobs }) => world.onWork(queue, Number(jobs))),
+      heard('queue', (queue) => world.onRules(queue)),
+      heard('withdraw', (queue, { worker }) => world.onWithdraw(queue, String(worker))),
+    ];
+    this.#armPoll();
+  }
+
+  /** Tells of jobs that became available in a commit and were not claimed in it. */
+  tellWork(facts: readonly JobFact[]): void {
+    const left = new Map<string, number>();
+    for (const { queue, what, state } of facts) {
+      if (what === 'started') left.set(queue, (left.get(queue) ?? 0) - 1);
+      else if (state === 'available') left.set(queue, (left.get(queue) ?? 0) + 1);
+    }
+    for (const [queue, jobs] of left) if (jobs > 0) this.tellQueue(queue, jobs);
+  }
+
+  /** Tells that a queue may have so many jobs for others. */
+  tellQueue(queue: string, jobs: number): void {
+    if (this.#timers.has(queue)) this.#untold.set(queue, (this.#untold.get(queue) ?? 0) + jobs);
+    else this.#publish(queue, jobs);
+  }
+
+  /** A worker's claims were not found here. */
+  tellWithdraw(queue: string, worker: string): void {
+    this.#say('withdraw', queue, { worker });
+  }
+
+  /** Tells and hears no more. */
+  stop(): void {
+    this.#stopped = true;
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    for (const timer of this.#timers.values()) this.#world.clock.clearTimeout(timer);
+    this.#world.clock.clearTimeout(this.#poll);
+  }
+
+  #publish(queue: string, jobs: number): void {
+    this.#say('work', queue, { jobs });
+    const timer = this.#world.clock.setTimeout(() => {
+      this.#timers.delete(queue);
+      const more = this.#untold.get(queue);
+      this.#untold.delete(queue);
+      if (more !== undefined) this.#publish(queue, more);
+    }, HINT_EVERY_MS);
+    this.#timers.set(queue, timer);
+  }
+
+  #say(what: string, queue: string, said: object): void {
+    const { bus, subjects, node } = this.#world;
+    bus.publish(subjects.hint(what, queue), { body: Body.of({ ...said, from: node }, 'msgpack') });
+  }
+
+  #armPoll(): void {
+    const { clock, look, pollMs } = this.#world;
+    this.#poll = clock.setTimeout(async () => {
+      // A store that is away is looked into at the next poll.
+      await look().catch(() => {});
+      if (!this.#stopped) this.#armPoll();
+    }, pollMs);
+  }
+}

@@ -1,0 +1,117 @@
+import { Body } from '../../messaging/body.ts';
+import type { Message } from '../../messaging/bus.ts';
+import { answerCodec, refuse } from '../../messaging/reply.ts';
+import type { InsertResult, RefusalReason, StoreAnswer, StoreOptions, StoreRequest } from '../../store/job-store.ts';
+import type { QueueRecord } from '../../store/queue-record.ts';
+import { insertedBody } from './inserted-body.ts';
+import type { PersistenceWorld } from './persistence.ts';
+
+/** What the desk needs of the actor around it. */
+export interface StoreDeskParts {
+  world: PersistenceWorld;
+  /** Runs a request in the next group. */
+  perform(request: StoreRequest): Promise<unknown>;
+  /** What this actor has refused so far. */
+  refused: Readonly<Record<RefusalReason, number>>;
+  /** The registry is another one. */
+  onNodes(): Promise<void>;
+  /** A queue has jobs that nobody has told of. */
+  onWork(queue: string): void;
+  /** Operators said something else of a queue. */
+  onRules(record: QueueRecord): void;
+}
+
+/** Bytes of an answer that are not its jobs. */
+const REPLY_FRAME_BYTES = 4_096;
+
+/** Serves the store's verbs to our own actors, and tells those whom an answer concerns. */
+export class StoreDesk {
+  readonly #parts: StoreDeskParts;
+
+  constructor(parts: StoreDeskParts) {
+    this.#parts = parts;
+  }
+
+  /** Deals with one request; never throws. */
+  async serve(message: Message): Promise<void> {
+    const { bus, clock } = this.#parts.world;
+    const verb = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+    try {
+      // Only our own actors reach these subjects, and they send what the port asks for.
+      const options = { ...(message.body.value as object), now: clock.now() };
+      const value = await this.#perform(verb, options);
+      const codec = answerCodec(message);
+      const bytesMax = bus.payloadBytesMax - REPLY_FRAME_BYTES;
+      // What is inserted must not be answered by an error because its answer cannot be sent.
+      const body = verb === 'insert' ? insertedBody(value as InsertResult[], { codec, bytesMax }) : undefined;
+      // The store's time rides on the one answer that every node asks for again and again.
+      const time = verb === 'registerNode' ? { now: clock.now() } : {};
+      message.respond({ body: body ?? Body.of({ answer: value, ...time }, codec) });
+    } catch (error) {
+      refuse(message, error);
+    }
+  }
+
+  async #perform(verb: string, options: object): Promise<unknown> {
+    const { perform, onNodes, onWork, onRules } = this.#parts;
+    const answered = await perform(this.#prepared({ verb, ...options } as unknown as StoreRequest));
+    switch (verb) {
+      case 'registerNode':
+      case 'removeNode':
+        await onNodes();
+        break;
+      case 'stage':
+      case 'rescue':
+        for (const queue of (answered as StoreAnswer<'stage'>).queues) onWork(queue);
+        break;
+      case 'cancel':
+        this.#tellCancelled(answered as StoreAnswer<'cancel'>, (options as StoreOptions<'cancel'>).terminate);
+        break;
+      case 'sweep': {
+        const { terminate } = options as StoreOptions<'sweep'>;
+        this.#tellStopped((answered as StoreAnswer<'sweep'>).wereRunning, terminate);
+        break;
+      }
+      case 'changeQueue': {
+        const { queue, changed } = answered as StoreAnswer<'changeQueue'>;
+        if (changed) onRules(queue);
+        break;
+      }
+      case 'tick':
+        this.#tellOverlapped(answered as StoreAnswer<'tick'>);
+        break;
+      case 'reboot':
+        this.#tellOverlapped((answered as StoreAnswer<'reboot'>).results);
+        break;
+    }
+    return answered;
+  }
+
+  /** A node's record carries what this actor has refused so far. */
+  #prepared(request: StoreRequest): StoreRequest {
+    const { world, refused } = this.#parts;
+    if (request.verb !== 'registerNode' || request.node.node !== world.node) return request;
+    return { ...request, node: { ...request.node, refused: { ...refused } } };
+  }
+
+  /** The cancelled attempt's executor is told at once; its next beat says it again. */
+  #tellCancelled({ job, wasRunning }: StoreAnswer<'cancel'>, terminate: boolean): void {
+    if (job === null || wasRunning === null) return;
+    this.#tellStopped([{ id: job.id, queue: job.queue, ...wasRunning }], terminate);
+  }
+
+  /** Jobs that were cancelled because their schedule's next tick came: their executors are told at once, too. */
+  #tellOverlapped(results: StoreAnswer<'tick'>): void {
+    this.#tellStopped(
+      results.flatMap(({ cancelled }) => cancelled),
+      false,
+    );
+  }
+
+  #tellStopped(attempts: StoreAnswer<'sweep'>['wereRunning'], terminate: boolean): void {
+    const { bus, subjects } = this.#parts.world;
+    for (const { queue, ...attempt } of attempts) {
+      bus.publish(subjects.hint('cancel', queue), { body: Body.of({ ...attempt, terminate }, 'msgpack') });
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import { DatabaseError } from 'pg';
+import { errorText, RotaError } from '../../kernel/error.ts';
+
+/** What kind of failure a statement met. */
+export type Fault =
+  /** Others were in the way (deadlock, serialization): the group may be run again at once. */
+  | 'conflict'
+  /** The server or the way to it is away: the group may be run again on another connection. */
+  | 'connection'
+  /** The server is there but cannot write (full disk, no memory, cancelled): nothing of the group can be written. */
+  | 'world'
+  /** The request itself, or a bug of ours. */
+  | 'request';
+
+/** SQLSTATE of whoever is to blame. See https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const CONFLICT = new Set(['40001', '40P01', '55P03']);
+const CONNECTION = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '25006', '25P03', '08P01']);
+/** Classes: insufficient resources, operator intervention, system error, internal error, invalid transaction state. */
+const WORLD_CLASSES = new Set(['53', '57', '58', 'XX', '25']);
+/** The config is wrong, and trying again will not mend it: no such database, role or right, or a wrong password. */
+const CONFIG = new Set(['3D000', '28000', '28P01', '42501', '3F000']);
+
+/** The SQLSTATE of what was thrown; undefined where the server did not say one. */
+export function sqlState(thrown: unknown): string | undefined {
+  return thrown instanceof DatabaseError ? thrown.code : undefined;
+}
+
+/** Which kind of failure was thrown. What the driver itself throws (sockets, its own time-outs) is a connection's. */
+export function faultOf(thrown: unknown): Fault {
+  const state = sqlState(thrown);
+  if (state !== undefined) {
+    if (CONFLICT.has(state)) return 'conflict';
+    if (CONNECTION.has(state) || state.startsWith('08')) return 'connection';
+    return WORLD_CLASSES.has(state.slice(0, 2)) ? 'world' : 'request';
+  }
+  return thrown instanceof LostConnection ? 'connection' : 'request';
+}
+
+/** Whether an error at opening is one of the config, which no waiting mends. */
+export function isConfigFault(thrown: unknown): boolean {
+  const state = sqlState(thrown);
+  return state !== undefined && CONFIG.has(state);
+}
+
+/** The connection broke, or no answer came in time. */
+export class LostConnection extends Error {
+  override readonly name: string = 'LostConnection';
+}
+
+/** What a group that could not be written is refused with. */
+export function unavailable(cause: unknown): RotaError {
+  return new RotaError('unavailable', `the store could not write: ${errorText(cause)}`, { cause });
+}
