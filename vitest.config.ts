@@ -14,6 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/postgres/shared-server.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',

@@ -6,6 +6,8 @@ import { dependenciesReady, installDependencies } from './setup/dependencies.js'
 import { writeDoors } from './setup/doors.js';
 import { withLock } from './setup/lock.js';
 import { ensureNatsServer } from './setup/nats-server.js';
+import { ensurePgbouncer } from './setup/pgbouncer.js';
+import { ensurePostgres } from './setup/postgres.js';
 import { ensurePython } from './setup/python.js';
 import { SetupError } from './setup/run.js';
 
@@ -14,7 +16,8 @@ const USAGE = 'node bin/setup.js [--tests | --doors | --pack]';
 /**
  * The steps of each way to call setup.
  * - none: what `npm start` needs
- * - `--tests`: the same, nats-server even where ROTA_NATS names another one, and python3 for a worker that is written in it
+ * - `--tests`: the same, nats-server even where ROTA_NATS names another one, python3 for a worker that is written in it,
+ *   and PostgreSQL with a pooler
  * - `--doors`: only the stubs in dist/, and nothing else in there
  * - `--pack`: what compiling needs, and an empty dist/, so that no stale file ships
  * @param {string[]} args
@@ -28,6 +31,7 @@ export function stepsOf(args) {
     install: mode !== '--doors',
     nats: mode === '--tests' ? 'always' : mode === '' ? 'unless-given' : 'never',
     python: mode === '--tests',
+    postgres: mode === '--tests',
     doors: mode !== '--pack',
     clean: mode === '--doors' || mode === '--pack',
   };
@@ -58,6 +62,10 @@ async function setup(root, args) {
     await ensureNatsServer({ say });
   }
   if (steps.python) await ensurePython({ say });
+  if (steps.postgres) {
+    await ensurePostgres({ root });
+    await ensurePgbouncer({ say });
+  }
 }
 
 /** A NATS server of the operator's own needs no program here. */

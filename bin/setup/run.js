@@ -14,12 +14,13 @@ const CLOSE_GRACE_MS = 500;
  * is passed on, and this process ends once the command has: nothing goes on working behind a released lock.
  * @param {string} command
  * @param {string[]} args
- * @param {{ cwd?: string, env?: Record<string, string | undefined>, onChild?: (pid: number) => void }} [options]
+ * @param {{ cwd?: string, env?: Record<string, string | undefined>, uid?: number, gid?: number,
+ *   onChild?: (pid: number) => void }} [options] `uid` and `gid`: the account to run it as, for root only
  * @returns {Promise<{ code: number, output: string }>} never rejects; a command that is missing answers code 127
  */
-export function run(command, args, { cwd, env = process.env, onChild } = {}) {
+export function run(command, args, { cwd, env = process.env, uid, gid, onChild } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { cwd, env, uid, gid, stdio: ['ignore', 'pipe', 'pipe'] });
     if (child.pid !== undefined) onChild?.(child.pid);
     let output = '';
     const keep = (chunk) => {

@@ -1,24 +1,65 @@
+import { RotaError } from '../kernel/error.ts';
+import { Body } from '../messaging/body.ts';
 import type { Bus } from '../messaging/bus.ts';
-import { ask } from '../messaging/reply.ts';
+import { ask, replyValue } from '../messaging/reply.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../store/job-store.ts';
 
 /** How long an actor waits for the store before it counts as away. */
 export const STORE_TIMEOUT_MS = 15_000;
+/** Bytes of a message that are not the part that it carries. */
+const PART_FRAME_BYTES = 256;
 
 /** Asks the persistence actor, wherever it is. */
 export interface StoreClient {
   /** @throws RotaError `unavailable`, `timeout`, `overloaded`, or what the verb refuses with */
   ask<V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<StoreAnswer<V>>;
+  /** The same, with the time at the store in milliseconds since the epoch, where the answer tells it. */
+  askTimed<V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<TimedAnswer<V>>;
 }
 
-/** A client of the store over the bus. */
+/** An answer of the store's. */
+export interface TimedAnswer<V extends StoreVerb> {
+  answer: StoreAnswer<V>;
+  now?: number;
+}
+
+/**
+ * A client of the store over the bus. Rows are larger than the request that they were made of; where they do not fit
+ * into one message to another process they go in parts.
+ */
 export function storeClient(bus: Bus, subjects: Subjects, timeoutMs: number = STORE_TIMEOUT_MS): StoreClient {
-  return {
-    async ask<V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<StoreAnswer<V>> {
-      const reply = await ask(bus, subjects.store(verb), { value: options, timeoutMs });
-      // The persistence actor is ours and answers each verb in its own shape.
-      return (reply as { answer: StoreAnswer<V> }).answer;
-    },
+  const askTimed = async <V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<TimedAnswer<V>> => {
+    const body = Body.of(options, 'msgpack');
+    let reply: unknown;
+    try {
+      reply = replyValue(await bus.request(subjects.store(verb), { body }, { timeoutMs }));
+    } catch (error) {
+      // Measuring is encoding, which a request that stays in this process needs not: so it is tried first.
+      const isLarge = error instanceof RotaError && error.code === 'too_large';
+      if (!isLarge || body.bytes.length <= bus.payloadBytesMax) throw error;
+      reply = await askInParts(bus, subjects, { verb, bytes: body.bytes, timeoutMs });
+    }
+    // The persistence actor is ours and answers each verb in its own shape.
+    return reply as TimedAnswer<V>;
   };
+  return { askTimed, ask: async (verb, options) => (await askTimed(verb, options)).answer };
+}
+
+/** The parts go one after the other to the one who takes the first word; the answer to the last is that of the whole. */
+async function askInParts(
+  bus: Bus,
+  subjects: Subjects,
+  { verb, bytes, timeoutMs }: { verb: StoreVerb; bytes: Uint8Array; timeoutMs: number },
+): Promise<unknown> {
+  const begun = await ask(bus, subjects.store('parts'), { value: { verb, bytes: bytes.length }, timeoutMs });
+  const { answer } = begun as { answer: { node: string; number: number } };
+  const to = subjects.actor(answer.node, 'persistence', 'part');
+  const partBytes = Math.max(1, bus.payloadBytesMax - PART_FRAME_BYTES);
+  let reply: unknown;
+  for (let from = 0; from < bytes.length; from += partBytes) {
+    const part = bytes.subarray(from, from + partBytes);
+    reply = await ask(bus, to, { value: { number: answer.number, part }, timeoutMs });
+  }
+  return reply;
 }

@@ -1,7 +1,9 @@
 import type { EventTeller, EventTellerWorld } from '../actors/event-teller.ts';
 import type { TimerHandle } from '../kernel/clock.ts';
 import { Body } from '../messaging/body.ts';
+import type { Envelope } from '../messaging/bus.ts';
 import { plainEvent } from '../messaging/contract/event.ts';
+import { onceHeaders } from '../messaging/event-history.ts';
 
 /** Events that are kept for an outage; of more the oldest go. */
 const KEPT_MAX = 256;
@@ -13,7 +15,7 @@ const RETURN_MS = 3_000;
 interface Kept {
   toldMs: number;
   subject: string;
-  body: Body;
+  envelope: Envelope;
 }
 
 /**
@@ -21,7 +23,8 @@ interface Kept {
  * bus is back, and once more with the same ids when those who listen should be back too. Of a broker's own death and
  * restart nobody would hear otherwise.
  */
-export function lastingTeller({ bus, subjects, clock, newId, node }: EventTellerWorld): EventTeller {
+export function lastingTeller(world: EventTellerWorld & { eventsKept: boolean }): EventTeller {
+  const { bus, subjects, clock, newId, node, eventsKept } = world;
   /** Published in the usual way; all of it is out unless an outage comes soon. */
   let recent: Kept[] = [];
   /** To be told when the bus is back. */
@@ -29,7 +32,7 @@ export function lastingTeller({ bus, subjects, clock, newId, node }: EventTeller
   let wasUp = false;
   let again: TimerHandle;
   const publishUntold = (): void => {
-    for (const { subject, body } of untold) bus.publish(subject, { body });
+    for (const { subject, envelope } of untold) bus.publish(subject, envelope);
   };
   bus.onState((state) => {
     clock.clearTimeout(again);
@@ -52,11 +55,11 @@ export function lastingTeller({ bus, subjects, clock, newId, node }: EventTeller
   });
   return (fact) => {
     const { subject, event } = plainEvent({ ...fact, at: clock.now(), id: newId() }, subjects, node);
-    const body = Body.of(event, 'json');
+    const envelope = { body: Body.of(event, 'json'), ...onceHeaders(event.id, eventsKept) };
     const up = bus.state === 'up';
-    if (up) bus.publish(subject, { body });
+    if (up) bus.publish(subject, envelope);
     const list = up && again === undefined ? recent : untold;
-    list.push({ toldMs: clock.monotonicMs(), subject, body });
+    list.push({ toldMs: clock.monotonicMs(), subject, envelope });
     if (list.length > KEPT_MAX) list.shift();
   };
 }

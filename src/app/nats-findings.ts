@@ -15,6 +15,7 @@ import { connectNats } from '../messaging/nats/connect-nats.ts';
 import { ask } from '../messaging/reply.ts';
 import { Subjects } from '../messaging/subjects.ts';
 import type { Finding } from './finding.ts';
+import { issuesText, namingNatsSettings, shownServers } from './nats-setting-names.ts';
 import type { Settings } from './settings.ts';
 
 const CONNECT_MS = 3_000;
@@ -72,7 +73,7 @@ async function examineServers(
   { credentials, inboxPrefix, prefix }: Settings,
   { servers, clock }: { servers: readonly string[]; clock: Clock },
 ): Promise<Finding[]> {
-  const place = servers.join(', ');
+  const place = shownServers(servers);
   const subjects = new Subjects(prefix);
   try {
     const bus = await connectNats({
@@ -86,7 +87,10 @@ async function examineServers(
       await bus.close();
     }
   } catch (error) {
-    const remedy = 'start it, or name the right one with --nats and its credentials with --nats-user, --nats-creds, …';
+    const refused = error instanceof RotaError && error.issues.length > 0;
+    const remedy = refused
+      ? issuesText(namingNatsSettings(error))
+      : 'start it, or name the right one with --nats and its credentials with --nats-user, --nats-creds, …';
     return [
       { what: 'NATS', state: 'wrong', found: errorText(error), remedy },
       { what: 'JetStream', state: 'unchecked', found: 'there is no NATS to ask' },

@@ -1,13 +1,18 @@
 import type { RemoteBus } from '../actors/connection/connection.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { RotaError } from '../kernel/error.ts';
+import { errorText, RotaError } from '../kernel/error.ts';
 import type { Random } from '../kernel/identity.ts';
+import type { Logger } from '../kernel/log.ts';
 import type { DurableStreams } from '../messaging/durable-stream.ts';
+import type { EventHistory } from '../messaging/event-history.ts';
 import { connectNats } from '../messaging/nats/connect-nats.ts';
 import type { NatsBus } from '../messaging/nats/nats-bus.ts';
 import { openNatsStream } from '../messaging/nats/nats-durable-streams.ts';
+import { natsEventHistory } from '../messaging/nats/nats-event-history.ts';
 import type { NatsSettings } from '../messaging/nats/nats-settings.ts';
+import type { Replicas } from '../messaging/nats/stream-making.ts';
 import type { Subjects } from '../messaging/subjects.ts';
+import { issuesText, namingNatsSettings } from './nats-setting-names.ts';
 
 /** Where NATS is and for whom. */
 export interface NatsLinkOptions {
@@ -16,15 +21,21 @@ export interface NatsLinkOptions {
   subjects: Subjects;
   clock: Clock;
   random: Random;
+  log: Logger;
+  /** On how many servers of a cluster streams are kept, where they are made by us. Default `auto`. */
+  replicas?: Replicas;
 }
 
 /** How long one connect is tried before the connection actor hears of it, in milliseconds. */
 const CONNECT_MS = 5_000;
+/** Refusals of the server that are logged, each once: one that repeats with every message says nothing new. */
+const TOLD_MAX = 100;
 
 /** Makes the node's NATS connections and knows the present one, for the services that use NATS themselves. */
 export class NatsLink {
   readonly #options: NatsLinkOptions;
   #bus: NatsBus | undefined;
+  readonly #told = new Set<string>();
   /**
    * The present connection, whichever it is at the time of use, so that services made once outlive a connection.
    * Using it while there is none throws a RotaError `unavailable`.
@@ -33,11 +44,14 @@ export class NatsLink {
   /** Streams over the present connection; one that is open ends with its connection. */
   readonly streams: DurableStreams = {
     openStream: async (options) => {
-      const bus = this.#bus;
-      if (bus?.state !== 'up') throw new RotaError('unavailable', 'there is no NATS connection at the moment');
-      const { clock, nats } = this.#options;
-      return openNatsStream(bus, { ...options, clock, inboxPrefix: nats.inboxPrefix });
+      const { clock, nats, replicas = 'auto' } = this.#options;
+      return openNatsStream(this.#presentBus(), { ...options, clock, inboxPrefix: nats.inboxPrefix, replicas });
     },
+  };
+  /** The history of events over the present connection. */
+  readonly history: EventHistory = {
+    keep: async (options) => this.#presentHistory().keep(options),
+    isKept: async (stream) => this.#presentHistory().isKept(stream),
   };
 
   constructor(options: NatsLinkOptions) {
@@ -62,18 +76,51 @@ export class NatsLink {
     return this.#bus?.serverVersion;
   }
 
-  /** Connects once. @throws RotaError `connection`, `invalid_config` */
+  /**
+   * Connects once.
+   * @throws RotaError `connection` in an outage, `invalid_config` for what nobody but a person can mend: credentials that
+   * cannot be used or that the server refuses. Once we have been let in, a refusal is an outage: it may be mended there.
+   */
   async connect(): Promise<RemoteBus> {
     const { nats, route, subjects, clock, random } = this.#options;
-    const bus = await connectNats({
-      ...nats,
-      subjects,
-      clock,
-      random,
-      noEcho: route === 'local',
-      timeoutMs: CONNECT_MS,
-    });
-    this.#bus = bus;
+    try {
+      const bus = await connectNats({
+        ...nats,
+        subjects,
+        clock,
+        random,
+        noEcho: route === 'local',
+        timeoutMs: CONNECT_MS,
+        onError: (error) => this.#refused(error),
+      });
+      this.#bus = bus;
+      return bus;
+    } catch (error) {
+      if (!(error instanceof RotaError) || error.issues.length === 0) throw error;
+      const named = namingNatsSettings(error);
+      const text = `${named.message}: ${issuesText(named)}`;
+      const fatal = this.#bus === undefined || named.code === 'invalid_config';
+      throw new RotaError(fatal ? 'invalid_config' : named.code, fatal ? named.message : text, {
+        issues: named.issues,
+        cause: error,
+      });
+    }
+  }
+
+  #presentHistory(): EventHistory {
+    return natsEventHistory(this.#presentBus(), this.#options.replicas ?? 'auto');
+  }
+
+  #presentBus(): NatsBus {
+    const bus = this.#bus;
+    if (bus?.state !== 'up') throw new RotaError('unavailable', 'there is no NATS connection at the moment');
     return bus;
+  }
+
+  #refused(error: unknown): void {
+    const text = errorText(error);
+    if (this.#told.has(text) || this.#told.size >= TOLD_MAX) return;
+    this.#told.add(text);
+    this.#options.log.error({ error: text }, 'the NATS server refuses something of ours; it is told once');
   }
 }

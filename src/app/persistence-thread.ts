@@ -19,15 +19,16 @@ export interface PersistenceThreadData {
   leaseMs: number;
   beatMs: number;
   pollMs: number;
+  eventsKept?: boolean;
   logLevel: LogLevel;
 }
 
 // The tree that makes this thread fills this in.
-const { port, path, node, prefix, leaseMs, beatMs, pollMs, logLevel } = workerData as PersistenceThreadData;
+const { port, path, node, prefix, logLevel, ...world } = workerData as PersistenceThreadData;
 const log = createLogger(logLevel).child({ node, part: 'persistence' });
 const subjects = new Subjects(prefix);
 const bus = new PortBus(port, { clock: systemClock, subjects });
 const store = openSqliteStore({ path, random: systemRandom });
-const persistence = new Persistence({ store, bus, subjects, clock: systemClock, node, leaseMs, beatMs, pollMs, log });
+const persistence = new Persistence({ store, bus, subjects, clock: systemClock, node, ...world, log });
 
 hostedThread({ onStart: () => persistence.start(), onShutdown: () => persistence.stop() });

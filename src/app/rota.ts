@@ -7,6 +7,7 @@ import { ask } from '../messaging/reply.ts';
 import { nextTick } from '../scheduler/due-ticks.ts';
 import type { Supervisor, TreeNode } from '../supervisor/supervisor.ts';
 import type { DataLock } from './data-lock.ts';
+import { shownServers } from './nats-setting-names.ts';
 import { queueLimits } from './tree-parts.ts';
 import type { World } from './world.ts';
 
@@ -74,7 +75,7 @@ export class Rota {
     const queues = Object.fromEntries(queueLimits(world));
     const { node, roles, dataFolder } = settings;
     const tree = this.#parts.root.tree().children?.map(({ id }) => id) ?? [];
-    log.info({ version, nats: this.natsUrl, dataFolder, roles: [...roles], queues, tree }, 'started');
+    log.info({ version, nats: shownServers([this.natsUrl]), dataFolder, roles: [...roles], queues, tree }, 'started');
     tell({ kind: 'node', name: node, what: 'started', data: { node, version, roles: [...roles] } });
   }
 

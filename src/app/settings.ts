@@ -6,13 +6,13 @@ import { isToken } from '../kernel/identity.ts';
 import { LOG_LEVELS, type LogLevel } from '../kernel/log.ts';
 import type { KeepMs } from '../store/job-store.ts';
 import { invalidConfig, QUEUE_LIMIT_MAX } from './configuration.ts';
+import { historyTime, inboxPrefix, type NatsPlace, natsPlace, replicas } from './nats-setting-values.ts';
+
+export type { NatsPlace } from './nats-setting-values.ts';
 
 /** What a node can do. A node without `store` needs no database. */
 export const ROLES = ['store', 'intake', 'queues', 'scheduler'] as const;
 export type Role = (typeof ROLES)[number];
-
-/** Where NATS is: a server of our own, started with the node, or given ones. */
-export type NatsPlace = { kind: 'embedded'; host: string; port: number } | { kind: 'servers'; servers: string[] };
 
 /** How to be let in at NATS. Paths are of files. */
 export interface NatsCredentials {
@@ -44,6 +44,10 @@ export interface Settings {
   keepMs: KeepMs;
   leaderLeaseMs: number;
   inboxPrefix: string;
+  /** On how many servers of a cluster our streams are kept; `auto`: on three. */
+  natsReplicas: number | 'auto';
+  /** How long JetStream keeps events; undefined: not at all. */
+  eventHistoryMs: number | undefined;
   logLevel: LogLevel;
 }
 
@@ -101,7 +105,13 @@ export const SETTINGS = {
     'local',
     oneOf(['local', 'broker']),
   ),
-  eventHistory: setting('ROTA_EVENT_HISTORY', 'how long JetStream keeps events', undefined, notYet),
+  natsReplicas: setting(
+    'ROTA_NATS_REPLICAS',
+    'servers of a cluster that keep a stream: auto, 1 to 5',
+    'auto',
+    replicas,
+  ),
+  eventHistory: setting('ROTA_EVENT_HISTORY', 'how long JetStream keeps events: 7d, or off', 'off', historyTime),
   keep: setting('ROTA_KEEP', 'how long terminal jobs are kept: 7d, or completed=1d,discarded=30d', '7d', keepTimes),
   leaderLease: setting('ROTA_LEADER_LEASE', 'how long a lead lasts unless renewed', '15s', positive),
   logLevel: setting('ROTA_LOG_LEVEL', `one of ${LOG_LEVELS.join(', ')}`, 'info', oneOf(LOG_LEVELS)),
@@ -149,9 +159,10 @@ export function readSettings(sources: SettingSources): Settings {
     keepMs: read('keep') ?? { completed: 0, cancelled: 0, discarded: 0 },
     leaderLeaseMs: read('leaderLease') ?? 0,
     inboxPrefix: read('natsInbox') ?? '_INBOX',
+    natsReplicas: read('natsReplicas') ?? 'auto',
+    eventHistoryMs: read('eventHistory')?.keepMs,
     logLevel: read('logLevel') ?? 'info',
   };
-  read('eventHistory');
   if (!issues.none) throw invalidConfig(issues.list);
   return Object.freeze(settings);
 }
@@ -197,19 +208,6 @@ function given(fields: Record<string, string | undefined>): Record<string, strin
   return Object.fromEntries(
     Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined),
   );
-}
-
-function natsPlace(value: unknown, path: string, issues: Issues): NatsPlace | undefined {
-  const place = typeof value === 'string' ? value.trim() : '';
-  const embedded = /^embedded:\/\/([^:/]+|\[[0-9a-f:]+\]):(\d{1,5})$/.exec(place);
-  if (embedded?.[1] !== undefined && Number(embedded[2]) <= 65_535) {
-    return { kind: 'embedded', host: embedded[1], port: Number(embedded[2]) };
-  }
-  const servers = place.split(',').map((server) => server.trim());
-  if (!place.startsWith('embedded:') && servers.every((server) => /^(?:(?:nats|tls):\/\/)?[^\s/,]+$/.test(server))) {
-    return { kind: 'servers', servers };
-  }
-  return issues.add(path, 'must be embedded://host:port, or nats://host:port[,nats://host:port…]');
 }
 
 function storePlace(value: unknown, path: string, issues: Issues): string | undefined {
@@ -261,15 +259,6 @@ function keepTimes(value: unknown, path: string, issues: Issues): KeepMs | undef
     keep[state] = ms;
   }
   return keep;
-}
-
-function inboxPrefix(value: unknown, path: string, issues: Issues): string | undefined {
-  if (typeof value === 'string' && /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(value)) return value;
-  return issues.add(path, 'must be one or more tokens, like _INBOX.rota');
-}
-
-function notYet(_value: unknown, path: string, issues: Issues): undefined {
-  return issues.add(path, 'is not yet supported');
 }
 
 function hostToken(): string {

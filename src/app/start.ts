@@ -11,6 +11,7 @@ import { type Configuration, invalidConfig, readConfiguration, type SchedulerCon
 import { type DataLock, lockDataFolder } from './data-lock.ts';
 import { discoverIn } from './discovery.ts';
 import { type ConfigPlace, configFolderOf, type IsolationOptions, jobHosts } from './job-hosts.ts';
+import { mentionLeftHistory } from './left-history.ts';
 import { NatsLink } from './nats-link.ts';
 import type { Rota } from './rota.ts';
 import { type RawSettings, readSettings, type Settings } from './settings.ts';
@@ -107,7 +108,9 @@ async function startNamed(checked: Checked): Promise<Rota> {
 async function startHere(checked: Checked): Promise<Rota> {
   const { services, lock } = checked;
   const world = makeWorld(await partsOf(checked), services);
-  return startTree(world, { lock, ownsServices: services === undefined });
+  const rota = await startTree(world, { lock, ownsServices: services === undefined });
+  mentionLeftHistory(world);
+  return rota;
 }
 
 /** What a node of a fleet is made of: the machine's clock and randomness, NATS, a thread for the store. */
@@ -123,7 +126,7 @@ async function partsOf({ settings, configuration, logger, isolation, place }: Ch
   const servers = natsServer ? [natsServer.url] : nats.kind === 'servers' ? nats.servers : [];
   const link = new NatsLink({
     nats: { servers, ...credentials, inboxPrefix, name: `rota ${node}` },
-    ...{ route, subjects, clock, random },
+    ...{ route, subjects, clock, random, log, replicas: settings.natsReplicas },
   });
   const persistence = threadPersistence;
   return {

@@ -7,6 +7,7 @@ import { bridgePort } from '../messaging/local/port-bridge.ts';
 import type { NodeRecord, NodeType } from '../store/job-store.ts';
 import { isHostReady, type ThreadOptions, threadActor } from '../supervisor/supervisor.ts';
 import type { PersistenceThreadData } from './persistence-thread.ts';
+import { scheduleSet } from './schedule-set.ts';
 import { siblingModule } from './sibling-module.ts';
 import type { PersistenceMaker, World } from './world.ts';
 
@@ -33,9 +34,9 @@ export const threadPersistence: PersistenceMaker = (world) => ({
 /** A new thread for the store, with its own way to the bus. */
 function persistenceThread({ settings, route, log }: World): ThreadOptions {
   const { port1, port2 } = new MessageChannel();
-  const { store, node, prefix, leaseMs, beatMs, pollMs, logLevel } = settings;
-  const times = { leaseMs, beatMs, pollMs };
-  const workerData: PersistenceThreadData = { port: port2, path: store.path, node, prefix, ...times, logLevel };
+  const { store, node, prefix, leaseMs, beatMs, pollMs, eventHistoryMs, logLevel } = settings;
+  const told = { leaseMs, beatMs, pollMs, eventsKept: eventHistoryMs !== undefined };
+  const workerData: PersistenceThreadData = { port: port2, path: store.path, node, prefix, ...told, logLevel };
   bridgePort(port1, route, {
     onError: (error) => log.warn({ error: String(error) }, 'the bus refused something of the persistence thread'),
   });
@@ -61,6 +62,7 @@ export function nodeRecord(world: World): Omit<NodeRecord, 'seenAt' | 'refused'>
     startedAt,
     queues: [...named].map(([name, limit]) => ({ name, limit, runs: here.has(name) })),
     types: [...configuration.definitions.values()].map((definition) => nodeType(definition, here.size > 0)),
+    ...(settings.roles.has('scheduler') ? { scheduleSet: scheduleSet(configuration.schedules) } : {}),
   };
 }
 

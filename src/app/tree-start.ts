@@ -18,9 +18,10 @@ export interface Belongings {
  */
 export async function startTree(world: World, belongings: Belongings): Promise<Rota> {
   let root: Supervisor | undefined;
-  const withRoot: World = { ...world, root: () => root };
+  // Into the world itself, so that whoever made it can look the tree up too.
+  const withRoot = Object.assign(world, { root: () => root });
   const { clock, random, log, settings } = world;
-  log.debug({ settings: { ...settings, credentials: undefined } }, 'starting');
+  log.debug({ settings: { ...settings, nats: undefined, credentials: undefined } }, 'starting');
   try {
     root = await startSupervisor(treeOf(withRoot), { clock, random, onReport: (report) => told(world, report) });
   } catch (error) {

@@ -1,5 +1,6 @@
 import { startConnection } from '../actors/connection/connection.ts';
 import { startDurableIntake } from '../actors/durable-intake/durable-intake.ts';
+import { startEventHistory } from '../actors/event-history/event-history.ts';
 import { Executor, STOP_MARGIN_MS } from '../actors/executor/executor.ts';
 import { startIntake } from '../actors/intake/intake.ts';
 import { startJanitor } from '../actors/janitor/janitor.ts';
@@ -11,6 +12,7 @@ import { isServiceReady, type ServiceStart, serviceActor } from '../actors/servi
 import { startSteward } from '../actors/steward/steward.ts';
 import { type ChildSpec, type SupervisorOptions, supervisor } from '../supervisor/supervisor.ts';
 import { INLINE_HOSTS, JOB_HOSTS_SHUTDOWN_MS, type JobHosts } from './job-hosts.ts';
+import { scheduleSet } from './schedule-set.ts';
 import { nodeRecord, queueKeeper, queueLimits, runnableTypes, supervisorId } from './tree-parts.ts';
 import type { World } from './world.ts';
 
@@ -36,6 +38,7 @@ export function treeOf(world: World): SupervisorOptions {
     children: [
       ...(natsServer ? [natsServerSpec(natsServer, { log: log.child({ part: 'nats-server' }) })] : []),
       connection(world),
+      ...eventHistory(world),
       ...(roles.has('store') ? [persistence(world)] : []),
       node(world),
       ...(roles.has('intake') ? [intake(world), ...durableIntake(world)] : []),
@@ -48,6 +51,14 @@ export function treeOf(world: World): SupervisorOptions {
 
 function connection({ link, route, clock, log }: World): ChildSpec {
   return service('connection', (scope) => startConnection({ connect: () => link.connect(), route, clock, log }, scope));
+}
+
+/** Only where events shall be kept, and the bus is a broker's that can. */
+function eventHistory({ route: bus, subjects, clock, settings, link, log }: World): ChildSpec[] {
+  const { eventHistoryMs: keepMs } = settings;
+  const { history } = link;
+  if (history === undefined || keepMs === undefined) return [];
+  return [service('event-history', () => startEventHistory({ bus, history, subjects, clock, keepMs, log }))];
 }
 
 function persistence(world: World): ChildSpec {
@@ -84,9 +95,19 @@ function durableIntake(world: World): ChildSpec[] {
   const { route: bus, subjects, clock, settings, configuration, link } = world;
   const { streams } = link;
   if (streams === undefined) return [];
-  const { node: name, leaseMs } = settings;
+  const { node: name, leaseMs, eventHistoryMs } = settings;
   const { definitions, queues: declared } = configuration;
-  const shared = { bus, streams, subjects, clock, node: name, definitions, queues: new Set(declared.keys()) };
+  const eventsKept = eventHistoryMs !== undefined;
+  const shared = {
+    eventsKept,
+    bus,
+    streams,
+    subjects,
+    clock,
+    node: name,
+    definitions,
+    queues: new Set(declared.keys()),
+  };
   const log = world.log.child({ part: 'durable-intake' });
   const start: ServiceStart = (scope) => startDurableIntake({ ...shared, livingMs: leaseMs, leaseMs, log }, scope);
   return [service('durable-intake', start)];
@@ -147,6 +168,7 @@ function scheduling(world: World): ChildSpec {
   const { node: name, leaderLeaseMs, pollMs, leaseMs, keepMs } = settings;
   const { definitions, schedules } = configuration;
   const shared = { bus, subjects, clock, pollMs, log };
+  const fleet = { livingMs: leaseMs, scheduleSet: scheduleSet(schedules) };
   const self = { newId, node: name, instance };
   return supervised({
     name: 'scheduling',
@@ -157,7 +179,8 @@ function scheduling(world: World): ChildSpec {
     children: [
       service(
         'scheduler',
-        ({ fail }) => new Scheduler({ ...shared, ...self, startedAt, definitions, schedules, leaderLeaseMs, fail }),
+        ({ fail }) =>
+          new Scheduler({ ...shared, ...self, ...fleet, startedAt, definitions, schedules, leaderLeaseMs, fail }),
       ),
       service('janitor', () => startJanitor({ ...shared, leaseMs, keepMs })),
     ],

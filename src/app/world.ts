@@ -3,11 +3,12 @@ import type { EventTeller } from '../actors/event-teller.ts';
 import type { PreparedServer } from '../actors/nats-server/prepare.ts';
 import { RotaClient } from '../client/rota-client.ts';
 import type { Services } from '../job/definition.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { type Clock, type FollowingClock, followingClock } from '../kernel/clock.ts';
 import { errorText } from '../kernel/error.ts';
 import type { IdSource, Random } from '../kernel/identity.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { DurableStreams } from '../messaging/durable-stream.ts';
+import type { EventHistory } from '../messaging/event-history.ts';
 import { LocalRoute } from '../messaging/local/local-route.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 import type { ChildSpec, Supervisor } from '../supervisor/supervisor.ts';
@@ -25,6 +26,8 @@ export interface Link {
   readonly connection: object;
   /** Streams of the broker, where it can have some: without them there is no durable intake. */
   readonly streams?: DurableStreams;
+  /** The broker's history of events, where it can have one. */
+  readonly history?: EventHistory;
 }
 
 /** Where the store lives: how its actor is made and when it is ready. */
@@ -49,6 +52,8 @@ export interface WorldParts {
 
 /** Everything that the parts of one node share. */
 export interface World extends WorldParts {
+  /** The given clock, set by the store's time. */
+  clock: FollowingClock;
   route: LocalRoute;
   client: RotaClient;
   tell: EventTeller;
@@ -71,7 +76,8 @@ const CLIENT_DEADLINE_MS = 30_000;
  * @param given services to take instead of the config's
  */
 export function makeWorld(parts: WorldParts, given?: Services): World {
-  const { settings, configuration, clock, newId, log, subjects, link } = parts;
+  const { settings, configuration, newId, log, subjects, link } = parts;
+  const clock = followingClock(parts.clock);
   const { node, dataFolder } = settings;
   const onError = (error: unknown): void => log.error({ error: errorText(error) }, 'a listener of the bus failed');
   const route = new LocalRoute({ route: settings.route, clock, subjects, onError });
@@ -83,9 +89,17 @@ export function makeWorld(parts: WorldParts, given?: Services): World {
   });
   return {
     ...parts,
+    clock,
     route,
     client,
-    tell: lastingTeller({ bus: route, subjects, clock, newId, node }),
+    tell: lastingTeller({
+      bus: route,
+      subjects,
+      clock,
+      newId,
+      node,
+      eventsKept: settings.eventHistoryMs !== undefined,
+    }),
     instance: newId(),
     startedAt: clock.now(),
     version: packageVersion(),

@@ -1,3 +1,4 @@
+import { namingNatsSettings, shownServers } from '../app/nats-setting-names.ts';
 import type { NatsPlace } from '../app/settings.ts';
 import { RotaError } from '../kernel/error.ts';
 import type { CliClient } from './cli-world.ts';
@@ -27,7 +28,7 @@ export async function withSession<T>(
 ): Promise<T> {
   const { nats, prefix, credentials, inboxPrefix } = connectionSettings(given, world.env);
   const servers = serversOf(nats);
-  const place = servers.join(',');
+  const place = shownServers(servers);
   const client = await world
     .connect({
       ...{ servers, prefix, inboxPrefix, name: 'rota cli' },
@@ -57,12 +58,10 @@ export function serversOf(nats: NatsPlace): string[] {
 }
 
 function connectError(error: unknown, place: string): unknown {
-  if (!(error instanceof RotaError) || error.code !== 'connection') return error;
-  // The library's class stays in its home, so it is told by its name.
-  const refused = error.cause instanceof Error && error.cause.name === 'AuthorizationError';
-  const text = refused
-    ? `NATS at ${place} does not let us in: give --nats-user, --nats-creds or another of the --nats-… flags`
-    : `cannot reach NATS at ${place}: is Rota running? start it with "npm start" or name the server with --nats`;
+  if (!(error instanceof RotaError)) return error;
+  if (error.issues.length > 0) return namingNatsSettings(error);
+  if (error.code !== 'connection') return error;
+  const text = `cannot reach NATS at ${place}: is Rota running? start it with "npm start" or name the server with --nats`;
   return new RotaError('connection', text, { cause: error });
 }
 

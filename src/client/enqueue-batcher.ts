@@ -2,17 +2,20 @@ import { LIMITS } from '../job/limits.ts';
 import { type ErrorCode, type Issue, RotaError } from '../kernel/error.ts';
 import { utf8Bytes } from '../kernel/json.ts';
 import type { JobView } from '../messaging/contract/job-view.ts';
+import type { JobBody } from './job-body.ts';
 
-/** What became of an enqueue. `conflict`: a job with this id or unique key was there already, and is answered. */
+/**
+ * What became of an enqueue. `conflict`: a job with this id or unique key was there already, and is answered. Where calls
+ * travelled together `job.args` are those that were sent, not yet what a schema made of them, and null at a conflict.
+ */
 export interface Enqueued {
   id: string;
   job: JobView;
   conflict: boolean;
 }
 
-interface Call {
-  body: Record<string, unknown>;
-  bytes: number;
+interface Call extends Load {
+  body: JobBody;
   headers: Readonly<Record<string, string>>;
   settle: PromiseWithResolvers<Enqueued>;
 }
@@ -33,17 +36,12 @@ export class EnqueueBatcher {
   }
 
   /** Enqueues one job. @throws RotaError what it was refused with */
-  enqueue(queue: string, body: Record<string, unknown>, headers: Readonly<Record<string, string>>): Promise<Enqueued> {
+  enqueue(queue: string, body: JobBody, headers: Readonly<Record<string, string>>): Promise<Enqueued> {
     const settle = Promise.withResolvers<Enqueued>();
     const calls = this.#waiting.get(queue) ?? [];
     if (this.#waiting.size === 0) queueMicrotask(() => this.#flush());
     this.#waiting.set(queue, calls);
-    try {
-      calls.push({ body, headers, settle, bytes: utf8Bytes(JSON.stringify(body)) });
-    } catch (cause) {
-      const message = 'the args are not JSON';
-      settle.reject(new RotaError('invalid_args', message, { cause, issues: [{ path: 'args', message }] }));
-    }
+    calls.push({ body, headers, settle, bytes: bytesOf(body) });
     return settle.promise;
   }
 
@@ -54,7 +52,7 @@ export class EnqueueBatcher {
       // A trace belongs to one call: those that carry headers travel alone.
       const plain = calls.filter(({ headers }) => Object.keys(headers).length === 0);
       for (const call of calls) if (!plain.includes(call)) void this.#sendOne(queue, call);
-      for (const batch of batches(plain)) {
+      for (const batch of batches(plain, LIMITS.jobsPerRequestMax)) {
         const [first] = batch;
         if (batch.length === 1 && first !== undefined) void this.#sendOne(queue, first);
         else void this.#sendMany(queue, batch);
@@ -93,23 +91,35 @@ function settleOne({ body, settle }: Call, reply: EachReply | undefined): void {
     const { code, message, issues = [] } = reply.error;
     settle.reject(new RotaError(code, message, { issues }));
   } else {
-    // Bulk replies leave the args out; they are the ones that were sent, or the existing job's.
+    // Bulk replies leave the args out.
     const args = reply.conflict ? null : ((body.args as JobView['args'] | undefined) ?? {});
     settle.resolve({ id: reply.job.id, job: { ...reply.job, args }, conflict: reply.conflict });
   }
 }
 
-function* batches(calls: readonly Call[]): Generator<Call[]> {
-  let batch: Call[] = [];
+/** A job that is to travel with others, and how many bytes of JSON it has. */
+interface Load {
+  bytes: number;
+}
+
+/** How many bytes a body has as JSON. */
+export const bytesOf = (body: object): number => utf8Bytes(JSON.stringify(body));
+
+/**
+ * Cuts what shall travel together into messages that a server takes, in order.
+ * @param countMax how many one message may hold
+ */
+export function* batches<T extends Load>(loads: Iterable<T>, countMax: number): Generator<T[]> {
+  let batch: T[] = [];
   let bytes = 0;
-  for (const call of calls) {
-    if (batch.length > 0 && (batch.length >= LIMITS.jobsPerRequestMax || bytes + call.bytes > BATCH_BYTES_MAX)) {
+  for (const load of loads) {
+    if (batch.length > 0 && (batch.length >= countMax || bytes + load.bytes > BATCH_BYTES_MAX)) {
       yield batch;
       batch = [];
       bytes = 0;
     }
-    batch.push(call);
-    bytes += call.bytes;
+    batch.push(load);
+    bytes += load.bytes;
   }
   if (batch.length > 0) yield batch;
 }

@@ -10,14 +10,18 @@ export type ReceivedEvent = CloudEvent & { natsSubject: string };
 
 /**
  * The events of a subject as an async iterator. It listens from its making until `return` (leaving a `for await`).
- * @throws RotaError `overloaded` from `next` when the reader is too slow
+ * @throws RotaError from `next`: `overloaded` when the reader is too slow, `forbidden` when this user may not listen
  */
 export function eventStream(bus: Bus, subject: string): AsyncIterableIterator<ReceivedEvent> {
   const buffer: ReceivedEvent[] = [];
   let wake: PromiseWithResolvers<void> | undefined;
   let failure: RotaError | undefined;
   let done = false;
-  const subscription = bus.subscribe(subject, {}, (message) => {
+  const onRefused = (error: RotaError): void => {
+    failure = error;
+    wake?.resolve();
+  };
+  const subscription = bus.subscribe(subject, { onRefused }, (message) => {
     if (buffer.length >= BUFFER_MAX) failure = new RotaError('overloaded', 'events came faster than they were read');
     // Whatever is published there is shown; what is no event is not ours to judge.
     else buffer.push({ ...(message.body.value as CloudEvent), natsSubject: message.subject });

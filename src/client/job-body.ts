@@ -1,6 +1,9 @@
 import type { AnyJobDefinition, EnqueueOptions } from '../job/definition.ts';
+import { backoffWire } from '../job/retry-policy.ts';
+import { Issues } from '../kernel/check.ts';
 import { parseDuration } from '../kernel/duration.ts';
-import { RotaError } from '../kernel/error.ts';
+import { RotaError, type WireErrorCode } from '../kernel/error.ts';
+import { type Json, jsonOf } from '../kernel/json.ts';
 
 /** What may be enqueued: a type by name, or its definition. */
 export type JobTypeRef = string | AnyJobDefinition;
@@ -10,32 +13,42 @@ export function queueOf(type: JobTypeRef, options: EnqueueOptions): string {
   return options.queue ?? (typeof type === 'string' ? 'default' : type.queue);
 }
 
+/** The body of an enqueue. */
+export type JobBody = { id: string; type: string } & Record<string, unknown>;
+
 /**
- * The body of an enqueue, as the wire has it.
- * @param id chosen here, so that the request may be repeated
- * @throws RotaError `invalid_job` for a time that is none
+ * The body of an enqueue, as the wire has it and whoever reads it gets it.
+ * @param options with an id chosen here, so that the request may be repeated
+ * @param at where it stands in its request, for the issues
+ * @throws RotaError `invalid_job` for a time that is none, `invalid_args` and `invalid_job` for what is no JSON
  */
 export function jobBody(
-  type: JobTypeRef,
-  args: unknown,
+  { type, args }: { type: JobTypeRef; args: unknown },
   options: EnqueueOptions & { id: string },
-): Record<string, unknown> {
+  at = '',
+): JobBody {
   const { queue: _queue, scheduledAt, backoff, deadline, traceparent: _traceparent, ...rest } = options;
-  const body: Record<string, unknown> = { type: typeof type === 'string' ? type : type.type, ...rest };
-  if (args !== undefined) body.args = args;
+  const body: JobBody = { type: typeof type === 'string' ? type : type.type, ...rest, args };
   if (scheduledAt !== undefined) body.scheduledAt = timeOf(scheduledAt, 'scheduledAt');
   if (deadline !== undefined) body.deadline = deadline instanceof Date ? timeOf(deadline, 'deadline') : deadline;
-  if (backoff !== undefined) {
-    const { kind, baseMs, maxMs, jitter } = backoff;
-    body.backoff = {
-      kind,
-      base: baseMs,
-      ...(maxMs === undefined ? {} : { max: maxMs }),
-      ...(jitter === undefined ? {} : { jitter }),
-    };
-  }
+  if (backoff !== undefined) body.backoff = backoffWire(backoff);
   for (const [key, value] of Object.entries(body)) if (value === undefined) delete body[key];
-  return body;
+  return wireBody(body, { code: 'invalid_job', at });
+}
+
+/**
+ * A body as whoever reads it gets it, whatever route and codec it goes by: what JSON makes of it.
+ * @param options the code of a fault outside of args, and where the body stands in its request
+ * @throws RotaError with that code, or `invalid_args`
+ */
+export function wireBody<T extends object>(body: T, { code, at = '' }: { code: WireErrorCode; at?: string }): T {
+  const issues = new Issues();
+  const json: Json | undefined = jsonOf(body, at, issues);
+  const [first] = issues.list;
+  // The same members, less those that are undefined.
+  if (first === undefined) return json as T;
+  const isOfArgs = first.path.split('.').includes('args');
+  throw new RotaError(isOfArgs ? 'invalid_args' : code, `${first.path} ${first.message}`, { issues: issues.list });
 }
 
 /** A time as the wire writes it. @throws RotaError `invalid_job` for a time that is none */

@@ -13,9 +13,9 @@ import type { JobView } from '../messaging/contract/job-view.ts';
 import { replyValue } from '../messaging/reply.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 import { JobFailed, WaitTimeout } from './client-errors.ts';
-import { EnqueueBatcher, type Enqueued } from './enqueue-batcher.ts';
+import { batches, bytesOf, EnqueueBatcher, type Enqueued } from './enqueue-batcher.ts';
 import { eventStream, type ReceivedEvent } from './event-stream.ts';
-import { type JobTypeRef, jobBody, queueOf, timeOf } from './job-body.ts';
+import { type JobBody, type JobTypeRef, jobBody, queueOf, timeOf, wireBody } from './job-body.ts';
 import { type JobUpdate, type JobVerb, jobVerb, type SendJobVerb } from './job-verbs.ts';
 import { QueueClient } from './queue-client.ts';
 import { untilDeadline } from './retry.ts';
@@ -93,11 +93,12 @@ export class RotaClient {
    * @param type its name, or its definition
    */
   enqueue = <T extends JobTypeRef>(type: T, args?: ArgsOf<T>, options: EnqueueOptions = {}): Promise<Enqueued> => {
-    const id = options.id ?? this.#world.newId();
-    const { traceparent } = options;
+    const { id = this.#world.newId(), traceparent } = options;
     try {
-      const body = jobBody(type, args, { ...options, id });
-      return this.#batcher.enqueue(queueOf(type, options), body, traceparent === undefined ? {} : { traceparent });
+      const body = jobBody({ type, args }, { ...options, id });
+      const headers = traceparent === undefined ? {} : { traceparent };
+      const sent = this.#batcher.enqueue(queueOf(type, options), body, headers);
+      return options.id === undefined ? sent.then(ownJob(id)) : sent;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -113,7 +114,7 @@ export class RotaClient {
     const { bus, subjects, codec, clock, deadlineMs, newId } = this.#world;
     const id = options.id ?? newId();
     const { traceparent } = options;
-    const message = submission(queueOf(type, options), jobBody(type, args, { ...options, id }), {
+    const message = submission(queueOf(type, options), jobBody({ type, args }, { ...options, id }), {
       ...{ subjects, codec, traceparent },
     });
     await untilDeadline((tryMs) => publishSubmission(bus, message, tryMs), deadlineMs, clock);
@@ -139,7 +140,8 @@ export class RotaClient {
   }
 
   /**
-   * Enqueues many jobs of one type, one per item, in requests of `batchSize` that each stand or fall whole.
+   * Enqueues many jobs of one type, one per item, in requests of `batchSize` (fewer where they are large) that each stand
+   * or fall whole.
    * @returns the ids in the items' order; `enqueued` does not count those that were there already
    */
   async enqueueBatch<T extends JobTypeRef>(
@@ -154,13 +156,12 @@ export class RotaClient {
     const subject = this.#world.subjects.enqueue(queueOf(type, shared));
     const ids: string[] = [];
     let enqueued = 0;
-    for (let from = 0; from < items.length; from += batchSize) {
-      const bodies = items
-        .slice(from, from + batchSize)
-        .map((args) => jobBody(type, args, { ...shared, id: this.#world.newId() }));
+    for (const batch of batches(this.#loads(type, items, shared), batchSize)) {
+      const bodies = batch.map(({ body }) => body);
       const { jobs } = (await this.#send(subject, bodies)) as { jobs: { job: JobView; conflict: boolean }[] };
       ids.push(...jobs.map(({ job }) => job.id));
-      enqueued += jobs.filter(({ conflict }) => !conflict).length;
+      // One with an id of our own making is ours, also where a first request was stored and its answer lost.
+      enqueued += jobs.filter(({ job, conflict }, index) => !conflict || job.id === bodies[index]?.id).length;
       onProgress?.({ enqueued: ids.length, total: items.length });
     }
     return { total: items.length, enqueued, ids };
@@ -224,7 +225,8 @@ export class RotaClient {
   /** Changes a job that does not execute. @throws RotaError `not_found`, `conflict`, `invalid_args` */
   async update(id: string, { scheduledAt, ...changes }: JobUpdate): Promise<JobView> {
     const time = scheduledAt === undefined ? {} : { scheduledAt: timeOf(scheduledAt, 'scheduledAt') };
-    return (await this.#job('update', { id, ...changes, ...time })) as JobView;
+    const body = wireBody({ id, ...changes, ...time }, { code: 'invalid_request' });
+    return (await this.#job('update', body)) as JobView;
   }
 
   /** Queues as they stand, and their control. */
@@ -265,6 +267,18 @@ export class RotaClient {
     return this.#world.close();
   }
 
+  /** The bodies of a batch, each made when its turn comes. */
+  *#loads(
+    type: JobTypeRef,
+    items: readonly unknown[],
+    shared: EnqueueOptions,
+  ): Generator<{ body: JobBody; bytes: number }> {
+    for (const [index, args] of items.entries()) {
+      const body = jobBody({ type, args }, { ...shared, id: this.#world.newId() }, String(index));
+      yield { body, bytes: bytesOf(body) };
+    }
+  }
+
   async #listOf(kind: string, verb: string, field: string): Promise<Record<string, unknown>[]> {
     const reply = await this.#send(this.#world.subjects.control(kind, verb), {});
     return (reply as Record<string, Record<string, unknown>[]>)[field] ?? [];
@@ -292,6 +306,12 @@ export class RotaClient {
     return replyValue(await bus.request(subject, { body: Body.of(value, codec), headers }, { timeoutMs: tryMs }));
   }
 }
+
+/** A job with an id of our own making is new: that it was there already tells of our own first try, whose answer was lost. */
+const ownJob =
+  (id: string) =>
+  (enqueued: Enqueued): Enqueued =>
+    enqueued.conflict && enqueued.id === id ? { ...enqueued, conflict: false } : enqueued;
 
 /** What an answer may take beyond the time that was asked for. */
 const ANSWER_MARGIN_MS = 5_000;

@@ -1,4 +1,5 @@
 import type { AnyJobDefinition } from '../job/definition.ts';
+import { backoffWire } from '../job/retry-policy.ts';
 import type { Duration } from '../kernel/duration.ts';
 import { RotaError } from '../kernel/error.ts';
 import type { IdSource } from '../kernel/identity.ts';
@@ -6,6 +7,7 @@ import type { JobView } from '../messaging/contract/job-view.ts';
 import type { ScheduleVerb, ScheduleView } from '../messaging/contract/schedule-requests.ts';
 import type { DstPolicy, ScheduleDeclaration } from '../scheduler/schedule.ts';
 import type { ScheduleOptions } from '../scheduler/schedule-entry.ts';
+import { wireBody } from './job-body.ts';
 
 /** When a schedule fires. Times are a Date, RFC 3339 text in UTC, or milliseconds since the epoch. */
 export type SpecInput = { cron: string } | { every: Duration } | { at: Date | string | number };
@@ -78,7 +80,7 @@ export class ScheduleClient {
    * @throws RotaError `invalid_schedule` with every mistake and its field
    */
   async put(schedule: SchedulePut): Promise<ScheduleView> {
-    return (await this.#send('put', putBody(schedule))) as ScheduleView;
+    return (await this.#send('put', wireBody(putBody(schedule), { code: 'invalid_schedule' }))) as ScheduleView;
   }
 
   /** Removes a run-time schedule. @throws RotaError `not_found`; `conflict` for one that the config declares */
@@ -130,13 +132,6 @@ function putBody({ spec, job, startAt, endAt, ...rest }: SchedulePut): object {
 
 function specWire(spec: SpecInput): object {
   return 'at' in spec ? { at: timeWire(spec.at, 'spec.at') } : spec;
-}
-
-/** What `exponential()` and its like make, as the wire writes it; anything else as it is. */
-function backoffWire(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || !('baseMs' in value)) return value;
-  const { baseMs, maxMs, ...rest } = value as { baseMs: number; maxMs?: number };
-  return { ...rest, base: baseMs, ...(maxMs === undefined ? {} : { max: maxMs }) };
 }
 
 /** @throws RotaError `invalid_schedule` for an invalid Date; text is checked where it goes */

@@ -7,6 +7,7 @@ import type { Codec } from '../messaging/codec.ts';
 import { readEnqueue } from '../messaging/contract/enqueue.ts';
 import { MESSAGE_ID_HEADER } from '../messaging/durable-stream.ts';
 import type { Subjects } from '../messaging/subjects.ts';
+import type { JobBody } from './job-body.ts';
 
 /** A job on its way to the intake stream. */
 export interface Submission {
@@ -21,11 +22,11 @@ const MESSAGE_TOO_LARGE = 10_054;
 /**
  * Puts a job into a message whose id is the job's. What can be known to be wrong without asking anybody is told now, for
  * later nobody waits for an answer.
- * @throws RotaError `invalid_job`, `invalid_args`, `invalid_request`, `too_large`
+ * @throws RotaError `invalid_job`, `invalid_request`, `too_large`
  */
 export function submission(
   queue: string,
-  body: Record<string, unknown> & { id?: unknown },
+  body: JobBody,
   how: { subjects: Subjects; codec: Codec; traceparent: string | undefined },
 ): Submission {
   const { subjects, codec, traceparent } = how;
@@ -33,23 +34,12 @@ export function submission(
     const message = 'must be a queue name: 1 to 64 of A-Z a-z 0-9 _ -';
     throw new RotaError('invalid_request', `the queue ${message}`, { issues: [{ path: 'queue', message }] });
   }
-  const value = asJson(body);
-  readEnqueue(value);
+  readEnqueue(body);
   const headers = {
-    [MESSAGE_ID_HEADER]: String(body.id),
+    [MESSAGE_ID_HEADER]: body.id,
     ...(traceparent === undefined ? {} : { traceparent }),
   };
-  return { subject: subjects.intake(queue), body: Body.of(value, codec), headers };
-}
-
-/** What the other end will read: as JSON writes it, whatever the codec. */
-function asJson(body: object): unknown {
-  try {
-    return JSON.parse(JSON.stringify(body));
-  } catch (cause) {
-    const message = 'the args are not JSON';
-    throw new RotaError('invalid_args', message, { cause, issues: [{ path: 'args', message }] });
-  }
+  return { subject: subjects.intake(queue), body: Body.of(body, codec), headers };
 }
 
 /**

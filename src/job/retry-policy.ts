@@ -75,6 +75,18 @@ function policyOf(kind: BackoffPolicy['kind'], options: BackoffOptions): Backoff
   };
 }
 
+/** A stored backoff policy (what `exponential()` makes) as the wire writes it; anything else as it is. */
+export function backoffWire(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('baseMs' in value)) return value;
+  const { kind, baseMs, maxMs, jitter } = value as BackoffPolicy;
+  return {
+    kind,
+    base: baseMs,
+    ...(maxMs === undefined ? {} : { max: maxMs }),
+    ...(jitter === undefined ? {} : { jitter }),
+  };
+}
+
 function durationOf(value: Duration, name: string): number {
   const ms = parseDuration(value);
   if (ms === undefined || ms > DURATION_MS_MAX) {

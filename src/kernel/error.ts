@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'invalid_config'
   | 'timeout'
   | 'connection'
+  | 'forbidden'
   | 'job_failed'
   | 'wait_timeout'
   | 'closed';

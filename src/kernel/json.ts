@@ -1,4 +1,5 @@
-import { at, type Issues } from './check.ts';
+import { at, Issues } from './check.ts';
+import { errorText } from './error.ts';
 
 /** Any value that JSON can carry. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -34,7 +35,9 @@ export function checkJson(value: unknown, path: string, issues: Issues): boolean
   return true;
 }
 
-function faultOf(value: unknown, depth: number): string | undefined {
+const NO_JSON = 'must be a value that JSON has';
+
+function faultOf(value: unknown, depth: number, { anyClass = false } = {}): string | undefined {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -44,14 +47,50 @@ function faultOf(value: unknown, depth: number): string | undefined {
     case 'object': {
       if (value === null) return undefined;
       if (depth > NESTING_DEPTH_MAX) return `must nest at most ${NESTING_DEPTH_MAX} levels`;
-      if (Array.isArray(value)) return undefined;
+      if (Array.isArray(value) || anyClass) return undefined;
       const prototype = Object.getPrototypeOf(value);
-      return prototype === Object.prototype || prototype === null ? undefined : 'must be a value that JSON has';
+      return prototype === Object.prototype || prototype === null ? undefined : NO_JSON;
     }
     default:
-      return 'must be a value that JSON has';
+      return NO_JSON;
   }
 }
+
+/**
+ * The JSON that a value of a program stands for: members that are undefined are left out, and what has a `toJSON` (a
+ * date, a URL) is what that says. What JSON would lose without a word is an issue: functions, symbols, bigints, numbers
+ * that are not finite, maps, sets, binary; and a cycle, which nests too deep. JSON itself is answered as it is.
+ * @returns undefined when something was recorded, or when the value is undefined
+ */
+export function jsonOf(value: unknown, path: string, issues: Issues): Json | undefined {
+  // Checked by `checkJson`, so JSON it is.
+  if (checkJson(value, path, new Issues())) return value as Json;
+  try {
+    return written(value, path, { depth: 1, issues });
+  } catch (error) {
+    return issues.add(path, `cannot be read: ${errorText(error)}`);
+  }
+}
+
+function written(given: unknown, path: string, { depth, issues }: { depth: number; issues: Issues }): Json | undefined {
+  const value = hasOwnJson(given) ? given.toJSON() : given;
+  if (value === undefined) return undefined;
+  const fault = isOpaque(value) ? NO_JSON : faultOf(value, depth, { anyClass: true });
+  if (fault !== undefined) return issues.add(path, fault);
+  const inner = { depth: depth + 1, issues };
+  if (Array.isArray(value)) return value.map((entry, index) => written(entry, at(path, index), inner) ?? null);
+  // What is left of a value without a fault is plain, or an object with members.
+  if (typeof value !== 'object' || value === null) return value as Json;
+  const members = Object.entries(value).map(([key, entry]) => [key, written(entry, at(path, key), inner)] as const);
+  return Object.fromEntries(members.filter((member): member is [string, Json] => member[1] !== undefined));
+}
+
+const hasOwnJson = (value: unknown): value is { toJSON(): unknown } =>
+  typeof value === 'object' && value !== null && 'toJSON' in value && typeof value.toJSON === 'function';
+
+/** Objects whose content is not in their members. */
+const isOpaque = (value: unknown): boolean =>
+  value instanceof Map || value instanceof Set || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 
 /** Two JSON values with the same content have the same canonical text: keys sorted, no white space. */
 export function canonicalJson(value: Json): string {

@@ -10,6 +10,10 @@ export const noConnection = (): RotaError =>
 /** A request to a subject without a subscription. */
 export const nobodyServes = (subject: string): RotaError => new RotaError('unavailable', `nobody serves ${subject}`);
 
+/** What the broker's permissions do not let this user do. @param what like `publish to jobs.job.get` */
+export const forbidden = (what: string, cause: Error): RotaError =>
+  new RotaError('forbidden', `the broker does not let this user ${what}`, { cause });
+
 /** A flush that cannot vouch for what was published; see PublishLedger. */
 export const notFlushed = (): RotaError =>
   new RotaError('unavailable', 'the connection to the broker is or was down, so what was published may be lost');

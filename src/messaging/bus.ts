@@ -1,3 +1,4 @@
+import type { RotaError } from '../kernel/error.ts';
 import type { Body } from './body.ts';
 
 /** Header fields, by name as written. */
@@ -34,6 +35,8 @@ export interface SubscribeOptions {
   inboxMax?: number;
   /** A handler that throws or rejects; the request was answered `unavailable`. */
   onError?: (error: unknown, message: Message) => void;
+  /** The broker does not let us subscribe (`forbidden`): nothing comes until it does, which is tried at each reconnect. */
+  onRefused?: ((error: RotaError) => void) | undefined;
 }
 
 /** A subject that is being served. */
@@ -73,9 +76,11 @@ export interface Bus {
   subscribe(subject: string, options: SubscribeOptions, handler: MessageHandler): Subscription;
   /**
    * Resolves when everything published before has reached the broker.
-   * @throws RotaError `unavailable` when that cannot be known: the bus is down, or went down meanwhile
+   * @param who flushes. Those who share a bus and publish and flush on their own name themselves, each by an object of
+   * its own: each then hears of every loss
+   * @throws RotaError `unavailable` when that cannot be known: the bus is down, or was since `who` flushed last
    */
-  flush(): Promise<void>;
+  flush(who?: object): Promise<void>;
   close(): Promise<void>;
 }
 

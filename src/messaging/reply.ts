@@ -2,7 +2,7 @@ import { isRecord } from '../kernel/check.ts';
 import { ERROR_STATUS, errorText, type Issue, RotaError, statusOf, type WireErrorCode } from '../kernel/error.ts';
 import { Body } from './body.ts';
 import type { Bus, Envelope, Message, RequestOptions } from './bus.ts';
-import type { Codec } from './codec.ts';
+import { type Codec, codecOf } from './codec.ts';
 
 /** The headers of the NATS service protocol (ADR-32) that mark an error reply. */
 export const ERROR_CODE_HEADER = 'Nats-Service-Error-Code';
@@ -48,7 +48,7 @@ export function replyValue(message: Message): unknown {
 
 /** Which codec an answer is written in: the request's own; JSON where that one is not known. */
 export function answerCodec(message: Message): Codec {
-  return message.body.contentType?.includes('msgpack') ? 'msgpack' : 'json';
+  return codecOf(message.body.contentType) ?? 'json';
 }
 
 /** Answers a request with a value in the codec it came in. */

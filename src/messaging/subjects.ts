@@ -19,6 +19,8 @@ export class Subjects {
   job = (verb: string): string => `${this.prefix}.job.${verb}`;
   control = (kind: string, verb: string): string => `${this.prefix}.ctl.${kind}.${verb}`;
   event = (kind: string, name: string, what: string): string => `${this.prefix}.events.${kind}.${name}.${what}`;
+  /** The stream that keeps events, where they are kept. */
+  eventStream = (): string => `${this.prefix.toUpperCase()}_EVENTS`;
   events = (): string => `${this.prefix}.events.>`;
   /** A verb of the store, between our own actors. */
   store = (verb: string): string => `${this.prefix}.int.store.${verb}`;

@@ -1,9 +1,9 @@
 import { deadlineView } from '../job/job-request.ts';
+import { backoffWire } from '../job/retry-policy.ts';
 import { uniqueView } from '../job/unique.ts';
 import { timeText } from '../kernel/clock.ts';
 import { canonicalJson, type Json } from '../kernel/json.ts';
 import type { ScheduleDeclaration, ScheduleSpec } from './schedule.ts';
-import { backoffWire } from './schedule-entry.ts';
 
 /** A declaration in the wire form of `put`, with every default said; checked again it is the same declaration. */
 export interface DeclarationView {

@@ -1,7 +1,7 @@
 import type { AnyJobDefinition } from '../job/definition.ts';
 import type { JobReference } from '../job/job.ts';
 import type { Priority } from '../job/limits.ts';
-import type { BackoffPolicy } from '../job/retry-policy.ts';
+import { type BackoffPolicy, backoffWire } from '../job/retry-policy.ts';
 import type { Duration } from '../kernel/duration.ts';
 import type { Json } from '../kernel/json.ts';
 import type { DstPolicy, MisfirePolicy, ScheduleDeclaration } from './schedule.ts';
@@ -116,16 +116,4 @@ function timeWire(value: unknown): unknown {
   const date = typeof value === 'number' ? new Date(value) : value;
   if (!(date instanceof Date)) return value;
   return Number.isNaN(date.getTime()) ? 'an invalid Date' : date.toISOString();
-}
-
-/** A stored backoff policy (what `exponential()` makes) as the wire writes it; anything else as it is. */
-export function backoffWire(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || !('baseMs' in value)) return value;
-  const { kind, baseMs, maxMs, jitter } = value as BackoffPolicy;
-  return {
-    kind,
-    base: baseMs,
-    ...(maxMs === undefined ? {} : { max: maxMs }),
-    ...(jitter === undefined ? {} : { jitter }),
-  };
 }

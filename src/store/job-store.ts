@@ -127,6 +127,8 @@ export interface NodeRecord {
   /** The queues and the types that this node's config names: what makes them known. */
   queues: { name: string; limit: number; runs: boolean }[];
   types: NodeType[];
+  /** Differs where nodes' configs say other schedules; left out by who has none to lay out. */
+  scheduleSet?: string;
   /** Stale settlements and beats that were refused, since the node started. */
   refused: Record<RefusalReason, number>;
 }

@@ -1,10 +1,16 @@
 import type { Link } from '../app/world.ts';
 import { RotaError } from '../kernel/error.ts';
-import type { MemoryBroker } from '../messaging/memory/memory-broker.ts';
+import type { Bus } from '../messaging/bus.ts';
+import type { MemoryConnectOptions } from '../messaging/memory/memory-broker.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 
+/** What makes endpoints of a broker in memory. */
+export interface Endpoints {
+  connect(options: MemoryConnectOptions): Bus;
+}
+
 /** The way of a node to others over a broker in memory. Services that want a NATS connection are told that there is none. */
-export function brokerLink(broker: MemoryBroker, options: { name: string; subjects: Subjects; noEcho: boolean }): Link {
+export function brokerLink(broker: Endpoints, options: { name: string; subjects: Subjects; noEcho: boolean }): Link {
   return {
     connect: async () => {
       // An endpoint in memory mends itself: only we close it.

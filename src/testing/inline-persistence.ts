@@ -12,10 +12,11 @@ export function inlinePersistence(openStore: () => JobStore): PersistenceMaker {
   return ({ route: bus, subjects, clock, settings, log }) => ({
     start: () =>
       serviceActor('persistence', async () => {
-        const { node, leaseMs, beatMs, pollMs } = settings;
+        const { node, leaseMs, beatMs, pollMs, eventHistoryMs } = settings;
         const part = log.child({ part: 'persistence' });
         const persistence = new Persistence({
           ...{ store: openStore(), bus, subjects, clock, node, leaseMs, beatMs, pollMs },
+          eventsKept: eventHistoryMs !== undefined,
           log: part,
         });
         await persistence.start();

@@ -7,7 +7,7 @@ import { Issues } from '../kernel/check.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { RotaError } from '../kernel/error.ts';
 import type { IdSource } from '../kernel/identity.ts';
-import type { Json } from '../kernel/json.ts';
+import { type Json, jsonOf } from '../kernel/json.ts';
 import { HandlerWatch } from './handler-watch.ts';
 import { LogBook, type LogLine } from './log-book.ts';
 import { neverEnds } from './passage.ts';
@@ -142,7 +142,8 @@ async function run(
 
 async function acceptedArgs(definition: AnyJobDefinition, value: unknown): Promise<Json> {
   const issues = new Issues();
-  const given = jsonArgs(value ?? {}, 'args', issues);
+  const json = jsonOf(value ?? {}, 'args', issues);
+  const given = json === undefined ? json : jsonArgs(json, 'args', issues);
   const args = given === undefined ? given : await checkArgs(definition, given, { path: 'args', issues });
   // A copy, as one that was stored and read back.
   if (args !== undefined) return structuredClone(args);

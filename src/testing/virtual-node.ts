@@ -9,17 +9,17 @@ import type { AnyJobDefinition, Services } from '../job/definition.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { type Random, uuidSource } from '../kernel/identity.ts';
 import type { Logger } from '../kernel/log.ts';
-import type { MemoryBroker } from '../messaging/memory/memory-broker.ts';
 import { Subjects } from '../messaging/subjects.ts';
 import type { JobStore } from '../store/job-store.ts';
-import { brokerLink } from './broker-link.ts';
+import { brokerLink, type Endpoints } from './broker-link.ts';
 import { inlinePersistence } from './inline-persistence.ts';
 
 /** The world of a node without machine: time, chance, broker and store are given. */
 export interface VirtualNodeOptions {
   clock: Clock;
   random: Random;
-  broker: MemoryBroker;
+  /** Where endpoints are made: a broker in memory, or what stands before one. */
+  broker: Endpoints;
   /** Called at each start of persistence, which closes the store when it stops. */
   openStore: () => JobStore;
   log: Logger;

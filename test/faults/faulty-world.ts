@@ -1,11 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
-import { allEnded, Load, seeded } from '../support/load.ts';
+import { IntakeLoad } from '../support/intake-load.ts';
+import { allEnded, Load, type LoadOptions, seeded } from '../support/load.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import { PlainClient } from '../support/plain-client.ts';
-import { RotaProcess } from '../support/rota-process.ts';
+import { isAlive, RotaProcess } from '../support/rota-process.ts';
+import { brokenMessages, type RejectedEntry, type TaggedJob } from './intake-checker.ts';
 import { brokenPromises } from './journey-checker.ts';
 
 /** How long a fault may keep a test waiting, in milliseconds. */
@@ -14,6 +17,25 @@ const FAULT_MS = 20_000;
 const SETTLE_MS = 20_000;
 /** Between two requests of a loop of the load, in milliseconds. */
 const PAUSE_MS = 12;
+
+/** Between two messages to the durable intake, in milliseconds. */
+const MESSAGE_PAUSE_MS = 25;
+
+/** What a {@link FaultyWorld} is about. */
+export interface FaultyWorldOptions {
+  /** The config file of the node; default: jobs of every fate. */
+  config?: string;
+  /** What is enqueued all the while; default: one of every fate. */
+  one?: LoadOptions['one'];
+  /** Publishes to the durable intake all the while, too. */
+  intake?: boolean;
+}
+
+/** How a fault is met. */
+export interface FaultOptions {
+  /** Done once the node is up; then it is asked to stop, and dies on the way. */
+  asked?: () => Promise<void>;
+}
 
 const program = fileURLToPath(new URL('../support/fault-node.ts', import.meta.url));
 const FAST = { ROTA_LEASE: '1s', ROTA_BEAT: '250ms', ROTA_POLL: '100ms', ROTA_LEADER_LEASE: '600ms' };
@@ -25,29 +47,41 @@ const FAST = { ROTA_LEASE: '1s', ROTA_BEAT: '250ms', ROTA_POLL: '100ms', ROTA_LE
 export class FaultyWorld {
   readonly client: PlainClient;
   readonly load: Load;
+  readonly intake: IntakeLoad | undefined;
   readonly #rota: RotaProcess;
   readonly #env: Record<string, string>;
   #lives = 0;
 
   /** One whose node has not begun to live; ends with the test. */
-  static async make(): Promise<FaultyWorld> {
+  static async make(options: FaultyWorldOptions = {}): Promise<FaultyWorld> {
+    const { config, intake = false } = options;
     // A server that outlives the node: nothing that was published is missed for want of a listener.
-    const server = await startNatsServer({ jetStream: false });
+    const server = await startNatsServer({ jetStream: intake });
     onTestFinished(() => server.dispose());
     const env: Record<string, string> = { ...FAST, ROTA_GRACE: '100ms', ROTA_LOG_LEVEL: 'info' };
-    const rota = await RotaProcess.make({ program, nats: server.url, env });
+    const rota = await RotaProcess.make({
+      program,
+      nats: server.url,
+      env,
+      ...(config === undefined ? {} : { config }),
+    });
     onTestFinished(() => rota.dispose());
     const client = await PlainClient.to(server.url);
     onTestFinished(() => client.close());
     await client.listen();
-    return new FaultyWorld(rota, client, env);
+    return new FaultyWorld(rota, client, { env, options });
   }
 
-  private constructor(rota: RotaProcess, client: PlainClient, env: Record<string, string>) {
+  private constructor(
+    rota: RotaProcess,
+    client: PlainClient,
+    { env, options: { one, intake } }: { env: Record<string, string>; options: FaultyWorldOptions },
+  ) {
     this.#rota = rota;
     this.client = client;
     this.#env = env;
-    this.load = new Load(client, seeded(4), PAUSE_MS);
+    this.load = new Load(client, seeded(4), { pauseMs: PAUSE_MS, ...(one === undefined ? {} : { one }) });
+    this.intake = intake ? new IntakeLoad(client, MESSAGE_PAUSE_MS) : undefined;
   }
 
   get #faultFile(): string {
@@ -57,24 +91,36 @@ export class FaultyWorld {
   /**
    * One life that ends at a point, which the test fails without. Its events say by their source which life they are from.
    * @param fault where it ends
-   * @param options.asked done once it is up; then it is asked to stop, and dies on the way
    */
-  async dieAt(fault: string, options: { asked?: () => Promise<void> } = {}): Promise<void> {
+  async dieAt(fault: string, { asked }: FaultOptions = {}): Promise<void> {
     this.#begin(fault);
     const up = this.#rota.launch('started');
-    if (options.asked !== undefined) {
+    if (asked !== undefined) {
       await up;
-      await options.asked();
+      await asked();
       this.#rota.signal('SIGTERM');
     }
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error(`${fault} was not passed in time`)), FAULT_MS);
-    const exit = await Promise.race([this.#rota.exited, late.promise]).finally(() => clearTimeout(timer));
-    const [point] = fault.split('#');
+    const exit = await inTime(this.#rota.exited, `${fault} was not passed in time`);
     expect(exit, `the node dies at ${fault}; it wrote: ${this.#rota.stray.slice(-5).join('\n')}`).toMatchObject({
       signal: 'SIGKILL',
     });
-    expect(readFileSync(this.#faultFile, 'utf8'), 'it was at that point').toBe(point);
+    this.#expectStruck(fault);
+  }
+
+  /**
+   * One life in which a part of the node ends at a point, which it outlives: it goes on to work and stops in order.
+   * @param victim the process for jobs that passes the point, or the persistence thread
+   */
+  async outlive(fault: string, victim: 'host' | 'persistence', { asked }: FaultOptions = {}): Promise<void> {
+    this.#begin(fault, victim);
+    await inTime(this.#rota.launch('started'), 'it did not start in time');
+    if (asked === undefined) await inTime(this.#struck(), `${fault} was not passed in time`);
+    await (asked === undefined ? this.load.more(10) : asked());
+    this.#rota.signal('SIGTERM');
+    expect(await inTime(this.#rota.exited, 'it did not stop in time'), `the node outlives ${fault}`).toMatchObject({
+      code: 0,
+    });
+    this.#expectStruck(fault);
   }
 
   /** A last life without a fault, in which everything ends; then all that is wrong with what was seen. */
@@ -82,8 +128,9 @@ export class FaultyWorld {
     this.#begin('');
     await this.#rota.start();
     await this.load.more(10);
-    await this.load.stop();
-    const { acknowledged } = this.load;
+    await Promise.all([this.load.stop(), this.intake?.stop()]);
+    const messages = await this.#endedMessages();
+    const acknowledged = [...this.load.acknowledged, ...messages.jobs.map(({ id }) => id)];
     // Where a promise is broken this may never come about; then the checker says which.
     const over = Promise.all([allEnded(this.client, acknowledged), this.client.endsTold(acknowledged)]);
     const late = Promise.withResolvers<void>();
@@ -91,7 +138,12 @@ export class FaultyWorld {
     await Promise.race([over.catch(() => {}), late.promise]).finally(() => clearTimeout(timer));
     const jobs = await Promise.all(acknowledged.map((id) => this.client.get(id).catch(() => undefined)));
     const found = jobs.filter((job) => job !== undefined);
-    return brokenPromises({ acknowledged, jobs: found, notes: this.#rota.notes(), events: this.client.events });
+    const { events } = this.client;
+    return [
+      ...brokenPromises({ acknowledged, jobs: found, notes: this.#rota.notes(), events }),
+      ...brokenMessages({ ...messages, events }),
+      ...this.#leftBehind(),
+    ];
   }
 
   /** The nominal times of the schedule's jobs. */
@@ -101,9 +153,67 @@ export class FaultyWorld {
     return jobs.map(({ schedule }) => schedule.at);
   }
 
-  #begin(fault: string): void {
+  /** What became of the messages to the durable intake, when all have ended or had time to. */
+  async #endedMessages(): Promise<Omit<Parameters<typeof brokenMessages>[0], 'events'>> {
+    const published = this.intake?.published ?? [];
+    const until = performance.now() + SETTLE_MS;
+    for (;;) {
+      const jobs = published.length === 0 ? [] : await this.#pages<TaggedJob>('jobs.job.list', 'jobs');
+      const rejected =
+        published.length === 0 ? [] : await this.#pages<RejectedEntry>('jobs.ctl.rejected.list', 'rejected');
+      const ended = new Set([...jobs.map(({ tags: [tag] }) => tag), ...rejected.map(({ msgId }) => msgId)]);
+      const tags = new Set<string | undefined>(published.map(({ msgId }) => msgId));
+      const tagged = jobs.filter(({ tags: [tag] }) => tags.has(tag));
+      const left = published.filter(({ msgId }) => !ended.has(msgId));
+      if (left.length === 0 || performance.now() > until) return { published, jobs: tagged, rejected };
+      await wait(100);
+    }
+  }
+
+  async #pages<T>(subject: string, field: string): Promise<T[]> {
+    const all: T[] = [];
+    for (let cursor: unknown; cursor !== null; ) {
+      const page = await this.client.ask<Record<string, unknown>>(subject, {
+        limit: 500,
+        ...(cursor ? { cursor } : {}),
+      });
+      all.push(...(page[field] as T[]));
+      cursor = page.cursor ?? null;
+    }
+    return all;
+  }
+
+  /** Processes for jobs whose node has died end, too. They noted their own number and their node's. */
+  #leftBehind(): string[] {
+    const { pid } = this.#rota;
+    return this.#rota.notes().flatMap(({ what, id, run: parent }) => {
+      const isOld = what === 'host' && parent !== pid && Number(id) !== pid;
+      return isOld && isAlive(Number(id)) ? [`process ${id} outlived its node ${parent}`] : [];
+    });
+  }
+
+  /** Resolves when the point was passed. */
+  async #struck(): Promise<void> {
+    while (!existsSync(this.#faultFile) && this.#rota.running) await wait(10);
+  }
+
+  #expectStruck(fault: string): void {
+    const [point] = fault.split('#');
+    expect(existsSync(this.#faultFile) && readFileSync(this.#faultFile, 'utf8'), 'it was at that point').toBe(point);
+  }
+
+  #begin(fault: string, ends = 'node'): void {
     this.#lives += 1;
     const life = `life-${this.#lives}`;
+    rmSync(this.#faultFile, { force: true });
     Object.assign(this.#env, { ROTA_NODE: life, ROTA_TEST_FAULT: fault, ROTA_TEST_FAULT_FILE: this.#faultFile });
+    this.#env.ROTA_TEST_FAULT_ENDS = ends;
   }
+}
+
+/** What comes in time, or an error that says what did not. */
+async function inTime<T>(work: Promise<T>, complaint: string): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(complaint)), FAULT_MS);
+  return Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
 }

@@ -123,6 +123,20 @@ describe('of jobs', () => {
     for (const set of ids.values()) expect(set.size).toBe(1);
     expect(new Set([...ids.values()].flatMap((set) => [...set])).size).toBe(ids.size);
   });
+
+  test('of an end that came twice without a run in between have two ids', async () => {
+    const { id } = await enqueue('theirs', { scheduleIn: '1h' });
+    for (const verb of ['cancel', 'retry', 'cancel']) await node.ask(`acme.job.${verb}`, { id });
+    const ids = (): string[] =>
+      node.events.flatMap(({ subject, event }) =>
+        subject.endsWith('.cancelled') && event.subject === id ? [event.id] : [],
+      );
+    const seen = await until(
+      async () => ids(),
+      (all) => new Set(all).size === 2,
+    );
+    for (const each of seen) expect(each).toMatch(new RegExp(`^${id}:0:cancelled:`));
+  });
 });
 
 test('of the node, its schedules and its tree', async () => {

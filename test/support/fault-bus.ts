@@ -2,11 +2,14 @@ import type { Bus, Message, MessageHandler } from '../../src/messaging/bus.ts';
 import { passFaultPoint } from './fault-point.ts';
 
 const TERMINAL_EVENT = /\.events\.job\.[^.]+\.(completed|discarded|cancelled)$/;
+const REJECTED_EVENT = /\.events\.intake\.[^.]+\.rejected$/;
 
 /**
  * A bus with fault points: `<verb>:reply` before and `<verb>:replied` after an answer is given to the bus (of a claim
  * only one that brings jobs), `event:published` after the publish of a terminal event, `flush:before` and `flush:after`
- * around a flush that confirms some, and `<verb>:sent` and `<verb>:answered` around requests of executors and queues.
+ * around a flush that confirms some, `rejected:published`, `rejected:flush` and `rejected:flushed` for rejections of the
+ * intake, and `<verb>:sent` and `<verb>:answered` around requests of executors, queues and the intake. An insert of the
+ * durable intake counts as `keep`, and of a message that is handled alone as `alone`.
  */
 export function withFaults<B extends Bus>(bus: B): B {
   const faulty = new FaultBus(bus);
@@ -22,6 +25,8 @@ export function withFaults<B extends Bus>(bus: B): B {
 class FaultBus implements Pick<Bus, 'publish' | 'request' | 'subscribe' | 'flush'> {
   readonly #bus: Bus;
   #toConfirm = false;
+  #rejected = false;
+  #alone = false;
 
   constructor(bus: Bus) {
     this.#bus = bus;
@@ -29,15 +34,20 @@ class FaultBus implements Pick<Bus, 'publish' | 'request' | 'subscribe' | 'flush
 
   publish(...[subject, envelope]: Parameters<Bus['publish']>): void {
     this.#bus.publish(subject, envelope);
+    if (REJECTED_EVENT.test(subject)) {
+      this.#rejected = true;
+      passFaultPoint('rejected:published');
+    }
     if (!TERMINAL_EVENT.test(subject)) return;
     this.#toConfirm = true;
     passFaultPoint('event:published');
   }
 
   async request(...[subject, envelope, options]: Parameters<Bus['request']>): Promise<Message> {
-    passFaultPoint(`${verbOf(subject)}:sent`);
+    const verb = this.#stepOf(verbOf(subject), envelope.body.value);
+    passFaultPoint(`${verb}:sent`);
     const reply = await this.#bus.request(subject, envelope, options);
-    passFaultPoint(`${verbOf(subject)}:answered`);
+    passFaultPoint(`${verb}:answered`);
     return reply;
   }
 
@@ -46,12 +56,25 @@ class FaultBus implements Pick<Bus, 'publish' | 'request' | 'subscribe' | 'flush
     return this.#bus.subscribe(subject, options, deal);
   }
 
-  async flush(): Promise<void> {
+  async flush(who?: object): Promise<void> {
     const confirms = this.#toConfirm;
     this.#toConfirm = false;
+    const rejects = this.#rejected;
+    this.#rejected = false;
     if (confirms) passFaultPoint('flush:before');
-    await this.#bus.flush();
+    if (rejects) passFaultPoint('rejected:flush');
+    await this.#bus.flush(who);
     if (confirms) passFaultPoint('flush:after');
+    if (rejects) passFaultPoint('rejected:flushed');
+  }
+
+  /** What is asked, with the durable intake's inserts told from others. */
+  #stepOf(verb: string, value: unknown): string {
+    if (verb === 'suspect') this.#alone = true;
+    if (verb !== 'insert' || !(value as { brief?: boolean }).brief) return verb;
+    const alone = this.#alone;
+    this.#alone = false;
+    return alone ? 'alone' : 'keep';
   }
 }
 

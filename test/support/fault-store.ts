@@ -17,13 +17,16 @@ StatementSync.prototype.run = function (this: StatementSync, ...values: unknown[
 /**
  * A store with fault points around each commit: `<step>:commit` right before it, inside the transaction, and
  * `<step>:committed` right after it, before anybody is told. A step is a verb that does something; settlements that hand
- * back count as `release`.
+ * back count as `release` and those of a timeout as `timeout`, inserts of the durable intake as `keep`, of a message that is
+ * handled alone as `alone`, and the rejection of one that was so too often as `giveUp`.
  */
 export class FaultStore implements JobStore {
   readonly #store: JobStore;
   readonly #openedAt = Date.now();
   /** Attempts that were claimed in this life. */
   readonly #claimed = new Set<string>();
+  /** The next insert of the durable intake is of a message that is handled alone. */
+  #alone = false;
 
   constructor(store: JobStore) {
     this.#store = store;
@@ -35,15 +38,19 @@ export class FaultStore implements JobStore {
 
   async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
     const before: string[] = [];
-    for (const request of requests) {
-      const step = stepOf(request);
+    const steps = requests.map((request) => this.#stepOf(request));
+    for (const [index, request] of requests.entries()) {
+      const step = steps[index] ?? '';
       if (faultIsAt(`${step}:commit`) && (await this.#willDo(request))) before.push(step);
     }
     inTransaction = before;
     const written = this.#store.perform(requests);
     inTransaction = [];
     const replies = await written;
-    for (const [index, request] of requests.entries()) this.#passAfter(request, replies[index]);
+    for (const [index, request] of requests.entries()) {
+      const reply = replies[index];
+      if (reply?.ok) this.#passAfter(request, reply.answer, steps[index] ?? '');
+    }
     return replies;
   }
 
@@ -53,11 +60,34 @@ export class FaultStore implements JobStore {
     passFaultPoint('close:after');
   }
 
-  #passAfter(request: StoreRequest, reply: StoreReply | undefined): void {
-    if (!reply?.ok) return;
+  #passAfter(request: StoreRequest, answer: unknown, step: string): void {
     // A verb's answer has the verb's shape: the port says so.
-    if (request.verb === 'claim') for (const job of reply.answer as ClaimedJob[]) this.#claimed.add(attemptOf(job));
-    if (hasDone(request, reply.answer)) passFaultPoint(`${stepOf(request)}:committed`);
+    if (request.verb === 'claim') for (const job of answer as ClaimedJob[]) this.#claimed.add(attemptOf(job));
+    if (hasDone(request, answer)) passFaultPoint(`${step}:committed`);
+  }
+
+  #stepOf(request: StoreRequest): string {
+    switch (request.verb) {
+      case 'settle': {
+        const { outcomes } = request;
+        if (outcomes.some(({ outcome }) => outcome === 'release')) return 'release';
+        const timedOut = outcomes.some((report) => report.outcome === 'fail' && report.error.kind === 'timeout');
+        return timedOut ? 'timeout' : 'settle';
+      }
+      case 'suspect':
+        this.#alone = true;
+        return 'suspect';
+      case 'insert': {
+        if (!request.brief) return 'insert';
+        const alone = this.#alone;
+        this.#alone = false;
+        return alone ? 'alone' : 'keep';
+      }
+      case 'reject':
+        return request.rejected.some(({ message }) => /handled .* alone/.test(message)) ? 'giveUp' : 'reject';
+      default:
+        return request.verb;
+    }
   }
 
   /** Whether a request is about to change something. Looked at beforehand, for in the transaction it is too late to ask. */
@@ -88,11 +118,6 @@ export class FaultStore implements JobStore {
 }
 
 const attemptOf = ({ id, run: number }: { id: string; run: number }): string => `${id} ${number}`;
-
-function stepOf(request: StoreRequest): string {
-  if (request.verb !== 'settle') return request.verb;
-  return request.outcomes.some(({ outcome }) => outcome === 'release') ? 'release' : 'settle';
-}
 
 function hasDone({ verb }: StoreRequest, answer: unknown): boolean {
   switch (verb) {

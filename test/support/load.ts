@@ -12,25 +12,28 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** A program that keeps enqueuing jobs of every fate and remembers which were acknowledged. */
+/** How a {@link Load} asks. */
+export interface LoadOptions {
+  /** How long each request rests after its answer, in milliseconds; 0, the default: as fast as the node is. */
+  pauseMs?: number;
+  /** Enqueues one job and answers its id; default: one of every fate that `crash-config.ts` knows. */
+  one?: (client: PlainClient, random: () => number) => Promise<string>;
+}
+
+/** A program that keeps enqueuing jobs and remembers which were acknowledged. */
 export class Load {
   /** Ids of jobs whose enqueue was answered. */
   readonly acknowledged: string[] = [];
-  readonly #client: PlainClient;
-  readonly #random: () => number;
   readonly #watchers = new Set<() => void>();
   readonly #loops: Promise<void>[];
   readonly #pauseMs: number;
+  readonly #one: () => Promise<string>;
   #stopped = false;
 
-  /**
-   * Begins at once, with a few requests under way at any time.
-   * @param pauseMs how long each of them rests after its answer; 0: as fast as the node is
-   */
-  constructor(client: PlainClient, random: () => number, pauseMs = 0) {
-    this.#client = client;
-    this.#random = random;
+  /** Begins at once, with a few requests under way at any time. */
+  constructor(client: PlainClient, random: () => number, { pauseMs = 0, one = oneOfEveryFate }: LoadOptions = {}) {
     this.#pauseMs = pauseMs;
+    this.#one = () => one(client, random);
     this.#loops = Array.from({ length: 2 }, () => this.#run());
   }
 
@@ -61,16 +64,16 @@ export class Load {
       if (this.#pauseMs > 0) await wait(this.#pauseMs);
     }
   }
+}
 
-  #one(): Promise<string> {
-    const kind = Math.floor(this.#random() * 8);
-    const ms = Math.floor(this.#random() * 60);
-    if (kind === 0) return this.#client.enqueue('work', { ms }, { scheduleIn: 300 + ms * 20 });
-    if (kind === 1) return this.#client.enqueue('work', { ms, fails: 1 });
-    if (kind === 2) return this.#client.enqueue('slow', { ms: ms * 5 }, { queue: 'slow' });
-    if (kind === 3) return this.#client.enqueue('odd', { how: 'text' });
-    return this.#client.enqueue('work', { ms });
-  }
+function oneOfEveryFate(client: PlainClient, random: () => number): Promise<string> {
+  const kind = Math.floor(random() * 8);
+  const ms = Math.floor(random() * 60);
+  if (kind === 0) return client.enqueue('work', { ms }, { scheduleIn: 300 + ms * 20 });
+  if (kind === 1) return client.enqueue('work', { ms, fails: 1 });
+  if (kind === 2) return client.enqueue('slow', { ms: ms * 5 }, { queue: 'slow' });
+  if (kind === 3) return client.enqueue('odd', { how: 'text' });
+  return client.enqueue('work', { ms });
 }
 
 /** How many jobs are in each state. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { FOLLOW_DOUBT_MS, followingClock } from '../../../src/kernel/clock.ts';
-import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
+import { FOLLOW_DOUBT_MS, followingClock } from '../../src/kernel/clock.ts';
+import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
 const START = Date.parse('2026-03-01T00:00:00Z');
 

@@ -25,6 +25,8 @@ export interface DurableIntakeWorld {
   livingMs: number;
   /** After how long a silent node's messages go to others. */
   leaseMs: number;
+  /** A stream keeps events, each that may be told again once. */
+  eventsKept?: boolean;
   log: Logger;
 }
 
@@ -53,7 +55,9 @@ export async function startDurableIntake(
     store: storeClient(bus, subjects, REGISTRY_MS),
   });
   const reader = new MessageReader(new JobBuilder({ registry, clock }), clock);
-  const desk = new MessageDesk({ bus, subjects, clock, node, store: storeClient(bus, subjects), reader, log });
+  const desk = new MessageDesk({
+    ...{ bus, subjects, clock, node, store: storeClient(bus, subjects), reader, eventsKept: world.eventsKept, log },
+  });
   const stopping = new AbortController();
   const { signal } = stopping;
   const tried = Promise.withResolvers<void>();

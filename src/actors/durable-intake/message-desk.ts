@@ -4,6 +4,7 @@ import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus } from '../../messaging/bus.ts';
 import type { StreamMessage } from '../../messaging/durable-stream.ts';
+import { onceHeaders } from '../../messaging/event-history.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { RejectedMessage } from '../../store/rejected-message.ts';
 import type { EndpointCounts } from '../request-counts.ts';
@@ -19,6 +20,8 @@ export interface MessageDeskWorld {
   node: string;
   store: StoreClient;
   reader: MessageReader;
+  /** A stream keeps events, each that may be told again once. */
+  eventsKept?: boolean | undefined;
   log: Logger;
 }
 
@@ -157,9 +160,9 @@ export class MessageDesk {
     await store.ask('reject', { rejected });
     for (const entry of rejected) {
       const { subject, event } = rejectedEvent(entry, subjects, node);
-      bus.publish(subject, { body: Body.of(event, 'json') });
+      bus.publish(subject, { body: Body.of(event, 'json'), ...onceHeaders(event.id, this.#world.eventsKept) });
     }
-    await bus.flush();
+    await bus.flush(this);
     for (const { queue, msgId, code, message } of rejected) {
       log.warn({ queue, msgId, code, error: message }, 'a message of the intake was rejected');
     }

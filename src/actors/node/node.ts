@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../kernel/clock.ts';
+import { type FollowingClock, sleep } from '../../kernel/clock.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus, Subscription } from '../../messaging/bus.ts';
@@ -14,7 +14,8 @@ import { startDiscovery } from './discovery.ts';
 export interface NodeWorld {
   bus: Bus;
   subjects: Subjects;
-  clock: Clock;
+  /** Is set by the store's time, so that a fleet has one. */
+  clock: FollowingClock;
   beatMs: number;
   /** A node not seen for this long is not living, in milliseconds. */
   livingMs: number;
@@ -38,12 +39,11 @@ export async function startNode(world: NodeWorld, signal: AbortSignal): Promise<
   const register = async (takeOver = false): Promise<boolean> => {
     const now = clock.now();
     const node = { ...record, seenAt: now, refused: { not_owner: 0, not_executing: 0, not_found: 0 } };
-    const { taken } = await store.ask('registerNode', {
-      now,
-      deadBefore: takeOver ? Number.MAX_SAFE_INTEGER : now - livingMs,
-      node,
-    });
-    return !taken;
+    const deadBefore = takeOver ? Number.MAX_SAFE_INTEGER : now - livingMs;
+    const askedAt = clock.monotonicMs();
+    const { answer: registered, now: storeNow } = await store.askTimed('registerNode', { now, deadBefore, node });
+    if (storeNow !== undefined) followStore(world, { storeNow, tripMs: clock.monotonicMs() - askedAt });
+    return !registered.taken;
   };
   const registerHere = async (): Promise<boolean> => (await register()) || (!(await answers(world)) && register(true));
   await untilRegistered(registerHere, world, signal);
@@ -74,6 +74,14 @@ export async function startNode(world: NodeWorld, signal: AbortSignal): Promise<
       await store.ask('removeNode', { node: record.node, instance: record.instance }).catch(() => {});
     },
   };
+}
+
+/** The store's time is the fleet's: leases, due times and schedules are by it, whatever this machine's clock says. */
+function followStore({ clock, log }: NodeWorld, { storeNow, tripMs }: { storeNow: number; tripMs: number }): void {
+  const before = clock.offsetMs;
+  clock.follow(storeNow + tripMs / 2, tripMs / 2);
+  if (clock.offsetMs === before) return;
+  log.warn({ offsetMs: clock.offsetMs }, "this machine's clock is not the store's, by which this node goes now");
 }
 
 /** Whether a node with our name lives: one that was killed has a fresh record too, but gives no answer. */

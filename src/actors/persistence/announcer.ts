@@ -1,10 +1,11 @@
-import type { JobFact } from '../../job/job-event.ts';
+import { isTerminalFact, type JobFact } from '../../job/job-event.ts';
 import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus } from '../../messaging/bus.ts';
 import { jobEvent } from '../../messaging/contract/event.ts';
+import { onceHeaders } from '../../messaging/event-history.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { PlaceRun } from '../../store/job-store.ts';
 
@@ -21,6 +22,8 @@ export interface AnnouncerWorld {
   node: string;
   clock: Clock;
   outbox: Outbox;
+  /** A stream keeps events: what may be told again then carries its id. */
+  eventsKept?: boolean | undefined;
   log: Logger;
   /** How often the outbox is looked into for what others left, in milliseconds; left out: there are no others. */
   lookEveryMs?: number;
@@ -139,7 +142,7 @@ export class Announcer {
   }
 
   #publish(fact: JobFact): void {
-    const { bus, subjects, node } = this.#world;
+    const { bus, subjects, node, eventsKept } = this.#world;
     this.#told += 1;
     const { subject, event } = jobEvent(fact, subjects, { node, count: this.#told });
     let body = Body.of(event, 'json');
@@ -148,7 +151,7 @@ export class Announcer {
       const { result: _result, progress: _progress, ...data } = event.data;
       body = Body.of({ ...event, data }, 'json');
     }
-    bus.publish(subject, { body });
+    bus.publish(subject, { body, ...onceHeaders(event.id, eventsKept && isTerminalFact(fact.what)) });
   }
 
   #run(): void {

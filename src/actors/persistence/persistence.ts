@@ -40,6 +40,8 @@ export interface PersistenceWorld {
   beatMs: number;
   /** How often is looked for what no hint told, where others own the store too. */
   pollMs: number;
+  /** A stream keeps events, each that may be told again once. */
+  eventsKept?: boolean;
   log: Logger;
 }
 
@@ -94,7 +96,16 @@ export class Persistence {
     });
     // What an owner that died has left untold, somebody else tells.
     const looks = store.capabilities.shared ? { lookEveryMs: LOOK_UNTOLD_MS } : {};
-    this.#announcer = new Announcer({ bus, subjects, node, clock, outbox, log, ...looks });
+    this.#announcer = new Announcer({
+      bus,
+      subjects,
+      node,
+      clock,
+      outbox,
+      eventsKept: world.eventsKept,
+      log,
+      ...looks,
+    });
   }
 
   /** Begins to serve. */
@@ -134,6 +145,8 @@ export class Persistence {
     const options = { group: STORE_GROUP, inboxMax: INBOX_MAX };
     this.#subscriptions.push(
       bus.subscribe(subjects.store('*'), options, (message) => stores.serve(message)),
+      bus.subscribe(subjects.actor(node, 'persistence', 'part'), {}, (message) => stores.servePart(message)),
+      { overflowed: 0, unsubscribe: () => stores.close() },
       bus.subscribe(`${subjects.prefix}.work.>`, options, (message) => desk.serve(message)),
       bus.subscribe(subjects.actor(node, 'persistence', 'counts'), {}, (message) =>
         answer(message, desk.counts.view()),

@@ -1,9 +1,10 @@
 import { Body } from '../../messaging/body.ts';
 import type { Message } from '../../messaging/bus.ts';
-import { answerCodec, refuse } from '../../messaging/reply.ts';
+import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
 import type { InsertResult, RefusalReason, StoreAnswer, StoreOptions, StoreRequest } from '../../store/job-store.ts';
 import type { QueueRecord } from '../../store/queue-record.ts';
 import { insertedBody } from './inserted-body.ts';
+import { PartedRequests, type WholeRequest } from './parted-requests.ts';
 import type { PersistenceWorld } from './persistence.ts';
 
 /** What the desk needs of the actor around it. */
@@ -27,18 +28,53 @@ const REPLY_FRAME_BYTES = 4_096;
 /** Serves the store's verbs to our own actors, and tells those whom an answer concerns. */
 export class StoreDesk {
   readonly #parts: StoreDeskParts;
+  readonly #parted: PartedRequests;
 
   constructor(parts: StoreDeskParts) {
     this.#parts = parts;
+    this.#parted = new PartedRequests(parts.world.clock);
   }
 
   /** Deals with one request; never throws. */
   async serve(message: Message): Promise<void> {
-    const { bus, clock } = this.#parts.world;
     const verb = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+    if (verb === 'parts') this.#begin(message);
+    else await this.#serve(message, { verb, body: message.body });
+  }
+
+  /** Takes one part of a request that is larger than a message, and deals with the whole when it is the last; never throws. */
+  async servePart(message: Message): Promise<void> {
+    let whole: WholeRequest | undefined;
+    try {
+      // Our own store client sends what it takes.
+      whole = this.#parted.add(message.body.value as { number: number; part: Uint8Array });
+    } catch (error) {
+      return refuse(message, error);
+    }
+    if (whole === undefined) answer(message, {});
+    else await this.#serve(message, whole);
+  }
+
+  /** Takes no more parts. */
+  close(): void {
+    this.#parted.close();
+  }
+
+  #begin(message: Message): void {
+    try {
+      const number = this.#parted.begin(message.body.value as { verb: string; bytes: number });
+      answer(message, { answer: { node: this.#parts.world.node, number } });
+    } catch (error) {
+      refuse(message, error);
+    }
+  }
+
+  async #serve(message: Message, { verb, body: request }: WholeRequest): Promise<void> {
+    const { bus, clock } = this.#parts.world;
     try {
       // Only our own actors reach these subjects, and they send what the port asks for.
-      const options = { ...(message.body.value as object), now: clock.now() };
+      const said = request.value as { now?: number };
+      const options = byStoreClock(verb, said, clock.now());
       const value = await this.#perform(verb, options);
       const codec = answerCodec(message);
       const bytesMax = bus.payloadBytesMax - REPLY_FRAME_BYTES;
@@ -114,4 +150,21 @@ export class StoreDesk {
       bus.publish(subjects.hint('cancel', queue), { body: Body.of({ ...attempt, terminate }, 'msgpack') });
     }
   }
+}
+
+/**
+ * What was asked, by the store's clock: `now` is the store's, and so is a time that the asker reckoned from its own. An
+ * asker whose clock is ahead must not think everybody dead.
+ */
+function byStoreClock(verb: string, said: { now?: number }, now: number): object {
+  const shift = now - (said.now ?? now);
+  if (verb === 'rescue') {
+    const { deadBefore } = said as StoreOptions<'rescue'>;
+    return { ...said, now, deadBefore: deadBefore + shift };
+  }
+  if (verb === 'registerNode') {
+    const { deadBefore, node } = said as StoreOptions<'registerNode'>;
+    return { ...said, now, deadBefore: deadBefore + shift, node: { ...node, seenAt: now } };
+  }
+  return { ...said, now };
 }

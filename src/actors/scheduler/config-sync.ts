@@ -3,7 +3,7 @@ import { RotaError } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { DeclaredSchedule } from '../../scheduler/schedule.ts';
 import { afterSync } from '../../scheduler/schedule-changes.ts';
-import type { ScheduleChange } from '../../store/schedule-record.ts';
+import type { ScheduleChange, ScheduleRecord } from '../../store/schedule-record.ts';
 import type { StoreClient } from '../store-client.ts';
 import { batchesOf } from './batches.ts';
 import type { ScheduleBook } from './schedule-book.ts';
@@ -13,13 +13,19 @@ export interface ConfigSyncWorld {
   store: StoreClient;
   book: ScheduleBook;
   declared: readonly DeclaredSchedule[];
+  /** False while living nodes have other schedules in their config, as in a rolling deploy: theirs stay. */
+  removes: boolean;
   /** How large a request may be. */
   bytesMax: number;
   log: Logger;
 }
 
 /** What it came to. */
-export type SyncReport = { what: 'added' | 'changed' | 'removed'; name: string }[];
+export interface SyncReport {
+  changes: { what: 'added' | 'changed' | 'removed'; name: string }[];
+  /** How many schedules stay only because another living node's config may name them. */
+  kept: number;
+}
 
 /** How often it is begun anew because somebody changed a schedule meanwhile. */
 const ROUNDS_MAX = 20;
@@ -37,7 +43,7 @@ export async function syncConfig(
   when: { term: number; now: number; seenAt: number },
 ): Promise<SyncReport> {
   const { store, book, log, bytesMax } = world;
-  const report: SyncReport = [];
+  const changed: SyncReport['changes'] = [];
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     await book.refresh();
     const changes = changesOf(world, when.seenAt);
@@ -48,37 +54,44 @@ export async function syncConfig(
       const results = await store.ask('changeSchedules', { now: when.now, term: when.term, changes: batch });
       for (const [index, { name, revision, state }] of batch.entries()) {
         if (results[index]?.stale !== false) stale = true;
-        else report.push({ name, what: state === null ? 'removed' : revision === null ? 'added' : 'changed' });
+        else changed.push({ name, what: state === null ? 'removed' : revision === null ? 'added' : 'changed' });
       }
     }
     if (stale) continue;
     await store.ask('changeSchedules', { now: when.now, term: when.term, synced: true, changes: [] });
     await book.refresh();
-    warnOf(report, { ...world, seenAt: when.seenAt });
-    return report;
+    warnOf(changed, { ...world, seenAt: when.seenAt });
+    return { changes: changed, kept: world.removes ? 0 : strangers(world).length };
   }
   const error = new RotaError('unavailable', 'the schedules are being changed by others all the time');
   log.warn({ rounds: ROUNDS_MAX }, error.message);
   throw error;
 }
 
-function changesOf({ book, declared }: ConfigSyncWorld, seenAt: number): ScheduleChange[] {
+function changesOf(world: ConfigSyncWorld, seenAt: number): ScheduleChange[] {
+  const { book, declared } = world;
   const changes: ScheduleChange[] = [];
-  const named = new Set<string>();
   for (const { name, declaration } of declared) {
-    named.add(name);
     const before = book.get(name);
     const state = afterSync(before, declaration, seenAt);
     if (state !== before) changes.push({ name, revision: before?.revision ?? null, state });
   }
-  for (const { name, source, revision } of book.records) {
-    if (source === 'config' && !named.has(name)) changes.push({ name, revision, state: null });
-  }
+  if (!world.removes) return changes;
+  for (const { name, revision } of strangers(world)) changes.push({ name, revision, state: null });
   return changes;
 }
 
+/** Schedules of a config that this one does not name. */
+function strangers({ book, declared }: ConfigSyncWorld): ScheduleRecord[] {
+  const named = new Set(declared.map(({ name }) => name));
+  return [...book.records].filter(({ name, source }) => source === 'config' && !named.has(name));
+}
+
 /** What a config says that will not be as its author thinks. */
-function warnOf(report: SyncReport, { declared, book, seenAt, log }: ConfigSyncWorld & { seenAt: number }): void {
+function warnOf(
+  report: SyncReport['changes'],
+  { declared, book, seenAt, log }: ConfigSyncWorld & { seenAt: number },
+): void {
   const changed = new Set(report.map(({ name }) => name));
   for (const { name, declaration } of declared) {
     const { spec } = declaration;

@@ -31,6 +31,10 @@ export interface SchedulerWorld {
   definitions: ReadonlyMap<string, AnyJobDefinition>;
   /** The config's schedules. */
   schedules: readonly DeclaredSchedule[];
+  /** What tells nodes whose configs have the same schedules; see `NodeRecord`. */
+  scheduleSet: string;
+  /** A node not seen for this long is not living, in milliseconds. */
+  livingMs: number;
   /** How long a lead lasts unless it is renewed, in milliseconds. */
   leaderLeaseMs: number;
   /** How long to rest at most; a timer is aimed at wall time in steps of this, so that a suspend or drift costs no tick. */
@@ -44,6 +48,8 @@ export interface SchedulerWorld {
 const FILLED = 0.75;
 /** The least rest where others change a schedule all the time, in milliseconds. */
 const UNSETTLED_MS = 50;
+/** How soon the config is laid out again where other living nodes have another one, in milliseconds. */
+const AGAIN_MS = 5_000;
 /** A schedule that is new at a start counts from when its config was read, but at most from so long ago. */
 const SEEN_BEFORE_MS_MAX = 5_000;
 
@@ -64,6 +70,8 @@ export class Scheduler implements Service {
   readonly #hints: Subscription;
   /** The term whose config is laid out and whose ticks are being made. */
   #readyTerm: number | undefined;
+  /** When the config is to be laid out again, in monotonic milliseconds. */
+  #syncAt = Number.POSITIVE_INFINITY;
   #rebooted = false;
   #lookAt = Number.NEGATIVE_INFINITY;
   #killed = false;
@@ -129,6 +137,7 @@ export class Scheduler implements Service {
   async #act(term: number): Promise<boolean> {
     const { clock } = this.#world;
     if (this.#readyTerm !== term) await this.#takeUp(term);
+    else if (clock.monotonicMs() >= this.#syncAt) await this.#layOut(term);
     if (!this.#rebooted) this.#rebooted = await this.#reboots.fire(clock.now());
     if (!this.#rebooted || clock.monotonicMs() >= this.#lookAt) await this.#takeIn();
     if (await this.#ticker.tick(term)) return true;
@@ -147,19 +156,30 @@ export class Scheduler implements Service {
 
   /** The beginning of a lead: the config is laid beside what is stored, and every schedule looked at. */
   async #takeUp(term: number): Promise<void> {
-    const { clock, schedules, startedAt, log } = this.#world;
+    const { log } = this.#world;
+    this.#book.clear();
+    await this.#layOut(term);
+    if (this.#killed) return;
+    this.#readyTerm = term;
+    log.info({ term, schedules: this.#book.size }, 'leads the schedules');
+  }
+
+  /** Lays the config beside what is stored; what is only in another living node's config stays until that is gone. */
+  async #layOut(term: number): Promise<void> {
+    const { clock, schedules, startedAt, scheduleSet, livingMs, log } = this.#world;
     const now = clock.now();
     const seenAt = Math.min(now, Math.max(startedAt, now - SEEN_BEFORE_MS_MAX));
-    this.#book.clear();
+    const nodes = await this.#store.ask('nodes', { seenAfter: now - livingMs });
+    const removes = nodes.every((node) => (node.scheduleSet ?? scheduleSet) === scheduleSet);
     const shared = { store: this.#store, book: this.#book, bytesMax: this.#bytesMax, log };
-    const report = await syncConfig({ ...shared, declared: schedules }, { term, now, seenAt });
+    const { changes, kept } = await syncConfig({ ...shared, declared: schedules, removes }, { term, now, seenAt });
     if (this.#killed) return;
+    this.#syncAt = kept > 0 ? clock.monotonicMs() + AGAIN_MS : Number.POSITIVE_INFINITY;
     for (const { name } of this.#book.records) this.#ticker.look(name);
-    this.#readyTerm = term;
-    for (const { name, what } of report) {
+    for (const { name, what } of changes) {
+      if (what === 'removed') this.#ticker.forget(name);
       this.#tell({ kind: 'schedule', name, what, data: { schedule: name, source: 'config', by: 'config' } });
     }
-    log.info({ term, schedules: this.#book.size }, 'leads the schedules');
   }
 
   /** Takes in what others changed in the store. */

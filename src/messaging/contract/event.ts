@@ -40,18 +40,21 @@ export interface PlainFact {
 }
 
 /**
- * The event of a committed job fact. The id of a terminal one is (job, run, what), the same whenever it is sent again.
+ * The event of a committed job fact. Its id is (job, run, what, when, number): of a terminal one the number is its place
+ * in the outbox, so that the id is the same whenever it is sent again and another one for each way into that state, also
+ * without a run in between; of the others, which are sent once, it is `count`.
+ * @param teller the node that tells, and a number that it has not used in the fact's millisecond
  */
-export function jobEvent(fact: JobFact, subjects: Subjects, node: string): AddressedEvent {
+export function jobEvent(fact: JobFact, subjects: Subjects, teller: { node: string; count: number }): AddressedEvent {
   const { what, at, id, run, type, queue, state, attempt, maxAttempts, durationMs, waitMs, error, result, progress } =
     fact;
-  const key = `${id}:${run}:${what}`;
+  const number = isTerminalFact(what) ? (fact.outboxSeq ?? teller.count) : teller.count;
   return {
     subject: subjects.event('job', queue, what),
     event: {
       specversion: '1.0',
-      id: isTerminalFact(what) ? key : `${key}:${at}`,
-      source: `/rota/${node}`,
+      id: `${id}:${run}:${what}:${at}:${number}`,
+      source: `/rota/${teller.node}`,
       type: `jobs.job.${what}`,
       subject: id,
       time: timeText(at),

@@ -173,14 +173,14 @@ export class LocalRoute implements Bus {
     };
   }
 
-  async flush(): Promise<void> {
+  async flush(who: object = this): Promise<void> {
     if (this.#closed) throw busClosed();
-    const mark = this.#ledger.mark();
+    const mark = this.#ledger.mark(who);
     const remote = this.#remote;
     const losses = this.#losses;
     if (remote?.state !== 'up') throw notFlushed();
     // Also when this route knows of a loss: the remote then tells it too, now and not at the next flush.
-    await remote.flush().catch((error: unknown) => {
+    await remote.flush(who).catch((error: unknown) => {
       throw this.#asUnavailable(error);
     });
     if (mark === undefined || losses !== this.#losses) throw notFlushed();
@@ -228,12 +228,12 @@ export class LocalRoute implements Bus {
 
   #serveRemotely(served: Served, remote: Bus): void {
     const { subject, options, inbox } = served;
-    const { group } = options;
+    const { group, onRefused } = options;
     try {
       served.remote = remote.subscribe(
         subject,
         // This route's inbox counts what comes both ways, so the remote's need not.
-        { ...(group === undefined ? {} : { group }), inboxMax: INBOX_UNBOUNDED },
+        { ...(group === undefined ? {} : { group }), inboxMax: INBOX_UNBOUNDED, onRefused },
         (message) => {
           if (group !== undefined && hadByGroup(message.headers, group)) return;
           const { body, headers, reply } = message;

@@ -203,7 +203,7 @@ class Bridge implements PortBridge {
     const mark = this.#ledger.mark();
     try {
       // Also when this bridge knows of a loss: the bus then tells it too, now and not at the next flush.
-      await this.#bus.flush();
+      await this.#bus.flush(this);
       if (mark === undefined) throw notFlushed();
       this.#ledger.reached(mark);
       this.#link.send({ verb: 'reply', id });

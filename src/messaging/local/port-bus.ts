@@ -125,9 +125,9 @@ export class PortBus implements Bus {
     };
   }
 
-  async flush(): Promise<void> {
+  async flush(who: object = this): Promise<void> {
     if (this.#closed) throw busClosed();
-    const mark = this.#ledger.mark();
+    const mark = this.#ledger.mark(who);
     if (!this.#link.open) throw goneError();
     await this.#pending.open('(flush)', FLUSH_TIMEOUT_MS, (id) => this.#link.send({ verb: 'flush', id }));
     if (mark === undefined) throw notFlushed();

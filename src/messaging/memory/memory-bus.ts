@@ -120,9 +120,9 @@ export class MemoryBus implements Bus {
     };
   }
 
-  flush(): Promise<void> {
+  flush(who: object = this): Promise<void> {
     if (this.#closed) return Promise.reject(busClosed());
-    const mark = this.#ledger.mark();
+    const mark = this.#ledger.mark(who);
     if (this.state === 'down' || mark === undefined) return Promise.reject(notFlushed());
     return new Promise((resolve, reject) => {
       this.#flushes.add(reject);

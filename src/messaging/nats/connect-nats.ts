@@ -1,9 +1,11 @@
-import { AuthorizationError, connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
-import { sleep } from '../../kernel/clock.ts';
-import { errorText, RotaError } from '../../kernel/error.ts';
+import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { atMost, sleep } from '../../kernel/clock.ts';
+import { errorText, type Issue, RotaError } from '../../kernel/error.ts';
 import type { Random } from '../../kernel/identity.ts';
 import { NatsBus, type NatsBusOptions } from './nats-bus.ts';
+import { refusalOf, silentRefusalOf } from './nats-refusal.ts';
 import { type NatsSettings, natsConnectionOptions } from './nats-settings.ts';
+import { shownServers } from './server-url.ts';
 
 /** Where to connect, how, and what the bus needs then. */
 export interface ConnectNatsOptions
@@ -28,7 +30,8 @@ const RECONNECT_MS_MAX = 2_000;
 /**
  * Connects to NATS. From then on the connection mends itself; the first connect is the caller's to repeat, so that a
  * start without a server is the caller's to decide.
- * @throws RotaError `connection` when no server let us in within `timeoutMs` (being refused is told at once),
+ * @throws RotaError `connection` when no server let us in within `timeoutMs`; being refused is told at once, and then its
+ * issues name the option to look at (`password`, `tls.caFile`, `inboxPrefix`), without issues it is an outage.
  * `invalid_config` for credentials that cannot be read or a server that is none
  */
 export async function connectNats(options: ConnectNatsOptions): Promise<NatsBus> {
@@ -44,7 +47,7 @@ export async function connectNats(options: ConnectNatsOptions): Promise<NatsBus>
     timeout: DIAL_TIMEOUT_MS,
   };
   const connection = await firstConnect(natsOptions, { ...options, timeoutMs });
-  return new NatsBus(connection, {
+  const bus = new NatsBus(connection, {
     subjects,
     clock,
     inboxPrefix,
@@ -56,14 +59,24 @@ export async function connectNats(options: ConnectNatsOptions): Promise<NatsBus>
       lostAtMs = undefined;
     },
   });
+  // A server that is slow to answer this is an outage to come, and no reason to refuse it.
+  await atMost(
+    clock,
+    timeoutMs,
+    bus.flush().catch(() => {}),
+  );
+  if (bus.answersRefused === undefined) return bus;
+  await bus.close();
+  throw notLetIn(options, bus.answersRefused, {
+    path: 'inboxPrefix',
+    message: `is where answers come to, and the server does not let this user subscribe there: ${errorText(bus.answersRefused)}`,
+  });
 }
 
-type FirstConnect = Required<Pick<ConnectNatsOptions, 'clock' | 'servers' | 'timeoutMs'>>;
+type FirstConnect = ConnectNatsOptions & Required<Pick<ConnectNatsOptions, 'timeoutMs'>>;
 
-async function firstConnect(
-  natsOptions: NodeConnectionOptions,
-  { clock, servers, timeoutMs }: FirstConnect,
-): Promise<NatsConnection> {
+async function firstConnect(natsOptions: NodeConnectionOptions, options: FirstConnect): Promise<NatsConnection> {
+  const { clock, timeoutMs } = options;
   const deadlineMs = clock.monotonicMs() + timeoutMs;
   let last: unknown;
   for (let leftMs = timeoutMs; leftMs > 0; leftMs = deadlineMs - clock.monotonicMs()) {
@@ -72,12 +85,22 @@ async function firstConnect(
     } catch (error) {
       // What a server said before says more than that the time then ran out.
       if (last === undefined || !(error instanceof LateError)) last = error;
-      if (error instanceof AuthorizationError) break;
+      const refusal = refusalOf(error, options);
+      if (refusal !== undefined) throw notLetIn(options, error, refusal);
     }
     await sleep(clock, Math.max(Math.min(RETRY_MS, deadlineMs - clock.monotonicMs()), 0));
   }
-  throw new RotaError('connection', `cannot connect to NATS at ${servers.join(', ')}: ${errorText(last)}`, {
-    cause: last,
+  throw notLetIn(options, last, last instanceof LateError ? await silentRefusalOf(options, clock) : undefined);
+}
+
+function notLetIn({ servers }: ConnectNatsOptions, cause: unknown, refusal: Issue | undefined): RotaError {
+  const place = shownServers(servers);
+  if (refusal === undefined) {
+    return new RotaError('connection', `cannot connect to NATS at ${place}: ${errorText(cause)}`, { cause });
+  }
+  return new RotaError('connection', `NATS at ${place} does not let us in: ${refusal.message}`, {
+    cause,
+    issues: [refusal],
   });
 }
 
@@ -86,7 +109,7 @@ class LateError extends Error {}
 /** One try of every server. A connection that comes too late is closed again. */
 function connectWithin(
   natsOptions: NodeConnectionOptions,
-  { clock, timeoutMs }: Omit<FirstConnect, 'servers'>,
+  { clock, timeoutMs }: Pick<FirstConnect, 'clock' | 'timeoutMs'>,
 ): Promise<NatsConnection> {
   return new Promise((resolve, reject) => {
     let late = false;

@@ -6,7 +6,7 @@ import {
   PermissionViolationError,
   type Status,
 } from '@nats-io/transport-node';
-import type { Clock } from '../../kernel/clock.ts';
+import { atMost, type Clock } from '../../kernel/clock.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import type {
   Bus,
@@ -18,7 +18,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../bus.ts';
-import { busClosed, checkPayload, nobodyServes, noConnection, notFlushed } from '../bus-errors.ts';
+import { busClosed, checkPayload, forbidden, nobodyServes, noConnection, notFlushed } from '../bus-errors.ts';
 import { answerMessage, Inbox } from '../inbox.ts';
 import { HEADERS_BYTES_RESERVED, PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
 import { PendingRequests } from '../pending-requests.ts';
@@ -49,6 +49,7 @@ interface Served {
   subject: string;
   group: string | undefined;
   inbox: Inbox;
+  onRefused: SubscribeOptions['onRefused'];
   subscription: NatsSubscription | undefined;
 }
 
@@ -77,6 +78,7 @@ export class NatsBus implements Bus {
   #payloadBytesMax = PAYLOAD_BYTES_MAX_DEFAULT;
   #serverVersion = '';
   #closed = false;
+  #answersRefused: RotaError | undefined;
 
   /** @param connection a fresh one, made with unlimited reconnects; see `connectNats` */
   constructor(connection: NatsConnection, options: NatsBusOptions) {
@@ -109,6 +111,11 @@ export class NatsBus implements Bus {
     return this.#serverVersion;
   }
 
+  /** Why the server does not let us hear answers, so that every request fails; asked anew at each reconnect. */
+  get answersRefused(): RotaError | undefined {
+    return this.#answersRefused;
+  }
+
   onState(listener: (state: BusState) => void): () => void {
     return this.#signal.on(listener);
   }
@@ -127,6 +134,7 @@ export class NatsBus implements Bus {
     if (this.#closed) throw busClosed();
     checkSubject(subject);
     if (this.state === 'down') throw noConnection();
+    if (this.#answersRefused !== undefined) throw this.#answersRefused;
     if (!this.#window.admits(envelope.body.bytes.length)) {
       throw new RotaError('overloaded', 'the NATS server does not keep up with what this process sends');
     }
@@ -136,9 +144,9 @@ export class NatsBus implements Bus {
   subscribe(subject: string, options: SubscribeOptions, handler: MessageHandler): Subscription {
     checkPattern(subject);
     if (this.#closed) throw busClosed();
-    const { group, inboxMax, onError } = options;
+    const { group, inboxMax, onError, onRefused } = options;
     const inbox = new Inbox(handler, { inboxMax, onError, mayAnswer: this.#options.subjects.mayAnswer });
-    const served: Served = { subject, group, inbox, subscription: undefined };
+    const served: Served = { subject, group, inbox, onRefused, subscription: undefined };
     this.#served.add(served);
     this.#serve(served);
     return {
@@ -152,9 +160,9 @@ export class NatsBus implements Bus {
     };
   }
 
-  flush(): Promise<void> {
+  flush(who: object = this): Promise<void> {
     if (this.#closed) return Promise.reject(busClosed());
-    const mark = this.#ledger.mark();
+    const mark = this.#ledger.mark(who);
     if (this.state === 'down' || mark === undefined) return Promise.reject(notFlushed());
     return new Promise((resolve, reject) => {
       this.#flushes.add(reject);
@@ -181,22 +189,13 @@ export class NatsBus implements Bus {
     }
     this.#served.clear();
     this.#pending.failAll(busClosed);
-    if (this.state === 'up' && !this.connection.isClosed()) await this.#flushBriefly();
+    if (this.state === 'up' && !this.connection.isClosed()) {
+      const flushed = this.connection.flush().catch(() => {});
+      await atMost(this.#options.clock, CLOSE_FLUSH_MS, flushed);
+    }
     await this.connection.close();
     this.#lost();
     this.#signal.clear();
-  }
-
-  async #flushBriefly(): Promise<void> {
-    const { clock } = this.#options;
-    await new Promise<void>((resolve) => {
-      const timer = clock.setTimeout(resolve, CLOSE_FLUSH_MS);
-      const done = (): void => {
-        clock.clearTimeout(timer);
-        resolve();
-      };
-      this.connection.flush().then(done, done);
-    });
   }
 
   async #watch(statuses: AsyncIterable<Status>): Promise<void> {
@@ -221,7 +220,10 @@ export class NatsBus implements Bus {
   #regained(): void {
     this.#readInfo();
     this.#options.onReconnect?.();
-    if (this.#answers.isClosed()) this.#answers = this.#subscribeToAnswers();
+    if (this.#answers.isClosed()) {
+      this.#answersRefused = undefined;
+      this.#answers = this.#subscribeToAnswers();
+    }
     // What the server refused before, it may allow now.
     for (const served of this.#served) if (served.subscription?.isClosed() !== false) this.#serve(served);
     this.#signal.set('up');
@@ -229,8 +231,7 @@ export class NatsBus implements Bus {
 
   #refused(error: Error): void {
     if (error instanceof PermissionViolationError) {
-      const refusal = (subject: string): RotaError =>
-        new RotaError('unavailable', `the NATS server refuses ${subject}: ${error.message}`, { cause: error });
+      const refusal = (subject: string): RotaError => forbidden(`publish to ${subject}`, error);
       if (error.operation === 'publish') this.#pending.failAll(refusal, error.subject);
     }
     this.#options.onError?.(error);
@@ -250,6 +251,7 @@ export class NatsBus implements Bus {
       // An error here is a refusal, which also comes as a status; nothing may be thrown into nats.js's reader.
       callback: (error, msg) => {
         if (error === null) this.#deliver(inbox, msg);
+        else served.onRefused?.(forbidden(`subscribe to ${subject}`, error));
       },
     });
   }
@@ -270,7 +272,8 @@ export class NatsBus implements Bus {
     return this.connection.subscribe(`${this.#inbox}*`, {
       callback: (error, msg) => {
         if (error !== null) {
-          this.#pending.failAll(() => new RotaError('unavailable', errorText(error), { cause: error }));
+          this.#answersRefused = forbidden(`hear answers on ${this.#inbox}*`, error);
+          this.#pending.failAll(() => forbidden('hear the answer', error));
           return;
         }
         const id = Number(msg.subject.slice(this.#inbox.length));

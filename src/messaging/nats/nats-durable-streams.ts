@@ -1,20 +1,18 @@
 import {
   AckPolicy,
   DiscardPolicy,
-  JetStreamApiCodes,
-  JetStreamApiError,
   type JetStreamManager,
   jetstreamManager,
   RetentionPolicy,
   StorageType,
-  type StreamConfig,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import type { Clock } from '../../kernel/clock.ts';
-import { errorText, RotaError } from '../../kernel/error.ts';
+import { RotaError } from '../../kernel/error.ts';
 import type { StreamOptions, StreamReader } from '../durable-stream.ts';
 import type { NatsBus } from './nats-bus.ts';
 import { PullReader } from './pull-reader.ts';
+import { jetStreamFault, makeStream, type Replicas, type StreamMaking, streamConfig } from './stream-making.ts';
 
 /** How long one request to JetStream may take, in milliseconds. */
 const REQUEST_MS = 5_000;
@@ -31,16 +29,16 @@ const SMALLER = [1, 4, 16] as const;
  */
 export async function openNatsStream(
   bus: NatsBus,
-  options: StreamOptions & { clock: Clock; inboxPrefix?: string | undefined },
+  options: StreamOptions & { clock: Clock; inboxPrefix?: string | undefined; replicas?: Replicas },
 ): Promise<StreamReader> {
   const { connection } = bus;
   try {
     const manager = await jetstreamManager(connection, { timeout: REQUEST_MS });
-    await ensureStream(manager, options);
+    await ensureStream(options, { manager, connection, replicas: options.replicas ?? 'auto' });
     await ensureConsumer(manager, options);
   } catch (cause) {
     if (cause instanceof RotaError) throw cause;
-    throw new RotaError('unavailable', `the stream ${options.stream} cannot be opened: ${errorText(cause)}`, { cause });
+    throw new RotaError('unavailable', jetStreamFault(options.stream, cause), { cause });
   }
   const { clock, inboxPrefix, stream, consumer, ackWaitMs } = options;
   const onState: NatsBus['onState'] = (listener) => bus.onState(listener);
@@ -48,10 +46,11 @@ export async function openNatsStream(
 }
 
 /** Bounds and replicas of an existing stream are its operator's; what the intake relies on is put right, or refused. */
-async function ensureStream(manager: JetStreamManager, options: StreamOptions): Promise<void> {
+async function ensureStream(options: StreamOptions, making: StreamMaking): Promise<void> {
   const { stream, subject } = options;
+  const { manager } = making;
   const existing = await streamConfig(manager, stream);
-  if (existing === undefined) return addStream(manager, options);
+  if (existing === undefined) return addStream(options, making);
   if (existing.retention !== RetentionPolicy.Workqueue || !existing.subjects.includes(subject)) {
     const text = `takes ${existing.subjects.join(', ')} with ${existing.retention} retention: it is not this one's`;
     throw new RotaError('invalid_config', `a stream called ${stream} ${text}`);
@@ -59,33 +58,22 @@ async function ensureStream(manager: JetStreamManager, options: StreamOptions): 
   if (existing.discard !== DiscardPolicy.New) await manager.streams.update(stream, { discard: DiscardPolicy.New });
 }
 
-async function streamConfig(manager: JetStreamManager, stream: string): Promise<StreamConfig | undefined> {
-  try {
-    return (await manager.streams.info(stream)).config;
-  } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return undefined;
-    throw error;
-  }
-}
-
-async function addStream(manager: JetStreamManager, options: StreamOptions): Promise<void> {
+async function addStream(options: StreamOptions, making: StreamMaking): Promise<void> {
   const { stream, subject, messagesMax, bytesMax } = options;
   for (const part of SMALLER) {
     try {
-      await manager.streams.add({
-        name: stream,
-        subjects: [subject],
-        retention: RetentionPolicy.Workqueue,
-        storage: StorageType.File,
-        discard: DiscardPolicy.New,
-        max_msgs: messagesMax,
-        max_bytes: Math.floor(bytesMax / part),
-        duplicate_window: nanos(DUPLICATES_MS),
-      });
+      await makeStream(
+        {
+          ...{ name: stream, subjects: [subject] },
+          ...{ retention: RetentionPolicy.Workqueue, storage: StorageType.File, discard: DiscardPolicy.New },
+          ...{ max_msgs: messagesMax, max_bytes: Math.floor(bytesMax / part), duplicate_window: nanos(DUPLICATES_MS) },
+        },
+        making,
+      );
       return;
     } catch (error) {
       // Another node may have made it meanwhile, with a bound of its own.
-      if ((await streamConfig(manager, stream)) !== undefined) return;
+      if ((await streamConfig(making.manager, stream)) !== undefined) return;
       if (part === SMALLER.at(-1)) throw error;
     }
   }

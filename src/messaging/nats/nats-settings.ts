@@ -1,13 +1,16 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, createSecureContext } from 'node:tls';
 import {
   type Authenticator,
   credsAuthenticator,
   type NodeConnectionOptions,
   nkeyAuthenticator,
+  nkeys,
 } from '@nats-io/transport-node';
-import { errorText, RotaError } from '../../kernel/error.ts';
+import { errorText, type Issue, RotaError } from '../../kernel/error.ts';
+import { readServer, type ServerUrl } from './server-url.ts';
 
 /** Where the NATS servers are and how to be let in. */
 export interface NatsSettings {
@@ -36,9 +39,11 @@ const PINGS_UNANSWERED_MAX = 2;
  * Our settings in nats.js's words. Reconnects are unlimited, and being refused does not end them: a password may be
  * mended at the server.
  * @param reconnectDelayMs how long to wait before a server is tried again
- * @throws RotaError `invalid_config` when a credentials file cannot be read or a server's URL is none
+ * @throws RotaError `invalid_config` when a file of them cannot be used or a server's URL is none; its issues name the options
  */
 export function natsConnectionOptions(settings: NatsSettings, reconnectDelayMs: () => number): NodeConnectionOptions {
+  checkPairs(settings);
+  checkTlsFiles(settings.tls ?? {});
   const urls = settings.servers.map(readServer);
   const user = settings.user ?? urls.find(({ user }) => user !== undefined)?.user;
   const pass = settings.password ?? urls.find(({ password }) => password !== undefined)?.password;
@@ -66,8 +71,23 @@ export function natsConnectionOptions(settings: NatsSettings, reconnectDelayMs: 
 
 function authenticators({ credsFile, nkey }: NatsSettings): Authenticator[] {
   const found: Authenticator[] = [];
-  if (credsFile !== undefined) found.push(credsAuthenticator(fileReader(credsFile)));
-  if (nkey !== undefined) found.push(nkeyAuthenticator(isSeed(nkey) ? () => Buffer.from(nkey) : fileReader(nkey)));
+  if (credsFile !== undefined) {
+    const read = fileReader('credsFile', credsFile);
+    if (!/-----BEGIN NATS USER JWT-----/.test(Buffer.from(read()).toString())) {
+      throw unusable('credsFile', `${credsFile} is no credentials file: it holds no user JWT`);
+    }
+    found.push(credsAuthenticator(read));
+  }
+  if (nkey !== undefined) {
+    const read = isSeed(nkey) ? () => Buffer.from(nkey) : fileReader('nkey', nkey);
+    try {
+      nkeys.fromSeed(read());
+    } catch (cause) {
+      const where = isSeed(nkey) ? 'this' : nkey;
+      throw unusable('nkey', `${where} holds no nkey seed (SU…): ${errorText(cause)}`, cause);
+    }
+    found.push(nkeyAuthenticator(read));
+  }
   return found;
 }
 
@@ -76,7 +96,7 @@ function isSeed(text: string): boolean {
 }
 
 /** Reads a file afresh each time, and what it held last when it cannot: an authenticator must never throw. */
-function fileReader(path: string): () => Uint8Array {
+function fileReader(option: string, path: string): () => Uint8Array {
   const read = (): Uint8Array => {
     const text = readFileSync(path, 'utf8').trim();
     return Buffer.from(text.startsWith('-') ? `${text}\n` : text);
@@ -85,9 +105,7 @@ function fileReader(path: string): () => Uint8Array {
   try {
     last = read();
   } catch (cause) {
-    throw new RotaError('invalid_config', `cannot read the NATS credentials in ${path}: ${errorText(cause)}`, {
-      cause,
-    });
+    throw unusable(option, `cannot be read: ${errorText(cause)}`, cause);
   }
   return () => {
     try {
@@ -97,6 +115,51 @@ function fileReader(path: string): () => Uint8Array {
     }
     return last;
   };
+}
+
+/** What only makes sense together. */
+function checkPairs({ user, password, tls, servers }: NatsSettings): void {
+  if (password !== undefined && user === undefined && !servers.some((server) => server.includes('@'))) {
+    throw unusable('user', 'is missing: a password is given');
+  }
+  if (tls?.certFile !== undefined && tls.keyFile === undefined)
+    throw unusable('tls.keyFile', 'is missing: a certificate is given');
+  if (tls?.keyFile !== undefined && tls.certFile === undefined)
+    throw unusable('tls.certFile', 'is missing: a key is given');
+}
+
+/** nats.js would find these faults at each connect anew, where they look like an outage. */
+function checkTlsFiles({ caFile, certFile, keyFile }: NatsSettings['tls'] & object): void {
+  const contentOf = (option: string, path: string): string => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (cause) {
+      throw unusable(option, `cannot be read: ${errorText(cause)}`, cause);
+    }
+  };
+  const certificate = (option: string, path: string): string => {
+    const text = contentOf(option, path);
+    try {
+      new X509Certificate(text);
+    } catch (cause) {
+      throw unusable(option, `${path} holds no certificate in PEM: ${errorText(cause)}`, cause);
+    }
+    return text;
+  };
+  if (caFile !== undefined) certificate('tls.caFile', caFile);
+  if (certFile === undefined || keyFile === undefined) return;
+  const cert = certificate('tls.certFile', certFile);
+  const key = contentOf('tls.keyFile', keyFile);
+  try {
+    createSecureContext({ cert, key });
+  } catch (cause) {
+    throw unusable('tls.keyFile', `${keyFile} is no key of the certificate ${certFile}: ${errorText(cause)}`, cause);
+  }
+}
+
+function unusable(path: string, message: string, cause?: unknown): RotaError {
+  const issues: Issue[] = [{ path, message }];
+  return new RotaError('invalid_config', `the NATS credentials cannot be used: ${message}`, { issues, cause });
 }
 
 /**
@@ -114,30 +177,4 @@ function tlsOptions(files: NatsSettings['tls'], urls: readonly ServerUrl[]): Nod
     },
   };
   return { ...files, ...identity };
-}
-
-interface ServerUrl {
-  host: string;
-  tls: boolean;
-  user: string | undefined;
-  password: string | undefined;
-}
-
-function readServer(text: string): ServerUrl {
-  const [, scheme = 'nats', rest = ''] = /^(?:([a-z]+):\/\/)?(.*)$/i.exec(text.trim()) ?? [];
-  const lowered = scheme.toLowerCase();
-  if ((lowered !== 'nats' && lowered !== 'tls') || rest === '') {
-    throw new RotaError('invalid_config', `${JSON.stringify(text)} is no NATS server: use nats://host:port`);
-  }
-  try {
-    const { host, username, password } = new URL(`nats://${rest}`);
-    return {
-      host,
-      tls: lowered === 'tls',
-      user: username === '' ? undefined : decodeURIComponent(username),
-      password: password === '' ? undefined : decodeURIComponent(password),
-    };
-  } catch (cause) {
-    throw new RotaError('invalid_config', `${JSON.stringify(text)} is no NATS server: use nats://host:port`, { cause });
-  }
 }

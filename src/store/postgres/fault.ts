@@ -14,7 +14,7 @@ export type Fault =
 
 /** SQLSTATE of whoever is to blame. See https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const CONFLICT = new Set(['40001', '40P01', '55P03']);
-const CONNECTION = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '25006', '25P03', '08P01']);
+const CONNECTION = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '25006', '25P03', '0A000', '26000', '42P05']);
 /** Classes: insufficient resources, operator intervention, system error, internal error, invalid transaction state. */
 const WORLD_CLASSES = new Set(['53', '57', '58', 'XX', '25']);
 /** The config is wrong, and trying again will not mend it: no such database, role or right, or a wrong password. */

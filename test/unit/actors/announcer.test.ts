@@ -78,18 +78,18 @@ describe('announcing', () => {
   test('tells facts in order and forgets terminal ones after a flush', async () => {
     world.commit(started, ended(1), ended(2));
     await world.announcer.drain();
-    expect(world.published).toEqual(['job-0:1:started:0', 'job-1:1:completed', 'job-2:1:completed']);
+    expect(world.published).toEqual(['job-0:1:started:0:1', 'job-1:1:completed:0:1', 'job-2:1:completed:0:2']);
     expect(world.outbox.size).toBe(0);
   });
 
   test('keeps terminal ones while the bus is down and tells them when it is up', async () => {
     world.turn('down');
     world.commit(started, ended(1));
-    expect(world.published).toEqual(['job-0:1:started:0']);
+    expect(world.published).toEqual(['job-0:1:started:0:1']);
     expect(world.outbox.size).toBe(1);
     world.turn('up');
     await world.announcer.drain();
-    expect(world.published.at(-1)).toBe('job-1:1:completed');
+    expect(world.published.at(-1)).toBe('job-1:1:completed:0:1');
     expect(world.outbox.size).toBe(0);
   });
 
@@ -99,8 +99,17 @@ describe('announcing', () => {
     await world.announcer.drain();
     expect(world.outbox.size).toBe(1);
     await world.clock.advance(2_000);
-    expect(world.published).toEqual(['job-1:1:completed', 'job-1:1:completed']);
+    expect(world.published).toEqual(['job-1:1:completed:0:1', 'job-1:1:completed:0:1']);
     expect(world.outbox.size).toBe(0);
+  });
+
+  test('gives each end an id of its own, also in one millisecond and without a run in between', async () => {
+    const again = { ...ended(2), id: 'job-1' };
+    world.flushFails = 1;
+    world.commit(ended(1), started, started, again);
+    await world.clock.advance(2_000);
+    const once = ['job-1:1:completed:0:1', 'job-0:1:started:0:2', 'job-0:1:started:0:3', 'job-1:1:completed:0:2'];
+    expect(world.published).toEqual([...once, once[0], once[3]]);
   });
 
   test('begins with what an earlier life left untold', async () => {
@@ -120,7 +129,7 @@ describe('announcing', () => {
     // The read of the empty outbox is under way: this one is neither in it nor published.
     later.commit(ended(1));
     await later.announcer.drain();
-    expect(later.published).toEqual(['job-1:1:completed']);
+    expect(later.published).toEqual(['job-1:1:completed:0:1']);
     expect(outbox.size).toBe(0);
     later.announcer.stop();
   });

@@ -68,6 +68,14 @@ describe('settings', () => {
     expect(settings.credentials).toEqual({ user: 'a', password: 'b', tls: { caFile: 'ca.pem' } });
   });
 
+  test('read how events are kept', () => {
+    expect(read()).toMatchObject({ eventHistoryMs: undefined, natsReplicas: 'auto' });
+    expect(read({ eventHistory: '7d' }, { ROTA_NATS_REPLICAS: '3' })).toMatchObject({
+      ...{ eventHistoryMs: 604_800_000, natsReplicas: 3 },
+    });
+    expect(read({ eventHistory: 'off' }, { ROTA_EVENT_HISTORY: '7d' }).eventHistoryMs).toBeUndefined();
+  });
+
   test('tell every mistake and where it came from', () => {
     const found = faults(
       { nats: 'http://x y', roles: 'cook', prefix: 'a.b' },
@@ -90,7 +98,9 @@ describe('settings', () => {
     [{ beat: '20s' }, /settings\.beat must be at most half of the lease/],
     [{ store: 'postgres://x/y' }, /not yet supported/],
     [{ store: 'rota.db' }, /must be sqlite:/],
-    [{ eventHistory: '1d' }, /not yet supported/],
+    [{ eventHistory: '10ms' }, /at least 1s/],
+    [{ eventHistory: 'long' }, /duration/],
+    [{ natsReplicas: '7' }, /auto, or a number from 1 to 5/],
     [{ keep: 'finished=1d' }, /no terminal state/],
     [{ poll: '0s' }, /longer than 0/],
     [{ logLevel: 'loud' }, /one of/],

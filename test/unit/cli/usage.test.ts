@@ -110,9 +110,11 @@ describe('a failure', () => {
   });
 
   test('of being let in names the flags for that', async () => {
-    const cause = Object.assign(new Error('no'), { name: 'AuthorizationError' });
-    const connectError = new RotaError('connection', 'no', { cause });
-    expect((await rota(['tree'], { connectError })).stderr).toContain('does not let us in: give --nats-user');
+    const issues = [{ path: 'password', message: 'is refused' }];
+    const connectError = new RotaError('connection', 'NATS does not let us in', { issues });
+    const { code, stderr } = await rota(['tree', '--nats-user', 'a'], { connectError });
+    expect(code).toBe(1);
+    expect(stderr).toBe('rota: NATS does not let us in\n  ROTA_NATS_PASSWORD (--nats-password) is refused\n');
   });
 
   test('to find a Rota says where it was looked for', async () => {

@@ -71,6 +71,7 @@ async function life(ends: Life, deliveries: number): Promise<number> {
       if (ends === 'nothing' || (ends === 'insert' && verb === 'reject')) return killed;
       return new StoreDriver(store).do(verb, options);
     },
+    askTimed: () => killed,
   };
   // Of a registry the builder asks no more than this.
   const reader = new MessageReader(new JobBuilder({ registry: registry as unknown as Registry, clock }), clock);

@@ -1,15 +1,17 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nkeys } from '@nats-io/transport-node';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock as clock } from '../../../src/kernel/clock.ts';
+import { RotaError } from '../../../src/kernel/error.ts';
 import { systemRandom as random } from '../../../src/kernel/identity.ts';
 import { connectNats } from '../../../src/messaging/nats/connect-nats.ts';
 import type { NatsSettings } from '../../../src/messaging/nats/nats-settings.ts';
+import { shownServers } from '../../../src/messaging/nats/server-url.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
+import { nkeyUser, operatorMode } from '../../support/nats-credentials.ts';
 import { startNatsServer } from '../../support/nats-server.ts';
+import { tlsConfig, tlsFile } from '../../support/tls-files.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -18,6 +20,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const file = (name: string): string => join(folder, name);
+const plain = (config: string) => startNatsServer({ jetStream: false, config });
 
 async function connectsTo(settings: NatsSettings): Promise<void> {
   const bus = await connectNats({ clock, random, subjects: new Subjects('jobs'), timeoutMs: 1_000, ...settings });
@@ -25,61 +28,142 @@ async function connectsTo(settings: NatsSettings): Promise<void> {
   await bus.close();
 }
 
-test('connects over TLS with a certificate of its own, and not without the authority', async () => {
-  makeCertificates();
-  await using server = await startNatsServer({
-    jetStream: false,
-    config: `tls { cert_file: "${file('server.pem')}", key_file: "${file('server.key')}", ca_file: "${file('ca.pem')}", verify: true }`,
-  });
-  const tls = { caFile: file('ca.pem'), certFile: file('client.pem'), keyFile: file('client.key') };
-  await connectsTo({ servers: [server.url], tls });
-  await connectsTo({ servers: [`tls://127.0.0.1:${server.port}`], tls });
-  await expect(connectsTo({ servers: [server.url] })).rejects.toMatchObject({ code: 'connection' });
-  const { certFile, keyFile } = tls;
-  await expect(connectsTo({ servers: [server.url], tls: { certFile, keyFile } })).rejects.toMatchObject({
-    code: 'connection',
-  });
-});
-
-test('connects with a credentials file', async () => {
-  const [operator, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
-  const operatorJwt = jwt(operator, operator.getPublicKey(), { type: 'operator' });
-  const all = { subs: -1, data: -1, payload: -1 };
-  const limits = { ...all, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 };
-  const accountJwt = jwt(operator, account.getPublicKey(), { type: 'account', limits });
-  const userJwt = jwt(account, user.getPublicKey(), { type: 'user', ...all, pub: {}, sub: {} });
-  const seed = Buffer.from(user.getSeed()).toString();
-  writeFileSync(
-    file('user.creds'),
-    `-----BEGIN NATS USER JWT-----\n${userJwt}\n------END NATS USER JWT------\n\n` +
-      `-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`,
-  );
-  await using server = await startNatsServer({
-    jetStream: false,
-    config: `operator: ${operatorJwt}\nresolver: MEMORY\nresolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`,
-  });
-  await connectsTo({ servers: [server.url], credsFile: file('user.creds') });
-  await expect(connectsTo({ servers: [server.url] })).rejects.toMatchObject({ code: 'connection' });
-});
-
-/** A NATS JWT (version 2), signed by whoever issues it. */
-function jwt(issuer: ReturnType<typeof nkeys.createUser>, subject: string, claims: object): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const body = { jti: subject, iat: 1_700_000_000, iss: issuer.getPublicKey(), sub: subject };
-  const text = `${part({ typ: 'JWT', alg: 'ed25519-nkey' })}.${part({ ...body, nats: { version: 2, ...claims } })}`;
-  return `${text}.${Buffer.from(issuer.sign(Buffer.from(text))).toString('base64url')}`;
-}
-
-function makeCertificates(): void {
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
-  };
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=Rota test', '-days', '2');
-  writeFileSync(file('names.ext'), 'subjectAltName=IP:127.0.0.1\n');
-  for (const name of ['server', 'client']) {
-    openssl('req', ...key, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
-    const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'names.ext'];
-    openssl('x509', '-req', '-in', `${name}.csr`, ...signed, '-out', `${name}.pem`);
+/** What a connect fails with, like `connection tls.caFile name the authority …`; `let in` when it does not. */
+async function faultOf(settings: NatsSettings): Promise<string> {
+  try {
+    await connectsTo(settings);
+    return 'let in';
+  } catch (error) {
+    if (!(error instanceof RotaError)) throw error;
+    return [error.code, ...error.issues.map(({ path, message }) => `${path} ${message}`)].join(' ');
   }
 }
+
+describe('over TLS', () => {
+  const caFile = tlsFile('authority.pem');
+
+  test('a server is let in that the given authority vouches for, and no other', async () => {
+    await using server = await plain(tlsConfig());
+    const servers = [server.url];
+    expect(await faultOf({ servers, tls: { caFile } })).toBe('let in');
+    expect(await faultOf({ servers: [`tls://127.0.0.1:${server.port}`], tls: { caFile } })).toBe('let in');
+    expect(await faultOf({ servers })).toMatch(/^connection tls\.caFile name the authority/);
+    expect(await faultOf({ servers: [server.url.replace('nats', 'tls')] })).toMatch(/^connection tls\.caFile name/);
+    expect(await faultOf({ servers, tls: { caFile: tlsFile('stranger.pem') } })).toMatch(
+      /^connection tls\.caFile this authority does not vouch/,
+    );
+  });
+
+  test('a certificate for another address is refused', async () => {
+    await using server = await plain(tlsConfig({ certificate: 'elsewhere' }));
+    expect(await faultOf({ servers: [server.url], tls: { caFile } })).toMatch(
+      /^connection servers the server's certificate is for another name/,
+    );
+  });
+
+  test('a server that verifies wants a certificate, and one of its authority', async () => {
+    await using server = await plain(tlsConfig({ verify: true }));
+    const servers = [server.url];
+    const own = { certFile: tlsFile('client.pem'), keyFile: tlsFile('client.key') };
+    expect(await faultOf({ servers, tls: { caFile, ...own } })).toBe('let in');
+    expect(await faultOf({ servers, tls: { caFile } })).toBe(
+      'connection tls.certFile the server wants a certificate of ours',
+    );
+    await using strict = await plain(tlsConfig({ verify: true }).replace('authority.pem', 'stranger.pem'));
+    expect(await faultOf({ servers: [strict.url], tls: { caFile, ...own } })).toBe(
+      'connection tls.certFile the server does not accept this certificate of ours',
+    );
+  });
+
+  test('a server without it is refused', async () => {
+    await using server = await plain('');
+    expect(await faultOf({ servers: [server.url], tls: { caFile } })).toMatch(/^connection tls is wanted/);
+  });
+
+  test('files that cannot be used are named before anybody is asked', async () => {
+    const servers = ['127.0.0.1:1'];
+    const certFile = tlsFile('client.pem');
+    const keyFile = tlsFile('client.key');
+    writeFileSync(file('text'), 'no certificate');
+    expect(await faultOf({ servers, tls: { caFile: file('none') } })).toMatch(
+      /^invalid_config tls\.caFile cannot be read/,
+    );
+    expect(await faultOf({ servers, tls: { caFile: file('text') } })).toMatch(/tls\.caFile .* holds no certificate/);
+    expect(await faultOf({ servers, tls: { certFile } })).toMatch(/tls\.keyFile is missing/);
+    expect(await faultOf({ servers, tls: { keyFile } })).toMatch(/tls\.certFile is missing/);
+    expect(await faultOf({ servers, tls: { certFile, keyFile: tlsFile('server.key') } })).toMatch(
+      /tls\.keyFile .* is no key of the certificate/,
+    );
+  });
+});
+
+describe('credentials', () => {
+  test('of a user: the right ones are let in, any others named', async () => {
+    await using server = await plain('authorization { user: ada, password: "p/s@w" }');
+    const servers = [server.url];
+    expect(await faultOf({ servers, user: 'ada', password: 'p/s@w' })).toBe('let in');
+    expect(await faultOf({ servers: [`nats://ada:p%2Fs%40w@127.0.0.1:${server.port}`] })).toBe('let in');
+    expect(await faultOf({ servers, user: 'ada', password: 'no' })).toMatch(/^connection password the server refuses/);
+    expect(await faultOf({ servers: [`nats://ada:no@127.0.0.1:${server.port}`] })).toMatch(/^connection servers .*URL/);
+    expect(await faultOf({ servers })).toMatch(/^connection user .*it wants a user, token/);
+    expect(await faultOf({ servers, password: 'p' })).toMatch(/^invalid_config user is missing/);
+  });
+
+  test('of a token', async () => {
+    await using server = await plain('authorization { token: sesame }');
+    const servers = [server.url];
+    expect(await faultOf({ servers, token: 'sesame' })).toBe('let in');
+    expect(await faultOf({ servers, token: 'no' })).toMatch(/^connection token the server refuses this token/);
+  });
+
+  test('of an nkey, as a seed or in a file that is read again at each connect', async () => {
+    const { publicKey, seed } = nkeyUser();
+    await using server = await plain(`authorization { users: [ { nkey: ${publicKey} } ] }`);
+    const servers = [server.url];
+    writeFileSync(file('seed'), `${seed}\n`);
+    expect(await faultOf({ servers, nkey: seed })).toBe('let in');
+    expect(await faultOf({ servers, nkey: file('seed') })).toBe('let in');
+    expect(await faultOf({ servers, nkey: nkeyUser().seed })).toMatch(/^connection nkey the server refuses/);
+    expect(await faultOf({ servers, nkey: file('none') })).toMatch(/^invalid_config nkey cannot be read/);
+    writeFileSync(file('seed'), 'SUnothing');
+    expect(await faultOf({ servers, nkey: file('seed') })).toMatch(/^invalid_config nkey .* holds no nkey seed/);
+  });
+
+  test('in a file of JWT and seed', async () => {
+    const { config } = operatorMode(file('user.creds'));
+    operatorMode(file('other.creds'));
+    await using server = await plain(config);
+    const servers = [server.url];
+    writeFileSync(file('text'), 'none');
+    expect(await faultOf({ servers, credsFile: file('user.creds') })).toBe('let in');
+    expect(await faultOf({ servers, credsFile: file('other.creds') })).toMatch(
+      /^connection credsFile the server refuses/,
+    );
+    expect(await faultOf({ servers })).toMatch(/^connection user/);
+    expect(await faultOf({ servers, credsFile: file('none') })).toMatch(/^invalid_config credsFile cannot be read/);
+    expect(await faultOf({ servers, credsFile: file('text') })).toMatch(
+      /^invalid_config credsFile .* no credentials file/,
+    );
+  });
+
+  test('are in no message', async () => {
+    expect(shownServers(['nats://ada:secret@a:1', 'b:2', 'tls://x@c:3,nats://d:secret@e'])).toBe(
+      'nats://a:1,b:2,tls://c:3,nats://e',
+    );
+    const refused = connectsTo({ servers: ['http://ada:secret@a'] });
+    await expect(refused).rejects.toSatisfy((error: Error) => !error.message.includes('secret'));
+  });
+});
+
+test('an inbox prefix that this user may not subscribe to is named', async () => {
+  await using server = await plain(
+    'authorization { users: [ { user: ada, password: p, permissions: { subscribe: "_INBOX.ada.>" } } ] }',
+  );
+  const ada = { servers: [server.url], user: 'ada', password: 'p' };
+  expect(await faultOf({ ...ada, inboxPrefix: '_INBOX.ada' })).toBe('let in');
+  expect(await faultOf(ada)).toMatch(/^connection inboxPrefix .*does not let this user subscribe/);
+});
+
+test('a server that is away is no refusal', async () => {
+  expect(await faultOf({ servers: ['127.0.0.1:1'] })).toBe('connection');
+});

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { defineJob } from '../../../src/job/definition.ts';
-import { BORN, declared, SchedulerWorldUnderTest } from './scheduler-world.ts';
+import { BORN, declared, LIVING_MS, SchedulerWorldUnderTest } from './scheduler-world.ts';
 
 const SECOND = 1_000;
 const text = (offset: number): string => new Date(BORN + offset).toISOString();
@@ -123,6 +123,20 @@ describe('put', () => {
     await world.clock.advance(30 * SECOND);
     expect(await world.times('o')).toEqual([5 * SECOND, 30 * SECOND]);
   });
+});
+
+test('what is only in the config of another living node stays until that is gone', async () => {
+  const one = world.start('one', [declared('old', { spec: { every: '10s' } })]);
+  await world.clock.advance(25 * SECOND);
+  await world.seeOther('old-node');
+  await one.stop();
+  world.start('two', [declared('new', { spec: { every: '10s' } })]);
+  await world.clock.advance(LIVING_MS - SECOND);
+  expect(await world.times('old')).toEqual([10, 20, 30, 40, 50].map((at) => at * SECOND));
+  expect(await world.times('new')).toHaveLength(2);
+  await world.clock.advance(10 * SECOND);
+  expect((await world.ask('list')).schedules).toMatchObject([{ name: 'new' }]);
+  expect(world.told('old').at(-1)).toBe('removed');
 });
 
 describe('pause and resume', () => {

@@ -2,6 +2,7 @@ import { startIntake } from '../../../src/actors/intake/intake.ts';
 import { Persistence } from '../../../src/actors/persistence/persistence.ts';
 import { Scheduler } from '../../../src/actors/scheduler/scheduler.ts';
 import type { Service } from '../../../src/actors/service.ts';
+import { scheduleSet } from '../../../src/app/schedule-set.ts';
 import { type AnyJobDefinition, defineJob } from '../../../src/job/definition.ts';
 import type { Job } from '../../../src/job/job.ts';
 import { Issues } from '../../../src/kernel/check.ts';
@@ -24,6 +25,8 @@ import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
 /** When these worlds begin: a whole minute. */
 export const BORN = Date.UTC(2026, 2, 28, 12, 0, 0);
 export const LEASE_MS = 15_000;
+/** A node that has not beaten for so long lives no more. */
+export const LIVING_MS = 30_000;
 export const POLL_MS = 1_000;
 
 /** How the store fails: it does not do what is asked, or does it and its answer is lost. */
@@ -166,10 +169,22 @@ export class SchedulerWorldUnderTest {
     const scheduler = new Scheduler({
       ...{ bus: this.#broker.connect({ name, subjects }), subjects, clock, newId: this.#newId, definitions, schedules },
       ...{ node: name, instance: `${name}-1`, startedAt, leaderLeaseMs: LEASE_MS, pollMs: POLL_MS, log: this.#log() },
+      ...{ livingMs: LIVING_MS, scheduleSet: scheduleSet(schedules) },
       fail: (error) => this.failures.push(error),
     });
     this.#schedulers.set(name, { scheduler, startedAt });
     return scheduler;
+  }
+
+  /** A node that is seen now and whose config has other schedules than anybody's here. */
+  async seeOther(node: string): Promise<void> {
+    const now = this.clock.now();
+    const record = { instance: `${node}-1`, version: '0', roles: ['scheduler'], startedAt: now, queues: [], types: [] };
+    const refused = { not_owner: 0, not_executing: 0, not_found: 0 };
+    await this.#persistence.perform('registerNode', {
+      ...{ now, deadBefore: 0 },
+      node: { ...record, node, seenAt: now, refused, scheduleSet: 'of another config' },
+    });
   }
 
   /** Kills a program's scheduler as a crash does, and starts its actor anew. */

@@ -7,7 +7,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { binPath, loadBin } from './load-bin.ts';
 
 interface Setup {
-  stepsOf(args: string[]): { install: boolean; nats: string; python: boolean; doors: boolean; clean: boolean };
+  stepsOf(args: string[]): {
+    install: boolean;
+    nats: string;
+    python: boolean;
+    postgres: boolean;
+    doors: boolean;
+    clean: boolean;
+  };
   isCheckout(root: string): boolean;
   givesNats(env: Record<string, string>): boolean;
 }
@@ -40,10 +47,10 @@ function setup(script: string, ...args: string[]): Promise<{ code: number; stdou
 
 describe('the steps', () => {
   test.each([
-    [[], { install: true, nats: 'unless-given', python: false, doors: true, clean: false }],
-    [['--tests'], { install: true, nats: 'always', python: true, doors: true, clean: false }],
-    [['--doors'], { install: false, nats: 'never', python: false, doors: true, clean: true }],
-    [['--pack'], { install: true, nats: 'never', python: false, doors: false, clean: true }],
+    [[], { install: true, nats: 'unless-given', python: false, postgres: false, doors: true, clean: false }],
+    [['--tests'], { install: true, nats: 'always', python: true, postgres: true, doors: true, clean: false }],
+    [['--doors'], { install: false, nats: 'never', python: false, postgres: false, doors: true, clean: true }],
+    [['--pack'], { install: true, nats: 'never', python: false, postgres: false, doors: false, clean: true }],
   ])('of %j', (args, steps) => expect(stepsOf(args)).toEqual(steps));
 
   test.each([[['--door']], [['--tests', '--doors']]])('refuse %j', (args) => {

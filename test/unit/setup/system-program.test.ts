@@ -16,6 +16,7 @@ type Ensure = (machine: Machine) => Promise<string>;
 type FindProgram = (name: string, where: { path: string; extra?: string[] }) => string | undefined;
 const { findProgram } = await loadBin<{ findProgram: FindProgram }>('setup/system-program.js');
 const { ensureNatsServer } = await loadBin<{ ensureNatsServer: Ensure }>('setup/nats-server.js');
+const { ensurePgbouncer } = await loadBin<{ ensurePgbouncer: Ensure }>('setup/pgbouncer.js');
 const { ensurePython } = await loadBin<{ ensurePython: Ensure }>('setup/python.js');
 
 let folder = '';
@@ -148,5 +149,18 @@ describe('getting python3 for the tests', () => {
     expect(ordinary.commands).toEqual([]);
     const { options } = machine(['apt-get'], true, () => 100);
     await expect(ensurePython(options)).rejects.toThrow(/installing python3 failed \(Unable to locate package/);
+  });
+});
+
+describe('getting pgbouncer for the tests', () => {
+  test("takes Debian's package as the administrator", async () => {
+    const { options, commands } = machine(['apt-get'], true, () => bring('pgbouncer'));
+    expect(await ensurePgbouncer(options)).toBe(join(folder, 'first/pgbouncer'));
+    expect(commands[0]).toMatch(/ install -y --no-install-recommends pgbouncer$/);
+  });
+
+  test('says what to do where it can do nothing', async () => {
+    const { options } = machine(['apt-get'], false, () => 1);
+    await expect(ensurePgbouncer(options)).rejects.toThrow(/pgbouncer was not found.*apt-get install pgbouncer/);
   });
 });

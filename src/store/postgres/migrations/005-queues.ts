@@ -1,6 +1,6 @@
 /**
  * What operators said of queues. `sorted_to` is null unless jobs are being sorted into partitions: up to which place they
- * are, of `sort_end`. `turns` are the keys that partitions were served last by, by priority. `node` is empty for all
+ * are, of `sort_end`. `node` is empty for all
  * nodes. Starts are kept for queues with a rate, as long as its window.
  */
 export const queues = `
@@ -13,8 +13,7 @@ create table @queues (
   partition_by text,
   partition_limit integer,
   sorted_to bigint,
-  sort_end bigint,
-  turns text
+  sort_end bigint
 ) with (fillfactor = 50);
 
 create table @queue_scales (
