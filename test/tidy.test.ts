@@ -26,9 +26,11 @@ function readSource(): Files {
   const folders = ['src', 'config', 'test', 'bin'].flatMap((folder) =>
     readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
       .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
-      .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/')),
+      .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+      // What the benchmark installs for itself.
+      .filter((file) => !file.includes('/node_modules/')),
   );
-  const files = [...folders, 'package.json', 'package-lock.json', '.npmrc'];
+  const files = [...folders, 'package.json', 'package-lock.json', '.npmrc', 'test/bench/peers/.npmrc'];
   return new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
 }
 
@@ -315,14 +317,18 @@ describe('the rules of the top level and the package files', () => {
     ['package-lock.json', '{ "packages": { "a": { "version": "https://registry.example/a.tgz" } } }', 1],
     ['package.json', '{ "dependencies": {\n"a": "git+https://example.org/a" } }', 2],
     ['.npmrc', 'fund=false\nregistry=http://10.0.0.1/', 2],
+    ['test/bench/peers/package-lock.json', '{\n"packages": { "node_modules/a": {\n"resolved": "x" } } }', 3],
   ])('refuse in %s: %s', (file, text, line) => {
     expect(linesOf(packageFileViolations, file, text)).toEqual([line]);
   });
 
-  test('refuse a lockfile that lacks an optional package', () => {
-    const lock = { packages: { 'node_modules/a': { optionalDependencies: { 'a-linux': '1.0.0' } } } };
-    expect(report(packageFileViolations(at('package-lock.json', JSON.stringify(lock))))).toHaveLength(1);
-    const whole = { packages: { ...lock.packages, 'node_modules/a-linux': { version: '1.0.0' } } };
-    expect(report(packageFileViolations(at('package-lock.json', JSON.stringify(whole))))).toEqual([]);
-  });
+  test.each(['package-lock.json', 'test/bench/peers/package-lock.json'])(
+    'refuse in %s that it lacks an optional package',
+    (file) => {
+      const lock = { packages: { 'node_modules/a': { optionalDependencies: { 'a-linux': '1.0.0' } } } };
+      expect(report(packageFileViolations(at(file, JSON.stringify(lock))))).toHaveLength(1);
+      const whole = { packages: { ...lock.packages, 'node_modules/a-linux': { version: '1.0.0' } } };
+      expect(report(packageFileViolations(at(file, JSON.stringify(whole))))).toEqual([]);
+    },
+  );
 });

@@ -1,19 +1,18 @@
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { Persistence } from '../actors/persistence/persistence.ts';
-import { systemClock } from '../kernel/clock.ts';
-import { systemRandom } from '../kernel/identity.ts';
+import { followingClock, systemClock } from '../kernel/clock.ts';
 import { createLogger, type LogLevel } from '../kernel/log.ts';
 import { PortBus } from '../messaging/local/port-bus.ts';
 import { Subjects } from '../messaging/subjects.ts';
-import { openSqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { hostedThread } from '../supervisor/supervisor.ts';
+import { openStore } from './open-store.ts';
+import type { StorePlace } from './settings.ts';
 
 /** What the persistence thread is given by the tree. Durations are milliseconds. */
 export interface PersistenceThreadData {
   /** This thread's end of the way to the bus. */
   port: MessagePort;
-  /** The database file, or `:memory:`. */
-  path: string;
+  store: StorePlace;
   node: string;
   prefix: string;
   leaseMs: number;
@@ -24,11 +23,26 @@ export interface PersistenceThreadData {
 }
 
 // The tree that makes this thread fills this in.
-const { port, path, node, prefix, logLevel, ...world } = workerData as PersistenceThreadData;
-const log = createLogger(logLevel).child({ node, part: 'persistence' });
+const { port, store: place, prefix, logLevel, ...world } = workerData as PersistenceThreadData;
+const log = createLogger(logLevel).child({ node: world.node, part: 'persistence' });
+const clock = followingClock(systemClock);
 const subjects = new Subjects(prefix);
-const bus = new PortBus(port, { clock: systemClock, subjects });
-const store = openSqliteStore({ path, random: systemRandom });
-const persistence = new Persistence({ store, bus, subjects, clock: systemClock, node, ...world, log });
+const bus = new PortBus(port, { clock, subjects });
+const stopping = new AbortController();
+/** For how long a start waits for a database server, in milliseconds: less than the tree gives it, so that it says why. */
+const REACH_MS = 25_000;
+let persistence: Persistence | undefined;
 
-hostedThread({ onStart: () => persistence.start(), onShutdown: () => persistence.stop() });
+hostedThread({
+  onStart: async () => {
+    const given = clock.setTimeout(() => stopping.abort(), REACH_MS);
+    const store = await openStore(place, { clock, log, signal: stopping.signal });
+    clock.clearTimeout(given);
+    persistence = new Persistence({ store, bus, subjects, clock, log, ...world });
+    await persistence.start();
+  },
+  onShutdown: async () => {
+    stopping.abort();
+    await persistence?.stop();
+  },
+});

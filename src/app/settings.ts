@@ -2,9 +2,11 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TERMINAL_STATES } from '../job/state.ts';
 import { type Check, duration, Issues, isRecord, oneOf, string } from '../kernel/check.ts';
+import { errorText } from '../kernel/error.ts';
 import { isToken } from '../kernel/identity.ts';
 import { LOG_LEVELS, type LogLevel } from '../kernel/log.ts';
 import type { KeepMs } from '../store/job-store.ts';
+import { readStoreUrl } from '../store/postgres/store-url.ts';
 import { invalidConfig, QUEUE_LIMIT_MAX } from './configuration.ts';
 import { historyTime, inboxPrefix, type NatsPlace, natsPlace, replicas } from './nats-setting-values.ts';
 
@@ -13,6 +15,9 @@ export type { NatsPlace } from './nats-setting-values.ts';
 /** What a node can do. A node without `store` needs no database. */
 export const ROLES = ['store', 'intake', 'queues', 'scheduler'] as const;
 export type Role = (typeof ROLES)[number];
+
+/** Where jobs are kept: a SQLite file (or `:memory:`) of this node alone, or a PostgreSQL database that nodes share. */
+export type StorePlace = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string };
 
 /** How to be let in at NATS. Paths are of files. */
 export interface NatsCredentials {
@@ -28,8 +33,7 @@ export interface NatsCredentials {
 export interface Settings {
   nats: NatsPlace;
   credentials: NatsCredentials;
-  /** A path, or `:memory:`. */
-  store: { kind: 'sqlite'; path: string };
+  store: StorePlace;
   dataFolder: string;
   roles: ReadonlySet<Role>;
   /** Which queues run here with which limits; undefined: the config's. */
@@ -89,7 +93,7 @@ export const SETTINGS = {
   natsTlsCert: setting('ROTA_NATS_TLS_CERT', 'PEM file of our certificate', undefined, text),
   natsTlsKey: setting('ROTA_NATS_TLS_KEY', 'PEM file of our key', undefined, text),
   natsInbox: setting('ROTA_NATS_INBOX', 'first tokens of reply subjects', '_INBOX', inboxPrefix),
-  store: setting('ROTA_STORE', 'sqlite:<path>, sqlite::memory:', undefined, storePlace),
+  store: setting('ROTA_STORE', 'sqlite:<path>, sqlite::memory:, or postgres://user@host/database', undefined, storePlace),
   data: setting('ROTA_DATA', 'data folder', './data', text),
   roles: setting('ROTA_ROLES', `of ${ROLES.join(',')}`, ROLES.join(','), roleSet),
   queues: setting('ROTA_QUEUES', 'queues run here, like default:10,mail:2', undefined, queueLimits),
@@ -145,7 +149,7 @@ export function readSettings(sources: SettingSources): Settings {
   const settings: Settings = {
     nats: read('nats') ?? { kind: 'servers', servers: [] },
     credentials: credentialsOf(read),
-    store: { kind: 'sqlite', path: read('store') ?? join(dataFolder, 'rota.db') },
+    store: read('store') ?? { kind: 'sqlite', path: join(dataFolder, 'rota.db') },
     dataFolder,
     roles: read('roles') ?? new Set(),
     queues: read('queues'),
@@ -210,12 +214,19 @@ function given(fields: Record<string, string | undefined>): Record<string, strin
   );
 }
 
-function storePlace(value: unknown, path: string, issues: Issues): string | undefined {
+function storePlace(value: unknown, path: string, issues: Issues): StorePlace | undefined {
   const place = typeof value === 'string' ? value : '';
-  if (/^postgres(ql)?:\/\//.test(place)) return issues.add(path, 'PostgreSQL is not yet supported: use sqlite:<path>');
+  if (/^postgres(ql)?:\/\//.test(place)) {
+    try {
+      readStoreUrl(place);
+      return { kind: 'postgres', url: place };
+    } catch (error) {
+      return issues.add(path, errorText(error));
+    }
+  }
   const file = place.startsWith('sqlite:') ? place.slice('sqlite:'.length) : '';
-  if (file === '') return issues.add(path, 'must be sqlite:<path> or sqlite::memory:');
-  return file === ':memory:' ? file : resolve(file);
+  if (file === '') return issues.add(path, 'must be sqlite:<path>, sqlite::memory: or postgres://user@host/database');
+  return { kind: 'sqlite', path: file === ':memory:' ? file : resolve(file) };
 }
 
 function roleSet(value: unknown, path: string, issues: Issues): ReadonlySet<Role> | undefined {

@@ -48,7 +48,8 @@ export async function start(config: SchedulerConfig, options: StartOptions = {})
   const { configuration, settings } = await readAll(config, configFolder, given);
   const place = { configFile, configFolder };
   await mkdir(settings.dataFolder, { recursive: true });
-  const owned = settings.roles.has('store') || settings.nats.kind === 'embedded';
+  const ownsFile = settings.roles.has('store') && settings.store.kind === 'sqlite';
+  const owned = ownsFile || settings.nats.kind === 'embedded';
   const lock = owned ? lockDataFolder(settings.dataFolder) : undefined;
   try {
     return await startNamed({ settings, configuration, services, logger, lock, isolation, place });

@@ -16,6 +16,7 @@ export async function examineStore({ dataFolder, store, roles }: Settings): Prom
   const owner = await livingOwner(join(dataFolder, 'rota.lock'));
   const folder = examineFolder(dataFolder, owner);
   if (!roles.has('store')) return [folder, { what: STORE, state: 'ok', found: 'not a role of this node' }];
+  if (store.kind === 'postgres') return [folder, await examineServer(store.url)];
   if (store.path === ':memory:') {
     const found = 'in memory: all jobs are gone when the node ends';
     return [
@@ -29,6 +30,27 @@ export async function examineStore({ dataFolder, store, roles }: Settings): Prom
     return [folder, { what: STORE, state: 'ok', found: `${store.path} will be made` }];
   }
   return [folder, examineDatabase(store.path, owner)];
+}
+
+/** Asks the database server what is there. */
+async function examineServer(url: string): Promise<Finding> {
+  try {
+    const { examineSchema } = await import('../store/postgres/examine-schema.ts');
+    const { server, schema, version, known, drifted } = await examineSchema(url);
+    const found = `PostgreSQL ${server}, schema "${schema}" at version ${version}`;
+    if (version > known) {
+      const remedy = 'update Rota, or name another schema with ?schema= in --store';
+      return { what: STORE, state: 'wrong', found: `${found}, newer than the ${known} of this Rota`, remedy };
+    }
+    if (drifted.length > 0) {
+      const remedy = 'somebody made these tables otherwise: compare them with those of a fresh schema';
+      return { what: STORE, state: 'warning', found: `${found}; drifted: migration ${drifted.join(', ')}`, remedy };
+    }
+    return { what: STORE, state: 'ok', found: version < known ? `${found}; the next start brings it to ${known}` : found };
+  } catch (error) {
+    const remedy = 'see that the server runs and that --store names its host, database, user and password';
+    return { what: STORE, state: 'wrong', found: errorText(error), remedy };
+  }
 }
 
 function examineFolder(folder: string, owner: number | undefined): Finding {

@@ -25,6 +25,9 @@ export function runnableTypes({ configuration }: World): string[] {
   return [...configuration.definitions.values()].filter(({ run }) => run !== undefined).map(({ type }) => type);
 }
 
+/** How long a killed persistence thread may take to return from SQLite, which is not to be interrupted, in milliseconds. */
+const KILL_GRACE_MS = 1_000;
+
 /** Persistence in a thread of its own, so that a slow disk holds nobody up. */
 export const threadPersistence: PersistenceMaker = (world) => ({
   start: () => threadActor(persistenceThread(world)),
@@ -36,12 +39,12 @@ function persistenceThread({ settings, route, log }: World): ThreadOptions {
   const { port1, port2 } = new MessageChannel();
   const { store, node, prefix, leaseMs, beatMs, pollMs, eventHistoryMs, logLevel } = settings;
   const told = { leaseMs, beatMs, pollMs, eventsKept: eventHistoryMs !== undefined };
-  const workerData: PersistenceThreadData = { port: port2, path: store.path, node, prefix, ...told, logLevel };
+  const workerData: PersistenceThreadData = { port: port2, store, node, prefix, ...told, logLevel };
   bridgePort(port1, route, {
     onError: (error) => log.warn({ error: String(error) }, 'the bus refused something of the persistence thread'),
   });
   const url = siblingModule(import.meta.url, './persistence-thread');
-  return { url, name: 'persistence', workerData, transferList: [port2] };
+  return { url, name: 'persistence', workerData, transferList: [port2], killGraceMs: KILL_GRACE_MS };
 }
 
 /** What this node says of itself in the registry: every queue and type that its config names, and what it runs. */

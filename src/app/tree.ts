@@ -76,9 +76,11 @@ function node(world: World): ChildSpec {
   const { route: bus, subjects, clock, settings, log, root } = world;
   const { beatMs, leaseMs: livingMs } = settings;
   const tree = (): unknown => ({ node: settings.node, ...root()?.tree() });
-  return service('node', ({ signal }) =>
+  const { startTimeoutMs, ...spec } = service('node', ({ signal }) =>
     startNode({ bus, subjects, clock, beatMs, livingMs, record: nodeRecord(world), tree, log }, signal),
   );
+  // A node whose store is elsewhere may be started first: it waits.
+  return settings.roles.has('store') ? { ...spec, ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }) } : spec;
 }
 
 function intake({ route: bus, subjects, clock, newId, settings, configuration }: World): ChildSpec {

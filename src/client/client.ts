@@ -1,6 +1,7 @@
 import { systemClock } from '../kernel/clock.ts';
 import type { Duration } from '../kernel/duration.ts';
-import { systemRandom, uuidSource } from '../kernel/identity.ts';
+import { type Issue, RotaError } from '../kernel/error.ts';
+import { isToken, systemRandom, uuidSource } from '../kernel/identity.ts';
 import type { Codec } from '../messaging/codec.ts';
 import { connectNats } from '../messaging/nats/connect-nats.ts';
 import type { NatsSettings } from '../messaging/nats/nats-settings.ts';
@@ -16,9 +17,10 @@ export type { ScheduleView } from '../messaging/contract/schedule-requests.ts';
 export { JobFailed, WaitTimeout } from './client-errors.ts';
 export type { Enqueued } from './enqueue-batcher.ts';
 export type { ReceivedEvent } from './event-stream.ts';
+export type { BatchOptions, BatchResult } from './job-batch.ts';
 export type { JobUpdate, JobVerb } from './job-verbs.ts';
 export type { QueueClient, QueueLimitsInput } from './queue-client.ts';
-export { type BatchOptions, type JobQuery, type ListQuery, RotaClient } from './rota-client.ts';
+export { type JobQuery, type ListQuery, RotaClient } from './rota-client.ts';
 export type { PreviewQuery, ScheduleClient, SchedulePut, SpecInput } from './schedule-client.ts';
 
 /** How to reach Rota: servers and credentials of NATS, and how to speak. */
@@ -50,6 +52,7 @@ export async function connect(options: ConnectOptions = {}): Promise<RotaClient>
     connectTimeout = '10s',
     ...nats
   } = options;
+  refuseUnspeakable(prefix, codec);
   const subjects = new Subjects(prefix);
   const bus = await connectNats({
     ...nats,
@@ -69,4 +72,15 @@ export async function connect(options: ConnectOptions = {}): Promise<RotaClient>
     deadlineMs: durationOption(deadline, 'deadline'),
     close: () => bus.close(),
   });
+}
+
+/** What would make subjects or bodies that nobody understands. */
+function refuseUnspeakable(prefix: unknown, codec: unknown): void {
+  const issues: Issue[] = [];
+  if (typeof prefix !== 'string' || !isToken(prefix)) {
+    issues.push({ path: 'prefix', message: 'must be one token: 1 to 64 of A-Z a-z 0-9 _ -' });
+  }
+  if (codec !== 'json' && codec !== 'msgpack') issues.push({ path: 'codec', message: 'must be "json" or "msgpack"' });
+  const [first] = issues;
+  if (first !== undefined) throw new RotaError('invalid_config', `${first.path} ${first.message}`, { issues });
 }

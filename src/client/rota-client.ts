@@ -3,7 +3,6 @@ import type { JobReference } from '../job/job.ts';
 import type { JobState } from '../job/state.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Duration } from '../kernel/duration.ts';
-import { RotaError } from '../kernel/error.ts';
 import type { IdSource } from '../kernel/identity.ts';
 import { Body } from '../messaging/body.ts';
 import type { Bus } from '../messaging/bus.ts';
@@ -13,9 +12,10 @@ import type { JobView } from '../messaging/contract/job-view.ts';
 import { replyValue } from '../messaging/reply.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 import { JobFailed, WaitTimeout } from './client-errors.ts';
-import { batches, bytesOf, EnqueueBatcher, type Enqueued } from './enqueue-batcher.ts';
+import { EnqueueBatcher, type Enqueued } from './enqueue-batcher.ts';
 import { eventStream, type ReceivedEvent } from './event-stream.ts';
-import { type JobBody, type JobTypeRef, jobBody, queueOf, timeOf, wireBody } from './job-body.ts';
+import { type BatchOptions, type BatchResult, enqueueItems } from './job-batch.ts';
+import { type JobTypeRef, jobBody, queueOf, timeOf, wireBody } from './job-body.ts';
 import { type JobUpdate, type JobVerb, jobVerb, type SendJobVerb } from './job-verbs.ts';
 import { QueueClient } from './queue-client.ts';
 import { untilDeadline } from './retry.ts';
@@ -49,16 +49,6 @@ export interface RotaClientWorld {
   /** Called by `close`. */
   close(): Promise<void>;
 }
-
-/** How an `enqueueBatch` is cut and watched. */
-export type BatchOptions = EnqueueOptions & {
-  /** Jobs per request, 1 to 1000; default 500. */
-  batchSize?: number;
-  /** Called after each request. */
-  onProgress?: (done: { enqueued: number; total: number }) => void;
-};
-
-const BATCH_SIZE_DEFAULT = 500;
 
 /**
  * Talks to Rota over the bus, and over nothing else. Every failure is a `RotaError` with the wire's code. A request that
@@ -144,27 +134,14 @@ export class RotaClient {
    * or fall whole.
    * @returns the ids in the items' order; `enqueued` does not count those that were there already
    */
-  async enqueueBatch<T extends JobTypeRef>(
+  enqueueBatch<T extends JobTypeRef>(
     type: T,
     items: readonly ArgsOf<T>[],
     options: BatchOptions = {},
-  ): Promise<{ total: number; enqueued: number; ids: string[] }> {
-    const { batchSize = BATCH_SIZE_DEFAULT, onProgress, ...shared } = options;
-    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 1_000) {
-      throw new RotaError('invalid_request', 'batchSize must be a whole number from 1 to 1000');
-    }
-    const subject = this.#world.subjects.enqueue(queueOf(type, shared));
-    const ids: string[] = [];
-    let enqueued = 0;
-    for (const batch of batches(this.#loads(type, items, shared), batchSize)) {
-      const bodies = batch.map(({ body }) => body);
-      const { jobs } = (await this.#send(subject, bodies)) as { jobs: { job: JobView; conflict: boolean }[] };
-      ids.push(...jobs.map(({ job }) => job.id));
-      // One with an id of our own making is ours, also where a first request was stored and its answer lost.
-      enqueued += jobs.filter(({ job, conflict }, index) => !conflict || job.id === bodies[index]?.id).length;
-      onProgress?.({ enqueued: ids.length, total: items.length });
-    }
-    return { total: items.length, enqueued, ids };
+  ): Promise<BatchResult> {
+    const { subjects, newId } = this.#world;
+    const send = (bodies: object[]): Promise<unknown> => this.#send(subjects.enqueue(queueOf(type, options)), bodies);
+    return enqueueItems({ type, items }, options, { newId, send });
   }
 
   /** One job. @throws RotaError `not_found` */
@@ -265,18 +242,6 @@ export class RotaClient {
   /** Lets the connection go. */
   close(): Promise<void> {
     return this.#world.close();
-  }
-
-  /** The bodies of a batch, each made when its turn comes. */
-  *#loads(
-    type: JobTypeRef,
-    items: readonly unknown[],
-    shared: EnqueueOptions,
-  ): Generator<{ body: JobBody; bytes: number }> {
-    for (const [index, args] of items.entries()) {
-      const body = jobBody({ type, args }, { ...shared, id: this.#world.newId() }, String(index));
-      yield { body, bytes: bytesOf(body) };
-    }
   }
 
   async #listOf(kind: string, verb: string, field: string): Promise<Record<string, unknown>[]> {

@@ -77,8 +77,10 @@ export const meta: Check<{ [key: string]: Json }> = (value, path, issues) => {
     : undefined;
 };
 
+// Stored as text of its own, not as JSON: half a surrogate pair would come back as another character.
 const referencePart = string({
   max: LIMITS.referencePartLengthMax,
+  accept: (text) => text.isWellFormed(),
   what: `a text of 1 to ${LIMITS.referencePartLengthMax} characters`,
 });
 /** What a job stands for outside. */

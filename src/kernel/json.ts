@@ -63,10 +63,12 @@ function faultOf(value: unknown, depth: number, { anyClass = false } = {}): stri
  * @returns undefined when something was recorded, or when the value is undefined
  */
 export function jsonOf(value: unknown, path: string, issues: Issues): Json | undefined {
-  // Checked by `checkJson`, so JSON it is.
-  if (checkJson(value, path, new Issues())) return value as Json;
+  const before = issues.list.length;
   try {
-    return written(value, path, { depth: 1, issues });
+    // Checked by `checkJson`, so JSON it is.
+    if (checkJson(value, path, new Issues())) return value as Json;
+    const json = written(value, path, { depth: 1, issues });
+    return issues.list.length === before ? json : undefined;
   } catch (error) {
     return issues.add(path, `cannot be read: ${errorText(error)}`);
   }

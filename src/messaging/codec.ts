@@ -14,8 +14,14 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 // Kept for all messages: the library's plain functions make a new one, with a buffer of 2 KiB, for each, which was a
 // fifth of what a request between two threads takes.
 const packer = new Encoder({ ignoreUndefined: true });
-// Binary and extensions are read, so that a check can say where they stand; no request keeps one.
-const unpacker = new Decoder();
+// Binary and extensions are read, so that a check can say where they stand; no request keeps one. Numbers as keys, which
+// JSON has not, would become texts without a word.
+const unpacker = new Decoder({ mapKeyConverter: textKey });
+
+function textKey(key: unknown): string {
+  if (typeof key === 'string') return key;
+  throw new Error(`the keys of a map must be texts, as in JSON, not ${typeof key}`);
+}
 
 /**
  * Which codec a Content-Type means; a charset after JSON is ignored.

@@ -30,6 +30,9 @@ export interface IntakeVerbs {
   reject: { options: { rejected: readonly RejectedMessage[] }; answer: null };
   /** A page; shorter than `limit` where its JSON would be larger than `bytesMax`, but never empty for that. */
   rejected: { options: { limit: number; cursor?: string; bytesMax?: number }; answer: RejectedPage };
-  /** Notes, before it is handled, that a message which may be what crashed its handlers is tried; answers how often so far. */
+  /**
+   * Notes, before it is handled, that a message which may be what crashed its handlers is tried; answers how often so far.
+   * A rejection does not end the count: the message may come again.
+   */
   suspect: { options: { now: number; key: string }; answer: { tries: number } };
 }

@@ -73,6 +73,7 @@ function serveWith({ onMessage, onShutdown }: HostedOptions): (message: unknown)
     process.exit(0);
   };
   return (message) => {
+    if (isOfType(message, 'die')) process.exit(1);
     if (!isOfType(message, 'shutdown')) {
       onMessage?.(message);
       return;

@@ -11,6 +11,12 @@ export interface ThreadOptions {
   readonly transferList?: readonly Transferable[];
   readonly execArgv?: readonly string[];
   readonly resourceLimits?: ResourceLimits;
+  /**
+   * On a kill it first ends itself, when what it is doing has returned to its event loop, and is only terminated when that
+   * takes longer, in milliseconds. For a thread that works in native code which may not be interrupted: terminated in the
+   * middle of it, it can take the whole process with it. Default 0: terminated at once.
+   */
+  readonly killGraceMs?: number;
   /** Whatever the thread posts but `{ type: 'ready' }`. A throw ends the thread and fails the actor. */
   readonly onMessage?: (message: unknown) => void;
   /** Called when the thread was made, for those who pass it ports. */
@@ -30,7 +36,7 @@ export function threadActor(options: ThreadOptions): HostLogic {
 
 /** A thread without an actor around it, for those who keep many: what it tells goes to the controls. */
 export function openThread(options: ThreadOptions, controls: HostControls): Hosted {
-  const { url, name, workerData, transferList = [], execArgv, resourceLimits } = options;
+  const { url, name, workerData, transferList = [], execArgv, resourceLimits, killGraceMs = 0 } = options;
   const worker = new Worker(url, {
     name,
     workerData,
@@ -60,13 +66,26 @@ export function openThread(options: ThreadOptions, controls: HostControls): Host
   options.onWorker?.(worker);
   return {
     ask: () => worker.postMessage({ type: 'shutdown' }),
-    kill: () => void worker.terminate(),
+    kill: () => {
+      if (killGraceMs > 0) endOrTerminate(worker, killGraceMs, { clock: controls.clock, gone: gone.promise });
+      else void worker.terminate();
+    },
     post: (message, transfer) => worker.postMessage(message, transfer as Transferable[]), // Node refuses what is none
     gone: gone.promise,
   };
 }
 
+function endOrTerminate(
+  worker: Worker,
+  graceMs: number,
+  { clock, gone }: { clock: HostControls['clock']; gone: Promise<void> },
+): void {
+  worker.postMessage({ type: 'die' });
+  const timer = clock.setTimeout(() => void worker.terminate(), graceMs);
+  void gone.then(() => clock.clearTimeout(timer));
+}
+
 /** Whether a message is one of the few that hosts and what they host say to each other. */
-export function isOfType(message: unknown, type: 'ready' | 'shutdown'): boolean {
+export function isOfType(message: unknown, type: 'ready' | 'shutdown' | 'die'): boolean {
   return typeof message === 'object' && message !== null && 'type' in message && message.type === type;
 }

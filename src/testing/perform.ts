@@ -88,7 +88,12 @@ export async function perform(request: PerformRequest, world: PerformWorld): Pro
     job: jobOf(definition, options, world),
     signal: abort.signal,
     log,
-    progress: (value) => void progress.push(structuredClone(value)),
+    // As a node keeps it: what is no JSON is lost, and harms no handler.
+    progress: (value) => {
+      const issues = new Issues();
+      const json = jsonOf(value, 'progress', issues) ?? null;
+      if (issues.none) progress.push(structuredClone(json));
+    },
     services: { ...world.services, ...options.services },
     enqueue: world.enqueue,
   };

@@ -2,6 +2,7 @@ import { backlogRates } from './backlog-bench.ts';
 import { busHop } from './bus-hop.ts';
 import { intakeRates } from './intake-bench.ts';
 import { NodeBench, type NodeRound } from './node-bench.ts';
+import { peerRates } from './peers-bench.ts';
 import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
 import { scheduleCosts } from './schedule-bench.ts';
 import { sqliteStoreRate } from './store-bench.ts';
@@ -59,6 +60,12 @@ if (process.env.ROTA_BENCH_BACKLOG === '1' || process.argv.includes('--backlog')
 if (process.argv.includes('--limits')) {
   console.log('\nClaim and settle through the store port with limits on (wanted: at least 0.7 of without):');
   await import('./limits-bench.ts');
+}
+// Minutes too, and it installs what it is measured beside.
+if (process.argv.includes('--peers')) {
+  console.log('\nRota beside its peers, jobs a second: bulk enqueue, run, complete; single enqueues, 100 in flight;');
+  console.log('from the enqueue call to the start of the handler at 50 jobs a second:');
+  console.table(await peerRates({ rounds: ROUNDS, say: console.log }));
 }
 console.log('\n1,000 schedules in the same second, and 10,000 idle ones:');
 console.log(await scheduleCosts());

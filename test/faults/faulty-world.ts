@@ -25,8 +25,9 @@ const MESSAGE_PAUSE_MS = 25;
 export interface FaultyWorldOptions {
   /** The config file of the node; default: jobs of every fate. */
   config?: string;
-  /** What is enqueued all the while; default: one of every fate. */
+  /** What is enqueued all the while, and how often by each of two; default: one of every fate, every 12 ms. */
   one?: LoadOptions['one'];
+  pauseMs?: number;
   /** Publishes to the durable intake all the while, too. */
   intake?: boolean;
 }
@@ -75,12 +76,12 @@ export class FaultyWorld {
   private constructor(
     rota: RotaProcess,
     client: PlainClient,
-    { env, options: { one, intake } }: { env: Record<string, string>; options: FaultyWorldOptions },
+    { env, options: { one, pauseMs = PAUSE_MS, intake } }: { env: Record<string, string>; options: FaultyWorldOptions },
   ) {
     this.#rota = rota;
     this.client = client;
     this.#env = env;
-    this.load = new Load(client, seeded(4), { pauseMs: PAUSE_MS, ...(one === undefined ? {} : { one }) });
+    this.load = new Load(client, seeded(4), { pauseMs, ...(one === undefined ? {} : { one }) });
     this.intake = intake ? new IntakeLoad(client, MESSAGE_PAUSE_MS) : undefined;
   }
 
@@ -144,6 +145,11 @@ export class FaultyWorld {
       ...brokenMessages({ ...messages, events }),
       ...this.#leftBehind(),
     ];
+  }
+
+  /** What handlers wrote down, over all lives. */
+  notes(): ReturnType<RotaProcess['notes']> {
+    return this.#rota.notes();
   }
 
   /** The nominal times of the schedule's jobs. */

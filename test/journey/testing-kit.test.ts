@@ -94,7 +94,7 @@ describe('perform', () => {
       code: 'invalid_args',
       issues: [{ path: 'args.to', message: 'must be a text' }],
     });
-    await expect(rota.perform(welcome, { at: new Date(0) })).rejects.toMatchObject({ code: 'invalid_args' });
+    await expect(rota.perform(welcome, { at: new Map() })).rejects.toMatchObject({ code: 'invalid_args' });
     await expect(rota.perform('mail.receive')).rejects.toMatchObject({ code: 'unknown_type' });
     expect(post.sent).toEqual([]);
   });
@@ -452,5 +452,53 @@ describe('a stop', () => {
     await expect(testRota({ queues: { 'a b': 0 } })).rejects.toMatchObject({ code: 'invalid_config' });
     const broken = () => Promise.reject(new Error('no database'));
     await expect(testRota(config, { services: broken })).rejects.toThrow('no database');
+  });
+});
+
+describe('values of a program', () => {
+  const at = new Date('2026-03-01T00:00:00Z');
+  const told = defineJob({
+    type: 'told',
+    async run({ args, progress, enqueue }) {
+      progress({ note: undefined, at } as never);
+      await enqueue('kept', { cc: undefined, at, from: args });
+      return { none: undefined, at };
+    },
+  });
+  const kept = defineJob({ type: 'kept', queue: 'elsewhere' });
+  const json = { at: at.toISOString() };
+  const values = defineScheduler({ queues: { default: 1, elsewhere: 1 }, jobs: [told, kept] });
+
+  it('are kept as JSON has them: args, progress, results, alone and on a node', async () => {
+    await using rota = await testRota(values);
+    expect(await rota.perform(told, { cc: undefined, at })).toMatchObject({ result: json, progress: [json] });
+    const { id, job } = await rota.enqueue(told, { cc: undefined, at });
+    expect(job.args).toStrictEqual(json);
+    await rota.drain();
+    expect(await rota.job(id)).toMatchObject({ result: json, progress: json });
+    const [first, second] = await rota.enqueued({ type: kept });
+    expect([first?.args, second?.args]).toStrictEqual([
+      { ...json, from: json },
+      { ...json, from: json },
+    ]);
+  });
+
+  it('that are no JSON are refused where a handler sends them, and its progress is missed aloud', async () => {
+    const odd = defineJob({
+      type: 'odd',
+      run: async ({ progress, enqueue }) => {
+        progress({ count: Number.NaN });
+        progress('x'.repeat(4_097));
+        return enqueue('kept', { call: () => 1 } as never).catch(({ code, issues }) => ({ code, issues }));
+      },
+    });
+    await using rota = await testRota(defineScheduler({ queues: { default: 1, elsewhere: 1 }, jobs: [odd, kept] }));
+    const { id } = await rota.enqueue(odd);
+    await rota.drain();
+    const { result, progress } = await rota.job(id);
+    expect(result).toMatchObject({ code: 'invalid_args', issues: [{ path: 'args.call' }] });
+    expect(progress).toBeNull();
+    const warned = rota.logs.filter(({ level, message }) => level === 'warn' && message === 'progress was not kept');
+    expect(warned.map(({ fields }) => String(fields.error).split(' ')[0])).toEqual(['progress.count', 'progress']);
   });
 });

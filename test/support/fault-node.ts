@@ -46,7 +46,7 @@ const faultyPersistence: PersistenceMaker = ({ settings, route }) => ({
     const { store, node, prefix, leaseMs, beatMs, pollMs, logLevel } = settings;
     const workerData: PersistenceThreadData = {
       port: port2,
-      path: store.path,
+      store,
       node,
       prefix,
       leaseMs,

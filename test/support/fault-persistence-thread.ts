@@ -14,11 +14,12 @@ import { endsPersistence } from './fault-point.ts';
 import { FaultStore } from './fault-store.ts';
 
 // The program that makes this thread fills this in.
-const { port, path, node, prefix, leaseMs, beatMs, pollMs, logLevel } = workerData as PersistenceThreadData;
+const { port, store: place, node, prefix, leaseMs, beatMs, pollMs, logLevel } = workerData as PersistenceThreadData;
 endsPersistence(() => process.exit(1));
 const log = createLogger(logLevel).child({ node, part: 'persistence' });
 const subjects = new Subjects(prefix);
 const bus = withFaults(new PortBus(port, { clock: systemClock, subjects }));
+const path = place.kind === 'sqlite' ? place.path : '';
 const store = new FaultStore(openSqliteStore({ path, random: systemRandom }));
 const persistence = new Persistence({ store, bus, subjects, clock: systemClock, node, leaseMs, beatMs, pollMs, log });
 

@@ -21,6 +21,8 @@ export interface RotaProcessOptions {
   config?: string;
   /** A server of one's own instead of the embedded one. */
   nats?: string;
+  /** Where its handlers write down what they did; default: a file of its own. */
+  notesFile?: string;
   /** Settings by their environment variables; read again at each start. */
   env?: Record<string, string>;
 }
@@ -29,6 +31,22 @@ export interface RotaProcessOptions {
 export interface Exit {
   code: number | null;
   signal: NodeJS.Signals | null;
+}
+
+/** What a handler wrote down. */
+export interface Note {
+  what: string;
+  id: string;
+  run: number;
+}
+
+/** What handlers wrote down in a file, in order. */
+export function readNotes(file: string): Note[] {
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => {
+    const [what = '', id = '', run] = line.split(' ');
+    return { what, id, run: Number(run) };
+  });
 }
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -65,8 +83,8 @@ export class RotaProcess {
     this.#options = options;
     this.url = url;
     this.folder = mkdtempSync(join(tmpdir(), 'rota-process-'));
-    this.notesFile = join(this.folder, 'notes');
-    writeFileSync(this.notesFile, '');
+    this.notesFile = options.notesFile ?? join(this.folder, 'notes');
+    writeFileSync(this.notesFile, '', { flag: 'a' });
   }
 
   get pid(): number {
@@ -145,16 +163,12 @@ export class RotaProcess {
   }
 
   /** What handlers wrote down: `start id run` and `end id run`, in order. */
-  notes(): { what: string; id: string; run: number }[] {
-    const lines = readFileSync(this.notesFile, 'utf8').split('\n').slice(0, -1);
-    return lines.map((line) => {
-      const [what = '', id = '', run] = line.split(' ');
-      return { what, id, run: Number(run) };
-    });
+  notes(): Note[] {
+    return readNotes(this.notesFile);
   }
 
   /** Resolves when what handlers wrote down fits. */
-  noted(fits: (notes: ReturnType<RotaProcess['notes']>) => boolean): Promise<void> {
+  noted(fits: (notes: Note[]) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
         if (!fits(this.notes())) return;

@@ -230,9 +230,13 @@ export function topLevelViolations(entries: readonly string[]): Violation[] {
     .map((file) => ({ file, line: 1, message: `does not belong at the top, which holds ${TOP_LEVEL}` }));
 }
 
+/** Folders that npm installs: the product, and what the benchmark alone needs. */
+const PACKAGE_FOLDERS = ['', 'test/bench/peers/'];
+
 /** Addresses of a registry, and packages that a lockfile leaves out, so that `npm ci` refuses it. */
 export function packageFileViolations(files: Files): Violation[] {
-  const addresses = ['package.json', 'package-lock.json', '.npmrc'].flatMap((file) =>
+  const named = (name: string): string[] => PACKAGE_FOLDERS.map((folder) => `${folder}${name}`);
+  const addresses = ['package.json', 'package-lock.json', '.npmrc'].flatMap(named).flatMap((file) =>
     (files.get(file) ?? '').split('\n').flatMap((text, index) => {
       const resolved = /"resolved"\s*:/.test(text);
       const registry =
@@ -243,18 +247,18 @@ export function packageFileViolations(files: Files): Violation[] {
       return [{ file, line: index + 1, message: 'names the address of a registry: a clone must use its own' }];
     }),
   );
-  return [...addresses, ...lockGaps(files.get('package-lock.json') ?? '{}')];
+  return [...addresses, ...named('package-lock.json').flatMap((file) => lockGaps(file, files.get(file) ?? '{}'))];
 }
 
 /** A registry that lacks an optional package for another machine makes npm write a lockfile that npm itself refuses. */
-function lockGaps(text: string): Violation[] {
+function lockGaps(file: string, text: string): Violation[] {
   const lock = JSON.parse(text) as { packages?: Record<string, { optionalDependencies?: Record<string, string> }> };
   const packages = lock.packages ?? {};
   return Object.entries(packages).flatMap(([path, entry]) =>
     Object.keys(entry.optionalDependencies ?? {})
       .filter((name) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages))
       .map((name) => ({
-        file: 'package-lock.json',
+        file,
         line: 1,
         message: `lacks ${name}, which ${path} names: npm ci refuses it`,
       })),

@@ -126,13 +126,20 @@ export class MessageDesk {
     if (isSuspect(message) && !noted.has(key)) {
       const { tries } = await store.ask('suspect', { now: clock.now(), key });
       noted.add(key);
-      if (tries > TRIES_MAX) {
-        const reason = this.#failures.get(key) ?? 'it may be what ended those who did';
-        const text = `it was handled ${tries - 1} times alone without an end: ${reason}`;
-        return reader.rejection(message, new RotaError('invalid_request', text));
-      }
+      if (tries > TRIES_MAX) return this.#giveUp(message, tries - 1);
     }
     return reader.read(message);
+  }
+
+  /** What of a message is a job already stays one: those who handled it ended between the commit and the ack. */
+  async #giveUp(message: StreamMessage, tries: number): Promise<ReadMessage> {
+    const { store, reader } = this.#world;
+    const reason = this.#failures.get(message.key) ?? 'it may be what ended those who did';
+    const text = `it was handled ${tries} times alone without an end: ${reason}`;
+    const ids = reader.idsOf(message);
+    const stored = ids.length === 0 ? [] : await store.ask('states', { ids });
+    const there = new Set(stored.map(({ id }) => id));
+    return reader.givenUp(message, new RotaError('invalid_request', text), there);
   }
 
   /** Stores what a part came to, then finishes with its messages. What is faulty in company is tried alone. */

@@ -3,6 +3,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { ERROR_STATUS, RotaError } from '../../kernel/error.ts';
 import { type EnqueueEntry, readEnqueue } from '../../messaging/contract/enqueue.ts';
 import type { StreamMessage } from '../../messaging/durable-stream.ts';
+import { tokensAfter } from '../../messaging/subjects.ts';
 import type { RejectedMessage } from '../../store/rejected-message.ts';
 import { type JobBuilder, type JobPlace, traceparentOf } from '../intake/job-builder.ts';
 import { derivedId } from './derived-id.ts';
@@ -50,6 +51,26 @@ export class MessageReader {
     return { message, jobs: [], rejected: [rejectedMessage(message, error, { at: this.#clock.now() })] };
   }
 
+  /** The ids of all jobs that a message asks for, without looking closer; none of one that cannot be read. */
+  idsOf(message: StreamMessage): string[] {
+    try {
+      return entriesOf(message).flatMap(({ id }) => (id === undefined ? [] : [id]));
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      return [];
+    }
+  }
+
+  /** A message that is handled no more: rejected as a whole, or where some of its jobs are there, what is not. */
+  givenUp(message: StreamMessage, error: RotaError, there: ReadonlySet<string>): ReadMessage {
+    if (there.size === 0) return this.rejection(message, error);
+    const at = this.#clock.now();
+    const rejected = entriesOf(message).flatMap(({ id, index }) =>
+      id !== undefined && there.has(id) ? [] : [rejectedMessage(message, error, { at, index })],
+    );
+    return { message, jobs: [], rejected };
+  }
+
   async #read(message: StreamMessage): Promise<ReadMessage> {
     const builder = this.#builder;
     const queue = await builder.queueOf(message.subject);
@@ -72,6 +93,18 @@ export class MessageReader {
     );
     return { message, jobs: builder.jobs(good, place), rejected };
   }
+}
+
+/** The jobs that a message asks for, by their ids; an entry that is no request has none. @throws RotaError what is wrong */
+function entriesOf(message: StreamMessage): { index: number; id: string | undefined }[] {
+  const [queue = ''] = tokensAfter(message.subject, 2);
+  const body = readEnqueue(message.body.value);
+  const entries = body.kind === 'each' ? body.entries : body.requests.map((request) => ({ request }));
+  const { idAt } = placeOf(message, queue);
+  return entries.map((entry, index) => ({
+    index,
+    id: 'request' in entry ? (entry.request.id ?? idAt(index)) : undefined,
+  }));
 }
 
 /** Jobs without an id of their own get one by the publisher's message id, or else by their place in the stream. */

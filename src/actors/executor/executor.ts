@@ -1,7 +1,8 @@
 import type { AnyJobDefinition, EnqueueFunction, Services } from '../../job/definition.ts';
+import { Issues } from '../../kernel/check.ts';
 import { atMost, type Clock, type TimerHandle } from '../../kernel/clock.ts';
-import { errorText } from '../../kernel/error.ts';
-import type { Json } from '../../kernel/json.ts';
+import { errorText, RotaError } from '../../kernel/error.ts';
+import { type Json, jsonOf } from '../../kernel/json.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus, Message, Subscription } from '../../messaging/bus.ts';
@@ -141,11 +142,23 @@ export class Executor implements Service {
     else this.#jobs.disown(ref, 'cancelled');
   }
 
-  #tellProgress({ id, attempt, run }: Required<RunRef>, progress: Json): void {
+  /** Progress becomes JSON as results do. What no store would keep is the handler's mistake, and its author shall see it. */
+  #tellProgress({ id, attempt, run }: Required<RunRef>, given: Json): void {
     const { bus, subjects, queue, worker, log } = this.#world;
+    const notKept = (level: 'warn' | 'debug', error: string): void => {
+      log[level]({ job: id, error }, 'progress was not kept');
+    };
+    const issues = new Issues();
+    const progress = jsonOf(given, 'progress', issues) ?? null;
+    const [fault] = issues.list;
+    if (fault !== undefined) {
+      notKept('warn', `${fault.path} ${fault.message}`);
+      return;
+    }
     const value = { worker, id, attempt, run, progress };
     ask(bus, subjects.work(queue, 'progress'), { value, timeoutMs: PROGRESS_TIMEOUT_MS }).catch((error: unknown) => {
-      log.debug({ job: id, error: errorText(error) }, 'progress was not kept');
+      const isTooLarge = error instanceof RotaError && error.code === 'too_large';
+      notKept(isTooLarge ? 'warn' : 'debug', errorText(error));
     });
   }
 

@@ -39,9 +39,12 @@ export class EnqueueDesk {
     switch (body.kind) {
       case 'one': {
         const checked = await builder.checkAll(body.requests, { many: false });
-        const [result] = await this.#insert(builder.jobs(checked, place));
+        const jobs = builder.jobs(checked, place);
+        const [result] = await this.#insert(jobs);
         if (result === undefined) throw new RotaError('unavailable', 'the store did not answer with the job');
-        return answer(message, { job: jobView(result.job), conflict: result.conflict });
+        // Args that were too large for the way back are those of the request.
+        const args = result.conflict ? result.job.args : (result.job.args ?? jobs[0]?.args ?? null);
+        return answer(message, { job: jobView({ ...result.job, args }), conflict: result.conflict });
       }
       case 'many': {
         const checked = await builder.checkAll(body.requests, { many: true });

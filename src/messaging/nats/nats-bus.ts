@@ -230,9 +230,8 @@ export class NatsBus implements Bus {
   }
 
   #refused(error: Error): void {
-    if (error instanceof PermissionViolationError) {
-      const refusal = (subject: string): RotaError => forbidden(`publish to ${subject}`, error);
-      if (error.operation === 'publish') this.#pending.failAll(refusal, error.subject);
+    if (error instanceof PermissionViolationError && error.operation === 'publish') {
+      this.#pending.failAll((subject) => forbidden(`publish to ${subject}`, error), error.subject);
     }
     this.#options.onError?.(error);
   }

@@ -21,9 +21,14 @@ export interface PullReaderOptions {
 /** Messages and bytes that one pull asks for. One pull may wait here while the one before is dealt with. */
 const PULL_MESSAGES = 500;
 const PULL_BYTES = 8 * 1_048_576;
-/** How long a pull waits at the broker, in milliseconds; it is asked again after that, and after a margin in any case. */
+/** How long a pull waits at the broker, in milliseconds; then it is asked again. */
 const PULL_MS = 20_000;
-const PULL_MARGIN_MS = 5_000;
+/**
+ * How often the broker says of a pull that it still waits, and after how long without a word it is taken for lost, in
+ * milliseconds: a server of a cluster that dies takes along the pulls that waited there, and our own connection stands.
+ */
+const HEARTBEAT_MS = 1_500;
+const SILENT_MS = 3_500;
 /** Before a pull that the broker refused is tried again, in milliseconds. */
 const REFUSED_MS = 1_000;
 /** Keys of finished messages that are remembered: one whose ack was lost comes again and is only acked. */
@@ -33,6 +38,8 @@ interface Pull {
   subject: string;
   wanted: number;
   got: number;
+  /** When the broker last said something, in monotonic milliseconds. */
+  heardMs: number;
   timer: TimerHandle;
 }
 
@@ -129,6 +136,7 @@ export class PullReader implements StreamReader {
   #delivered(msg: Msg, delivery: Delivery): void {
     if (this.#pull !== undefined) {
       this.#pull.got += 1;
+      this.#pull.heardMs = this.#options.clock.monotonicMs();
       if (this.#pull.got >= this.#pull.wanted) this.#pullOver();
     }
     if (this.#finished.has(delivery.key)) {
@@ -144,7 +152,9 @@ export class PullReader implements StreamReader {
   /** A word of the broker about a pull: its headers are a status. */
   #told({ subject, headers }: Msg): void {
     const pull = this.#pull;
-    if (pull === undefined || subject !== pull.subject || headers === undefined || headers.code === 100) return;
+    if (pull === undefined || subject !== pull.subject || headers === undefined) return;
+    pull.heardMs = this.#options.clock.monotonicMs();
+    if (headers.code === 100) return;
     this.#pullOver();
     const { code, description } = headers;
     const oversize = code === 409 && /message size exceeds/i.test(description);
@@ -163,10 +173,11 @@ export class PullReader implements StreamReader {
     const subject = `${this.#inbox}.${this.#pulls}`;
     const wanted = this.#alone ? 1 : PULL_MESSAGES;
     const bytesMax = Math.max(PULL_BYTES, (connection.info?.max_payload ?? 0) * 2);
-    const body = { batch: wanted, expires: nanos(PULL_MS), ...(this.#alone ? {} : { max_bytes: bytesMax }) };
+    const waits = { expires: nanos(PULL_MS), idle_heartbeat: nanos(HEARTBEAT_MS) };
+    const body = { batch: wanted, ...waits, ...(this.#alone ? {} : { max_bytes: bytesMax }) };
     this.#alone = false;
-    const timer = clock.setTimeout(() => this.#again(), PULL_MS + PULL_MARGIN_MS);
-    this.#pull = { subject, wanted, got: 0, timer };
+    const timer = clock.setTimeout(() => this.#watch(), SILENT_MS);
+    this.#pull = { subject, wanted, got: 0, heardMs: clock.monotonicMs(), timer };
     try {
       connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, JSON.stringify(body), { reply: subject });
     } catch (error) {
@@ -177,6 +188,15 @@ export class PullReader implements StreamReader {
   #again(): void {
     this.#pullOver();
     this.#ask();
+  }
+
+  /** Asks again when the broker is silent, and else looks again when it might be. */
+  #watch(): void {
+    const { clock } = this.#options;
+    if (this.#pull === undefined) return;
+    const silentMs = clock.monotonicMs() - this.#pull.heardMs;
+    if (silentMs >= SILENT_MS) this.#again();
+    else this.#pull.timer = clock.setTimeout(() => this.#watch(), SILENT_MS - silentMs);
   }
 
   #pullOver(): void {

@@ -12,7 +12,7 @@ export type WriteChanged = (
 /** What `update` and unique jobs write changes with; where nothing differs nothing is written and told. */
 export function writeChanged(world: StoreWorld): WriteChanged {
   const write = world.rows(`update jobs set queue = ?, state = ?, priority = ?, max_attempts = ?, scheduled_at = ?,
-      tags = ?, meta = ?, args = ?, partition_key = ?
+      tags = ?, meta = ?, args = ?, partition_key = ?, aside = null
     where seq = ?`);
   return ({ before, after }, { seq, now, tell }) => {
     if (after === before) return;

@@ -46,8 +46,10 @@ function walkPairs(world: StoreWorld, walk: Walk): number[] {
   const found: number[] = [];
   for (const pair of pairsWithJobs(world)) {
     if (!states.includes(pair.state) || (queue ?? pair.queue) !== pair.queue) continue;
-    const source = `jobs ${byIndex(pair)} where queue = ? and ${stateIs(pair.state)} and ${rest.sql}`;
-    found.push(...places(world, { walk, source, values: [pair.queue, ...rest.values] }));
+    for (const index of byIndexes(pair)) {
+      const source = `jobs ${index} and queue = ? and ${rest.sql}`;
+      found.push(...places(world, { walk, source, values: [pair.queue, ...rest.values] }));
+    }
   }
   return found.sort((a, b) => (walk.descending ? b - a : a - b)).slice(0, walk.limit);
 }
@@ -58,18 +60,16 @@ interface Pair {
   jobs: number;
 }
 
-function byIndex({ state, jobs }: Pair): string {
-  if (state === 'executing') return 'indexed by jobs_executing';
-  if (state !== 'available') return 'indexed by jobs_listed';
-  return jobs <= SORTED_MAX ? 'indexed by jobs_claim' : 'not indexed';
-}
-
-/** A state as the partial index that has it knows it. */
-function stateIs(state: JobState): string {
+/** The indexes that have a queue's jobs of a state, each with the condition that it is known by. */
+function byIndexes({ state, jobs }: Pair): string[] {
   const equal = `state = '${state}'`;
-  return state === 'available' || state === 'executing'
-    ? equal
-    : `${equal} and state <> 'available' and state <> 'executing'`;
+  if (state === 'executing') return [`indexed by jobs_executing where ${equal}`];
+  if (state !== 'available') {
+    return [`indexed by jobs_listed where ${equal} and state <> 'available' and state <> 'executing'`];
+  }
+  if (jobs > SORTED_MAX) return [`not indexed where ${equal}`];
+  const both = ['claim where aside is null', 'aside where aside is not null'];
+  return both.map((index) => `indexed by jobs_${index} and ${equal}`);
 }
 
 function places(world: StoreWorld, from: { walk: Walk; source: string; values: (string | number)[] }): number[] {

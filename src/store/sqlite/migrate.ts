@@ -5,9 +5,10 @@ import { workersAndNodes } from './migrations/002-workers-and-nodes.ts';
 import { schedules } from './migrations/003-schedules.ts';
 import { rejectedMessages } from './migrations/004-rejected-messages.ts';
 import { queues } from './migrations/006-queues.ts';
+import { setAside } from './migrations/007-set-aside.ts';
 
 /** Every migration in order; its place (from 1) is the version that it leads to. Frozen once shipped: a test has sums. */
-export const MIGRATIONS: readonly string[] = [jobs, workersAndNodes, schedules, rejectedMessages, queues];
+export const MIGRATIONS: readonly string[] = [jobs, workersAndNodes, schedules, rejectedMessages, queues, setAside];
 
 /** `Rota` in ASCII: what marks a SQLite file as ours. */
 const APPLICATION_ID = 0x526f7461;

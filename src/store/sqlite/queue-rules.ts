@@ -4,6 +4,7 @@ import { partitionKey } from '../../job/partition.ts';
 import { RateWindow, type StartBucket } from '../../job/rate-window.ts';
 import { integer, integerOrNull, type Row, text, textOrNull } from '../cell.ts';
 import type { QueueRecord } from '../queue-record.ts';
+import { SetAside } from './set-aside.ts';
 import { RunningPartitions } from './running-partitions.ts';
 
 /** What a claim asks of a queue that operators have said something of. */
@@ -21,6 +22,7 @@ const READ = `select queue, paused, global_limit, rate_limit, rate_period_ms, pa
 export class QueueRules {
   #rules: Map<string, QueueRule> | undefined;
   readonly running: RunningPartitions;
+  readonly aside: SetAside;
   readonly #all: StatementSync;
   readonly #scales: StatementSync;
   readonly #starts: StatementSync;
@@ -29,6 +31,7 @@ export class QueueRules {
 
   constructor(prepare: (sql: string) => StatementSync) {
     this.running = new RunningPartitions(prepare);
+    this.aside = new SetAside(prepare);
     this.#all = prepare(`${READ} order by queue`);
     this.#scales = prepare('select node, jobs from queue_scales where queue = ?');
     this.#starts = prepare('select since, at, starts from queue_starts where queue = ? order by since');
@@ -64,6 +67,7 @@ export class QueueRules {
   drop(): void {
     this.#rules = undefined;
     this.running.drop();
+    this.aside.drop();
   }
 
   #read(): Map<string, QueueRule> {

@@ -13,6 +13,7 @@ import { scheduleCases } from './schedule-cases.ts';
 import { StoreDriver } from './store-driver.ts';
 import { sweepCases } from './sweep-cases.ts';
 import { tickCases } from './tick-cases.ts';
+import { typeCases } from './type-cases.ts';
 import { uniqueCases } from './unique-cases.ts';
 import { workerCases } from './worker-cases.ts';
 
@@ -57,6 +58,7 @@ export function describeStore(name: string, place: () => Promise<StorePlace>): v
       },
     };
     describe('inserting and claiming', () => insertAndClaimCases(suite));
+    describe('claims of some types', () => typeCases(suite));
     describe('ending attempts', () => attemptCases(suite));
     describe('unique jobs', () => uniqueCases(suite));
     describe('changes by hand and deadlines', () => changeCases(suite));

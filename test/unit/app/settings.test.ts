@@ -96,7 +96,8 @@ describe('settings', () => {
 
   test.each([
     [{ beat: '20s' }, /settings\.beat must be at most half of the lease/],
-    [{ store: 'postgres://x/y' }, /not yet supported/],
+    [{ store: 'postgres://x/y?schema=A b' }, /no plain name/],
+    [{ store: 'postgres:x' }, /must be sqlite:.* or postgres:/],
     [{ store: 'rota.db' }, /must be sqlite:/],
     [{ eventHistory: '10ms' }, /at least 1s/],
     [{ eventHistory: 'long' }, /duration/],

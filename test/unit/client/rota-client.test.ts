@@ -2,9 +2,11 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { JobFailed, WaitTimeout } from '../../../src/client/client-errors.ts';
 import { RotaClient } from '../../../src/client/rota-client.ts';
 import { defineJob } from '../../../src/job/definition.ts';
+import { constant } from '../../../src/job/retry-policy.ts';
 import { RotaError } from '../../../src/kernel/error.ts';
 import { uuidSource } from '../../../src/kernel/identity.ts';
 import type { Bus, Message } from '../../../src/messaging/bus.ts';
+import type { Codec } from '../../../src/messaging/codec.ts';
 import { LocalRoute } from '../../../src/messaging/local/local-route.ts';
 import { answer, refuse } from '../../../src/messaging/reply.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
@@ -23,10 +25,13 @@ class World {
   readonly subjects = new Subjects('jobs');
   readonly bus: Bus = new LocalRoute({ route: 'local', clock: this.clock, subjects: this.subjects });
   readonly seen: Seen[] = [];
-  readonly client = new RotaClient({
-    ...{ bus: this.bus, subjects: this.subjects, clock: this.clock, newId: uuidSource(this.clock) },
-    ...{ codec: 'json' as const, deadlineMs: 10_000, close: () => this.bus.close() },
-  });
+  readonly client = this.speaking('json');
+
+  speaking(codec: Codec): RotaClient {
+    const { bus, subjects, clock } = this;
+    const world = { bus, subjects, clock, newId: uuidSource(clock), codec, deadlineMs: 10_000 };
+    return new RotaClient({ ...world, close: () => bus.close() });
+  }
 
   serve(pattern: string, deal: (body: Json, message: Message) => unknown): () => void {
     const subscription = this.bus.subscribe(pattern, {}, (message) => {
@@ -142,6 +147,86 @@ describe('the client', () => {
     expect([total, enqueued, new Set(ids).size]).toEqual([250, 250, 250]);
     expect(told).toEqual([100, 200, 250]);
     expect(world.seen.map(({ body }) => (body as Json[]).length)).toEqual([100, 100, 50]);
+  });
+
+  test.each(['json', 'msgpack'] as const)(
+    'sends what JSON makes of a body, also where nothing is written: %s',
+    async (codec) => {
+      const client = world.speaking(codec);
+      world.serve('jobs.enqueue.*', accept);
+      world.serve('jobs.job.update', () => ({}));
+      world.serve('jobs.ctl.schedule.put', () => ({}));
+      const args = { cc: undefined, at: new Date(0), list: [undefined] };
+      const json = { at: '1970-01-01T00:00:00.000Z', list: [null] };
+      await client.enqueue('a', args, { meta: { none: undefined } as never });
+      await client.enqueueBatch('a', [args]);
+      await client.update('x', { args });
+      await client.schedules.put({ name: 's', spec: { every: '1h' }, job: { type: 'a', args } });
+      const [one, many, update, put] = world.seen.map(({ body }) => body);
+      expect([one, many, update, put]).toMatchObject([
+        { args: json },
+        [{ args: json }],
+        { args: json },
+        { job: { args: json } },
+      ]);
+      expect((one as Json).meta).toStrictEqual({});
+      expect(((many as Json[])[0] as Json).args).toStrictEqual(json);
+    },
+  );
+
+  test.each(['json', 'msgpack'] as const)('refuses what JSON would lose, with its place: %s', async (codec) => {
+    const client = world.speaking(codec);
+    world.serve('>', accept);
+    for (const odd of [() => 1, 10n, Number.NaN, new Map()]) {
+      const refusal = (path: string, code = 'invalid_args') =>
+        expect.objectContaining({ code, issues: [expect.objectContaining({ path })] });
+      await expect(client.enqueue('a', { odd })).rejects.toEqual(refusal('args.odd'));
+      await expect(client.enqueueBatch('a', [{}, { odd }])).rejects.toEqual(refusal('1.args.odd'));
+      await expect(client.submit('a', { odd })).rejects.toEqual(refusal('args.odd'));
+      await expect(client.update('x', { args: { odd } })).rejects.toEqual(refusal('args.odd'));
+      await expect(client.enqueue('a', {}, { meta: { odd } as never })).rejects.toEqual(
+        refusal('meta.odd', 'invalid_job'),
+      );
+    }
+    await expect(client.enqueue('a', () => 1)).rejects.toMatchObject({ code: 'invalid_args' });
+    expect(world.seen).toEqual([]);
+  });
+
+  test('takes a backoff as it is made and as the wire writes it', async () => {
+    world.serve('jobs.enqueue.*', accept);
+    await world.client.enqueue('a', {}, { backoff: constant({ base: '2s' }) });
+    await world.client.enqueue('a', {}, { backoff: { kind: 'constant', base: '2s' } as never });
+    expect(world.seen.map(({ body }) => (body as Json).backoff)).toEqual([
+      { kind: 'constant', base: 2_000 },
+      { kind: 'constant', base: '2s' },
+    ]);
+  });
+
+  test('a job of our own first try, whose answer was lost, is no conflict and counts as enqueued', async () => {
+    const known = (body: Json) => ({ job: viewOf(body), conflict: true });
+    world.serve('jobs.enqueue.*', (body) => (Array.isArray(body) ? { jobs: body.map(known) } : known(body)));
+    expect(await world.client.enqueue('a')).toMatchObject({ conflict: false });
+    const id = '01890000-0000-7000-8000-000000000000';
+    expect(await world.client.enqueue('a', {}, { id })).toMatchObject({ id, conflict: true });
+    expect(await world.client.enqueueBatch('a', [{}, {}])).toMatchObject({ total: 2, enqueued: 2 });
+  });
+
+  test('an existing job with the unique key is a conflict and does not count', async () => {
+    const other = { job: { id: 'other', errors: [] }, conflict: true };
+    world.serve('jobs.enqueue.*', (body) => (Array.isArray(body) ? { jobs: body.map(() => other) } : other));
+    expect(await world.client.enqueue('a')).toMatchObject({ id: 'other', conflict: true });
+    expect(await world.client.enqueueBatch('a', [{}, {}])).toMatchObject({ enqueued: 0, ids: ['other', 'other'] });
+  });
+
+  test('cuts a batch of large items into messages that a server takes', async () => {
+    world.serve('jobs.enqueue.*', accept);
+    const items = Array.from({ length: 20 }, (_, n) => ({ n, text: 'x'.repeat(200_000) }));
+    expect(await world.client.enqueueBatch('a', items)).toMatchObject({ total: 20, enqueued: 20 });
+    const sizes = world.seen.map(({ body }) => JSON.stringify(body).length);
+    expect(Math.max(...sizes)).toBeLessThan(1_000_000);
+    expect(world.seen.flatMap(({ body }) => (body as Json[]).map(({ args }) => (args as Json).n))).toEqual(
+      items.map(({ n }) => n),
+    );
   });
 
   test('waits beyond what one request may, and tells how it ended', async () => {

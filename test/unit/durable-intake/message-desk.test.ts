@@ -1,3 +1,4 @@
+import { v7 } from 'uuid';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { MessageDesk } from '../../../src/actors/durable-intake/message-desk.ts';
 import { MessageReader } from '../../../src/actors/durable-intake/message-reader.ts';
@@ -48,6 +49,8 @@ class FakeStore {
   readonly inserts: string[][] = [];
   readonly rejected: RejectedMessage[] = [];
   readonly tries = new Map<string, number>();
+  /** Jobs that are there, by id. */
+  readonly ids = new Set<string>();
   /** What an insert throws, by what it holds. */
   onInsert: (jobs: readonly NewJob[]) => void = () => {};
   away = false;
@@ -64,6 +67,7 @@ class FakeStore {
       this.rejected.push(...(options.rejected as RejectedMessage[]));
       return null;
     }
+    if (verb === 'states') return (options.ids as string[]).flatMap((id) => (this.ids.has(id) ? [{ id }] : []));
     if (verb === 'suspect') {
       const tries = (this.tries.get(String(options.key)) ?? 0) + 1;
       this.tries.set(String(options.key), tries);
@@ -238,6 +242,31 @@ describe('a suspect', () => {
     await handled([new Told('1', job('s'), 9)]);
     expect(store.inserts).toEqual([]);
     expect(store.rejected).toMatchObject([{ key: '1', code: 'invalid_request' }]);
+  });
+
+  test('whose jobs are there is finished with, however often it was tried', async () => {
+    const [here, gone] = [v7(), v7()];
+    store.ids.add(here);
+    for (const key of ['1', '2', '3', '4']) store.tries.set(key, 3);
+    const messages = [
+      new Told('1', { type: 'work', id: here }, 9),
+      new Told(
+        '2',
+        {
+          each: [
+            { type: 'work', id: here },
+            { type: 'work', priority: 99 },
+          ],
+        },
+        9,
+      ),
+      new Told('3', { type: 'work', id: gone }, 9),
+      new Told('4', 'no job', 9),
+    ];
+    await handled(messages);
+    expect(store.inserts).toEqual([]);
+    expect(store.rejected.map(({ key }) => key)).toEqual(['2:1', '3', '4']);
+    expect(messages.map(({ ends }) => ends)).toEqual(messages.map(() => ['finish']));
   });
 
   test('whose check never ends costs its neighbours only a wait', async () => {

@@ -76,3 +76,21 @@ test('once the handler has returned, what it left behind is told nothing', async
   await expect(given.enqueue('b')).rejects.toMatchObject({ code: 'closed' });
   expect(posted.map(({ type }) => type)).toEqual(['enqueue']);
 });
+
+test('args of an enqueue travel as the JSON that they are here, or are refused with their place', async () => {
+  const { given, posted } = made();
+  const args = { gone: undefined, at: new Date(0), link: new URL('http://a.example/') };
+  void given.enqueue('a', args);
+  const json = { at: '1970-01-01T00:00:00.000Z', link: 'http://a.example/' };
+  expect(posted.map((message) => message.type === 'enqueue' && message.args)).toStrictEqual([json]);
+  for (const odd of [() => {}, new Map(), Number.NaN, 1n]) {
+    await expect(given.enqueue('a', { list: [odd] })).rejects.toMatchObject({
+      code: 'invalid_args',
+      issues: [{ path: 'args.list.0' }],
+    });
+  }
+  await expect(given.enqueue('a', {}, { meta: { call: () => {} } as never })).rejects.toMatchObject({
+    code: 'invalid_job',
+  });
+  expect(posted).toHaveLength(1);
+});

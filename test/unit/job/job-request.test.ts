@@ -21,6 +21,14 @@ function read(value: unknown): { request: JobRequest | undefined; paths: string[
 }
 
 describe('a job request', () => {
+  it('takes a reference only if it would be read back as it came', () => {
+    expect(read({ type: 'a', reference: { type: 'up\u0000load', id: '😀"\\' } }).paths).toEqual([]);
+    expect(read({ type: 'a', reference: { type: '\ud800', id: 'x\udc00' } }).paths).toEqual([
+      'reference.type',
+      'reference.id',
+    ]);
+  });
+
   it('is read with every field, in the units of the inside', () => {
     const { request } = read({
       type: 'mail.send',

@@ -19,7 +19,7 @@ afterEach(() => {
 const BOUNDED = [
   /^select seq from jobs indexed by jobs_executing .* order by seq/,
   /^select seq, partition_key from jobs indexed by jobs_executing/,
-  /^select seq from jobs indexed by jobs_claim .* order by seq/,
+  /^select seq from jobs indexed by jobs_(claim|aside) .* order by seq/,
   /^select queue, state, count\(\*\)/,
   /^select type, min\(queue\) from .* limit \?1/,
 ];

@@ -126,6 +126,28 @@ describe('a thread', () => {
     });
   });
 
+  it('that may end what it is at does so before it is killed; one that takes too long is terminated', async () => {
+    for (const [killGraceMs, isDone] of [
+      [0, 0],
+      [20_000, 1],
+    ] as const) {
+      const { start: make, workers } = thread({ workerData: 'deaf', killGraceMs });
+      const { sup, actor, exit } = await start({ start: make, shutdown: 'brutal_kill' });
+      const told = new Int32Array(new SharedArrayBuffer(12));
+      actor?.send({ type: 'post', message: told.buffer });
+      await Atomics.waitAsync(told, 0, 0).value;
+      await sup.terminateChild('host');
+      expect(await exit()).toMatchObject({ reason: 'killed' });
+      expect(workers[0]?.threadId).toBe(-1);
+      expect(told[2], `with a grace of ${killGraceMs} ms`).toBe(isDone);
+    }
+    const spinning = thread({ killGraceMs: 50 });
+    const { sup, actor } = await start({ start: spinning.start, shutdown: 'brutal_kill' });
+    actor?.send({ type: 'post', message: 'spin' });
+    await sup.terminateChild('host');
+    expect(spinning.workers[0]?.threadId).toBe(-1);
+  });
+
   it('that does not react is killed for real, also in an endless loop', async () => {
     const deaf = thread({ workerData: 'deaf' });
     const first = await start({ start: deaf.start, shutdown: 20 });

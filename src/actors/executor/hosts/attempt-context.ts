@@ -1,7 +1,8 @@
 import type { EnqueueFunction, HandlerContext, Services } from '../../../job/definition.ts';
+import { Issues } from '../../../kernel/check.ts';
 import { type Clock, nextTurn } from '../../../kernel/clock.ts';
 import { errorText, RotaError } from '../../../kernel/error.ts';
-import type { Json } from '../../../kernel/json.ts';
+import { type Json, jsonOf } from '../../../kernel/json.ts';
 import type { Logger } from '../../../kernel/log.ts';
 import type { EnqueueAnswer, FromHost, HandlerLogLevel, ToHost } from './host-messages.ts';
 
@@ -77,6 +78,11 @@ export class AttemptContext {
 
   readonly #enqueue: EnqueueFunction = async (type, args, options = {}) => {
     if (this.#over) throw new RotaError('closed', 'the handler has returned');
+    // As it is here: an object with a JSON of its own would not travel as one.
+    const issues = new Issues();
+    const json = jsonOf(args, 'args', issues);
+    const [fault] = issues.list;
+    if (fault !== undefined) throw new RotaError('invalid_args', `${fault.path} ${fault.message}`, { issues: [fault] });
     const [jobType, queue] = typeof type === 'string' ? [type, undefined] : [type.type, type.queue];
     const addressed = queue === undefined ? options : { queue, ...options };
     const waiting = Promise.withResolvers<unknown>();
@@ -84,11 +90,10 @@ export class AttemptContext {
     const call = this.#callCount;
     this.#calls.set(call, waiting);
     try {
-      this.#world.post({ type: 'enqueue', key: this.key, call, jobType, args, options: addressed });
+      this.#world.post({ type: 'enqueue', key: this.key, call, jobType, args: json, options: addressed });
     } catch (cause) {
       this.#calls.delete(call);
-      const message = 'the args are not JSON';
-      throw new RotaError('invalid_args', message, { cause, issues: [{ path: 'args', message }] });
+      throw new RotaError('invalid_job', `the options are no JSON: ${errorText(cause)}`, { cause });
     }
     // The node's own client answers in this shape.
     return (await waiting.promise) as Awaited<ReturnType<EnqueueFunction>>;

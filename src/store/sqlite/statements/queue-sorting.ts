@@ -7,13 +7,13 @@ import type { StoreWorld, Verb } from '../verb.ts';
 /** Places that one step looks at, at most: other queues' jobs may lie between. */
 const WINDOW_ROWS = 20_000;
 
-/** Writes the partition of the job at a place anew, by what it says then. */
+/** Writes the partition of the job at a place anew, by what it says then; where there are partitions none is set aside. */
 export type SortJob = (queue: string, seq: number) => void;
 
 /** What sorts one job. In queues without partitions nothing is read. */
 export function sortJob(world: StoreWorld): SortJob {
   const read = world.lists('select args, meta from jobs where seq = ?');
-  const write = world.rows('update jobs set partition_key = ? where seq = ?');
+  const write = world.rows('update jobs set partition_key = ?, aside = null where seq = ?');
   return (queue, seq) => {
     if (world.queues.of(queue)?.partition == null) return;
     const [row] = read.all(seq);

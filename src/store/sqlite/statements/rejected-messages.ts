@@ -8,11 +8,9 @@ export function reject(world: StoreWorld): Verb<'reject'> {
   const keep = world.rows(`insert into rejected_messages (key, at, queue, message_id, code, message, issues)
     values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing`);
   const giveWay = world.rows('delete from rejected_messages where seq <= (select max(seq) from rejected_messages) - ?');
-  const clear = world.rows('delete from suspect_messages where key = ?');
   return ({ rejected }) => {
     for (const { key, at, queue, msgId, code, message, issues } of rejected) {
       keep.run(key, at, queue, msgId, code, message, filledCell(issues));
-      clear.run(key);
     }
     giveWay.run(REJECTED_MAX);
     return null;

@@ -1,0 +1,86 @@
+import { jobFact } from '../../job/job-event.ts';
+import type { Outcome } from '../../job/outcome.ts';
+import type { Settlement } from '../../job/settlement.ts';
+import { type AttemptRow, OUTCOMES } from '../attempt-row.ts';
+import { filledCell, jsonCell } from '../cell.ts';
+import { numbers, texts } from './sql-list.ts';
+import type { Transaction } from './transaction.ts';
+import type { Tell } from './verb.ts';
+
+/** How and when a job's decision came about. */
+export interface EndOptions {
+  now: number;
+  tell: Tell;
+  /** The outcome that the job's worker settled with; null when others decided (rescue, cancel): what it said stays. */
+  as: Outcome['outcome'] | null;
+  /** A cancel while it ran: whether its thread is to be killed. Left out: it was no such cancel. */
+  terminate?: boolean;
+}
+
+const WRITE = `update @jobs as jobs set state = ended.state, attempt = ended.attempt, scheduled_at = ended.scheduled_at,
+    finished_at = coalesce(ended.finished_at, jobs.finished_at), errors = ended.errors, result = ended.result,
+    terminate = ended.terminate, settled_as = coalesce(ended.settled_as, jobs.settled_as),
+    settled_run = case when ended.settled_as is null then jobs.settled_run else jobs.run end, missed_at = null
+  from unnest($1::bigint[], $2::text[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+      $8::smallint[], $9::smallint[])
+    as ended (seq, state, attempt, scheduled_at, finished_at, errors, result, terminate, settled_as)
+  where jobs.seq = ended.seq`;
+
+/** Writes what `job/` decided about jobs whose rows are locked: gathered, and as one statement at {@link flush}. */
+export class AttemptEnd {
+  readonly #waiting = new Map<number, { row: AttemptRow; settledAs: number | null }>();
+
+  /** Takes one settlement, tells its fact, and brings the row that was read up to date. */
+  write(row: AttemptRow, settlement: Settlement, options: EndOptions): void {
+    const { as } = options;
+    row.terminate = terminateAfter(row, options);
+    const before = this.#waiting.get(row.seq)?.settledAs ?? null;
+    endRow(row, settlement, options);
+    this.#waiting.set(row.seq, { row, settledAs: as === null ? before : OUTCOMES.indexOf(as) });
+  }
+
+  /** Writes what was gathered. Every verb that ends attempts ends with it. */
+  async flush(tx: Transaction): Promise<void> {
+    if (this.#waiting.size === 0) return;
+    const ended = [...this.#waiting.values()];
+    this.#waiting.clear();
+    await tx.run(WRITE, [
+      numbers(ended.map(({ row }) => row.seq)),
+      texts(ended.map(({ row }) => row.state)),
+      numbers(ended.map(({ row }) => row.attempt)),
+      numbers(ended.map(({ row }) => row.scheduledAt)),
+      numbers(ended.map(({ row }) => row.finishedAt)),
+      texts(ended.map(({ row }) => filledCell(row.errors))),
+      texts(ended.map(({ row }) => jsonCell(row.result))),
+      numbers(ended.map(({ row }) => (row.terminate === null ? null : Number(row.terminate)))),
+      numbers(ended.map(({ settledAs }) => settledAs)),
+    ]);
+  }
+}
+
+/** Brings a row up to date with a settlement that is being written, and tells its fact. */
+export function endRow(
+  row: AttemptRow,
+  settlement: Settlement,
+  { now, as, tell }: Omit<EndOptions, 'terminate'>,
+): void {
+  const { state, attempt, scheduledAt, finishedAt, errors, result, fact } = settlement;
+  row.state = state;
+  row.attempt = attempt;
+  row.scheduledAt = scheduledAt;
+  row.finishedAt = finishedAt;
+  row.errors = errors;
+  row.result = result;
+  row.missedAt = null;
+  if (as !== null) Object.assign(row, { settledAs: as, settledRun: row.run });
+  tell(jobFact(fact.what, row, { at: now, ...fact.detail }));
+}
+
+/**
+ * What is to be told to the worker of the row's last run. While it was running, this end says; a job that was cancelled
+ * then, retried by hand and ends before its next run keeps what its worker perhaps has not heard yet.
+ */
+function terminateAfter(row: AttemptRow, { terminate }: EndOptions): boolean | null {
+  if (terminate !== undefined) return terminate;
+  return row.state === 'executing' ? null : row.terminate;
+}

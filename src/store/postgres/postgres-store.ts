@@ -1,0 +1,259 @@
+import type { Pool } from 'pg';
+import { type FollowingClock, sleep } from '../../kernel/clock.ts';
+import { RotaError } from '../../kernel/error.ts';
+import type { IdSource, Random } from '../../kernel/identity.ts';
+import { integer, text } from '../cell.ts';
+import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
+import { Connection, openPool } from './connection.ts';
+import { faultOf, LostConnection, unavailable } from './fault.ts';
+import { type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
+import { GroupSigns } from './group-signs.ts';
+import { migrateWhenThere } from './migrate.ts';
+import { Outbox } from './outbox.ts';
+import { PartitionTurns } from './partition-turns.ts';
+import { QueueRules, READ_RULES } from './queue-rules.ts';
+import { Statements } from './statements.ts';
+import { readStoreUrl } from './store-url.ts';
+import { Transaction } from './transaction.ts';
+import { VERBS } from './verbs.ts';
+import { WorkerSigns } from './worker-signs.ts';
+
+/** What {@link openPostgresStore} takes. */
+export interface PostgresStoreOptions {
+  /** `postgres://…`, with our own parameters: see `store-url`. */
+  url: string;
+  /** Where the jitter of retries comes from. */
+  random: Random;
+  /** Follows the database's time, which is the fleet's. */
+  clock: FollowingClock;
+  /** Names this store among those that share the database. */
+  newId: IdSource;
+  /** Told once where opening has to wait for the server, and of what is odd about the schema. */
+  warn?: (message: string) => void;
+  /** Gives up waiting for the server at opening. */
+  signal?: AbortSignal;
+}
+
+/** Connections beside the pool, for the lead and for nodes. */
+const ASIDE_POOL = 2;
+/** A group that others are in the way of is run again so often. */
+const CONFLICT_TRIES = 5;
+const CONFLICT_WAIT_MS = 20;
+/** How long a group is tried while the server cannot be reached. */
+const REACH_MS = 5_000;
+const REACH_EVERY_MS = 150;
+
+/**
+ * What every transaction sets for itself alone, so that nothing hangs on the session. Statements are made for indexes:
+ * plans that read or sort a whole table would be right for the nearly empty one that they were made on, and are kept.
+ */
+const LOCAL_SETTINGS = Object.entries({
+  ...{ jit: 'off', plan_cache_mode: 'force_generic_plan', statement_timeout: '15000', lock_timeout: '10000' },
+  ...{ idle_in_transaction_session_timeout: '60000', enable_seqscan: 'off', enable_bitmapscan: 'off' },
+  ...{ enable_sort: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' },
+})
+  .map(([name, value]) => `set_config('${name}', '${value}', true)`)
+  .join(', ');
+
+/**
+ * Opens a store that several owners share: a schema of a PostgreSQL database. Waits for the server as long as it takes.
+ * @throws RotaError `invalid_config` when the URL, the rights or the schema's version can be no store of ours
+ */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<JobStore> {
+  const { url, schema, prepare, pool } = readStoreUrl(options.url);
+  const pools = { main: openPool(url, pool), aside: openPool(url, ASIDE_POOL) };
+  try {
+    await migrateWhenThere(pools.aside, schema, options);
+  } catch (thrown) {
+    await Promise.allSettled([pools.main.end(), pools.aside.end()]);
+    throw thrown;
+  }
+  return new PostgresStore(options, { pools, schema, pool, statements: new Statements(schema, prepare) });
+}
+
+interface StoreParts {
+  pools: { main: Pool; aside: Pool };
+  schema: string;
+  /** Groups that run at once. */
+  pool: number;
+  statements: Statements;
+}
+
+type Run = (tx: Transaction, requests: readonly StoreRequest[], verbs: Verbs) => Promise<StoreReply[]>;
+
+class PostgresStore implements JobStore {
+  readonly capabilities;
+  readonly #options: PostgresStoreOptions;
+  readonly #parts: StoreParts;
+  readonly #owner: string;
+  readonly #signs = new WorkerSigns();
+  readonly #turns = new PartitionTurns();
+  readonly #rulesLock: bigint;
+  #closed = false;
+
+  constructor(options: PostgresStoreOptions, parts: StoreParts) {
+    this.#options = options;
+    this.capabilities = { name: 'postgres', durable: true, shared: true, groupsMax: parts.pool };
+    this.#parts = parts;
+    this.#owner = options.newId();
+    this.#rulesLock = lockOf(parts.schema, 'rules');
+  }
+
+  async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
+    if (this.#closed) throw new RotaError('unavailable', 'the store is closed');
+    if (requests.length === 0) return [];
+    try {
+      return await this.#tried(requests, runTogether);
+    } catch (thrown) {
+      if (faultOf(thrown) !== 'request') throw unavailable(thrown);
+    }
+    // So rare that the good case pays nothing: the group is run again, each request on a savepoint of its own.
+    try {
+      return await this.#tried(requests, runApart);
+    } catch (thrown) {
+      throw unavailable(thrown);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { pools } = this.#parts;
+    try {
+      await this.#letGo();
+    } catch {
+      // What is not let go of is taken over when its lease ends.
+    }
+    await Promise.allSettled([pools.main.end(), pools.aside.end()]);
+  }
+
+  /** Gives signs of life and outbox rows to whoever comes next. */
+  async #letGo(): Promise<void> {
+    await this.#transaction({ ...kindOf([], this.#parts.schema), reads: false }, async (tx) => {
+      await tx.signs.catchUp(tx, Number.POSITIVE_INFINITY);
+      await tx.run('update @workers set owner = null where owner = $1', [this.#owner]);
+      await tx.run('update @outbox set taken_until = 0 where owner = $1', [this.#owner]);
+    });
+  }
+
+  /** Runs a group, again where others were in the way or the server was away for a moment. */
+  async #tried(requests: readonly StoreRequest[], run: Run): Promise<StoreReply[]> {
+    const { clock, random } = this.#options;
+    const kind = kindOf(requests, this.#parts.schema);
+    const giveUpAt = clock.monotonicMs() + REACH_MS;
+    for (let conflicts = 0; ; ) {
+      try {
+        return await this.#transaction(kind, async (tx) => {
+          if (!kind.reads) await tx.signs.note(tx, requests);
+          return run(tx, requests, VERBS);
+        });
+      } catch (thrown) {
+        const fault = faultOf(thrown);
+        if (fault === 'conflict' && ++conflicts < CONFLICT_TRIES) {
+          await sleep(clock, CONFLICT_WAIT_MS * conflicts * (0.5 + random()));
+        } else if (fault === 'connection' && !(thrown instanceof LostAnswer) && clock.monotonicMs() < giveUpAt) {
+          await sleep(clock, REACH_EVERY_MS * (0.5 + random()));
+        } else throw thrown;
+      }
+    }
+  }
+
+  /** One transaction on one connection. What is thrown has rolled everything back, but for {@link LostAnswer}. */
+  async #transaction<T>(kind: GroupKind, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const { pools, statements } = this.#parts;
+    const connection = await Connection.of(kind.aside ? pools.aside : pools.main);
+    let usable = false;
+    try {
+      const begun = await this.#begin(connection, kind);
+      const signs = new GroupSigns(this.#signs);
+      const tx = new Transaction({
+        ...{ connection, statements, random: this.#options.random, owner: this.#owner, now: begun.now },
+        ...{ outbox: new Outbox(), signs, queues: begun.queues, turns: this.#turns },
+      });
+      try {
+        const result = await work(tx);
+        await this.#commit(connection, begun.xid);
+        signs.committed();
+        usable = true;
+        return result;
+      } catch (thrown) {
+        if (faultOf(thrown) !== 'connection') {
+          await connection.script('rollback');
+          usable = true;
+        }
+        throw thrown;
+      }
+    } finally {
+      connection.release(usable);
+    }
+  }
+
+  /** The first message of a transaction: begins it and brings the database's time, its id and the rules of queues. */
+  async #begin(
+    connection: Connection,
+    kind: GroupKind,
+  ): Promise<{ now: number; xid: string | null; queues: QueueRules }> {
+    const { clock } = this.#options;
+    const xid = kind.mustKnow && !kind.reads ? 'pg_current_xact_id()::text' : 'null';
+    const lock = kind.rules === 'change' ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
+    const statements = [
+      `begin isolation level read committed ${kind.reads ? 'read only' : 'read write'}`,
+      `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint, ${xid}, ${LOCAL_SETTINGS}`,
+      ...(kind.reads || kind.aside ? [] : [`select ${lock}(${this.#rulesLock})`]),
+      ...(kind.uniqueLocks.length === 0
+        ? []
+        : [`select pg_advisory_xact_lock(key) from unnest('{${kind.uniqueLocks.join(',')}}'::bigint[]) as key`]),
+      this.#parts.statements.text(READ_RULES),
+    ];
+    const before = clock.monotonicMs();
+    const answers = await connection.script(statements.join(';\n'));
+    const doubtMs = (clock.monotonicMs() - before) / 2;
+    const [nowCell, xidCell] = answers[1]?.[0] ?? [];
+    const now = integer(nowCell);
+    clock.follow(now + doubtMs, doubtMs);
+    return { now, xid: xidCell === null ? null : text(xidCell), queues: new QueueRules(answers.at(-1) ?? []) };
+  }
+
+  /** Commits; where the connection breaks meanwhile, asks the server what became of it. */
+  async #commit(connection: Connection, xid: string | null): Promise<void> {
+    try {
+      await connection.script('commit');
+    } catch (thrown) {
+      if (faultOf(thrown) !== 'connection') throw thrown;
+      if (xid === null) throw new LostAnswer('the connection broke during a commit', { cause: thrown });
+      const became = await this.#statusOf(xid);
+      if (became === 'committed') return;
+      if (became === 'aborted') throw thrown;
+      throw new LostAnswer('the connection broke during a commit, and what became of it is not known', {
+        cause: thrown,
+      });
+    }
+  }
+
+  /** What became of a transaction: `committed`, `aborted`, or null where nobody can say. */
+  async #statusOf(xid: string): Promise<string | null> {
+    const { clock, random } = this.#options;
+    const giveUpAt = clock.monotonicMs() + REACH_MS;
+    while (clock.monotonicMs() < giveUpAt) {
+      try {
+        const connection = await Connection.of(this.#parts.pools.main);
+        try {
+          const [row] = await connection.lists({ text: 'select pg_xact_status($1::text::xid8)' }, [xid]);
+          const status = row?.[0];
+          // The backend may still be at it.
+          if (status === 'committed' || status === 'aborted') return status;
+          if (status === null) return null;
+        } finally {
+          connection.release();
+        }
+      } catch (thrown) {
+        if (faultOf(thrown) !== 'connection') return null;
+      }
+      await sleep(clock, REACH_EVERY_MS * (0.5 + random()));
+    }
+    return null;
+  }
+}
+
+/** A commit whose outcome nobody knows: to do it again could do it twice. */
+class LostAnswer extends LostConnection {}

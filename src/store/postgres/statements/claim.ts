@@ -1,0 +1,145 @@
+import type { ClaimedJob } from '../../../job/job.ts';
+import { jobFact } from '../../../job/job-event.ts';
+import { nextState } from '../../../job/life.ts';
+import { assert } from '../../../kernel/error.ts';
+import { type Cell, integer, integerOrNull, json, jsonList, text } from '../../cell.ts';
+import { referenceOf, scheduleOf } from '../../job-row.ts';
+import type { ClaimOptions } from '../../job-store.ts';
+import type { Value } from '../connection.ts';
+import { unheldCell } from '../plain-text.ts';
+import { isLimited, type QueueRule } from '../queue-rules.ts';
+import { numbers, texts } from '../sql-list.ts';
+import type { Transaction } from '../transaction.ts';
+import { type Asked, allows, type Verb } from '../verb.ts';
+import { pickPartitions } from './claim-partitions.ts';
+import { lockLimited, noteStarts, roomOf } from './queue-room.ts';
+
+/** What the names and the numbers of one claimed job take at most, in bytes of JSON. */
+const FRAME_BYTES = 640;
+
+const EXECUTING = nextState('available', 'claim');
+assert(EXECUTING !== undefined, 'an available job can be claimed');
+
+/** At most how many bytes of JSON the job of a row takes. Names are plain, a reference may be all escapes of 6 bytes. */
+const BYTES = `${FRAME_BYTES} + octet_length(type) + coalesce(octet_length(schedule_name), 0)
+  + 6 * coalesce(octet_length(traceparent), 0) + 6 * coalesce(length(reference_type) + length(reference_id), 0)
+  + octet_length(args) + coalesce(octet_length(tags), 0) + coalesce(octet_length(meta), 0)`;
+
+/** Of rows in the order of claims, those that fit into so many bytes together; the first always does. */
+const FITTING = `sized as materialized
+    (select seq, row_number() over () as place, sum(bytes) over (rows unbounded preceding) as total from picked)`;
+
+const TAKE = `update @jobs as jobs set state = '${EXECUTING}', attempt = attempt + 1, run = run + 1, attempted_at = $1,
+    runner = $2, missed_at = null`;
+
+const CLAIMED = `returning jobs.seq, jobs.priority, jobs.scheduled_at, jobs.id, jobs.run, jobs.type, jobs.attempt,
+  jobs.max_attempts, jobs.timeout_ms, jobs.inserted_at, jobs.reference_type, jobs.reference_id, jobs.schedule_name,
+  jobs.schedule_at, jobs.schedule_late, jobs.traceparent, jobs.tags, jobs.meta, jobs.args`;
+
+/** The first available jobs of a queue, locked; what others are taking is passed over, and what is past its deadline. */
+const picked = (columns: string, types: string): string => `picked as materialized
+    (select ${columns} from @jobs where queue = $3 and ${allows('claim')} and (deadline_at is null or deadline_at > $1)
+      ${types} order by priority, scheduled_at, seq limit $4 for update skip locked)`;
+
+const OF_TYPES = 'and type = any($5::text[])';
+
+const plain = (types: string): string =>
+  `with ${picked('seq', types)} ${TAKE} from picked where jobs.seq = picked.seq ${CLAIMED}`;
+
+const fitting = (types: string, bytes: string): string =>
+  `with ${picked(`seq, ${BYTES} as bytes`, types)}, ${FITTING}
+    ${TAKE} from sized where jobs.seq = sized.seq and (sized.total <= ${bytes}::bigint or sized.place = 1) ${CLAIMED}`;
+
+const CLAIMS = {
+  plain: plain(''),
+  plainTypes: plain(OF_TYPES),
+  fitting: fitting('', '$5'),
+  fittingTypes: fitting(OF_TYPES, '$6'),
+};
+
+/** Claims rows that were picked by partition, those that are still there. */
+const CLAIM_PLACES = `with picked as materialized (select jobs.seq, ${BYTES} as bytes
+      from unnest($3::bigint[]) with ordinality as wanted (place, nth) join @jobs as jobs on jobs.seq = wanted.place
+      order by wanted.nth), ${FITTING}
+  ${TAKE} from sized where jobs.seq = sized.seq and (sized.total <= $4::bigint or sized.place = 1)
+    and ${allows('claim', 'jobs.state')} ${CLAIMED}`;
+
+/**
+ * Moves available jobs to executing, ordered by (priority, scheduledAt, insertion). Claims of one group go in turn; a
+ * queue whose limits count what executes is first locked against the claims of other stores.
+ */
+export const claim: Verb<'claim'> = async (tx, asked) => {
+  const limited = asked.map(({ options }) => tx.queues.of(options.queue)).filter((rule) => rule !== undefined);
+  await lockLimited(
+    tx,
+    limited.filter(isLimited).map(({ queue }) => queue),
+  );
+  const claims: ClaimedJob[][] = [];
+  for (const one of asked) claims.push(await claimOne(tx, one));
+  return claims;
+};
+
+async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Promise<ClaimedJob[]> {
+  const { now, queue, limit, types } = options;
+  const rule = tx.queues.of(queue);
+  const room = rule === undefined ? limit : Math.min(limit, await roomOf(tx, rule, now));
+  if (room <= 0 || types?.length === 0) return [];
+  const rows = rule?.partition
+    ? await claimPartitions(tx, { options, rule, room })
+    : await claimPlain(tx, options, room);
+  if (rule !== undefined) await noteStarts(tx, rule, { jobs: rows.length, now });
+  return inOrder(rows).map((row) => {
+    const job = claimedOf(row, queue);
+    const waitMs = Math.max(0, now - job.scheduledAt);
+    tell(jobFact('started', { ...job, state: EXECUTING ?? 'executing' }, { at: now, waitMs }));
+    return job;
+  });
+}
+
+function claimPlain(tx: Transaction, { now, queue, worker, types, bytesMax }: ClaimOptions, room: number) {
+  const values: Value[] = [now, tx.signs.keyOf(worker), queue, room];
+  if (types !== undefined) values.push(texts(types));
+  if (bytesMax === undefined) return tx.lists(types === undefined ? CLAIMS.plain : CLAIMS.plainTypes, values);
+  values.push(Math.min(Math.trunc(bytesMax), Number.MAX_SAFE_INTEGER));
+  return tx.lists(types === undefined ? CLAIMS.fitting : CLAIMS.fittingTypes, values);
+}
+
+async function claimPartitions(
+  tx: Transaction,
+  { options, rule, room }: { options: ClaimOptions; rule: QueueRule; room: number },
+): Promise<Cell[][]> {
+  const { now, worker, types, bytesMax = Number.MAX_SAFE_INTEGER } = options;
+  const places = await pickPartitions(tx, { now, rule, limit: room, types: types && texts(types) });
+  if (places.length === 0) return [];
+  const values = [now, tx.signs.keyOf(worker), numbers(places), Math.trunc(bytesMax)];
+  return tx.lists(CLAIM_PLACES, values);
+}
+
+/** Rows in the order of claims: by their first three columns, priority before time before place. */
+function inOrder(rows: Cell[][]): Cell[][] {
+  const byColumn = (a: Cell[], b: Cell[], column: number): number => integer(a[column]) - integer(b[column]);
+  return rows.sort((a, b) => byColumn(a, b, 1) || byColumn(a, b, 2) || byColumn(a, b, 0));
+}
+
+function claimedOf(row: readonly Cell[], queue: string): ClaimedJob {
+  const [, priority, scheduledAt, id, run, type, attempt, maxAttempts, timeoutMs, insertedAt, ...rest] = row;
+  const [referenceType, referenceId, scheduleName, scheduleAt, scheduleLate, traceparent, tags, meta, args] = rest;
+  return {
+    id: text(id),
+    run: integer(run),
+    type: text(type),
+    queue,
+    args: json(args),
+    attempt: integer(attempt),
+    maxAttempts: integer(maxAttempts),
+    priority: integer(priority),
+    timeoutMs: integerOrNull(timeoutMs),
+    meta: json<ClaimedJob['meta'] | null>(meta) ?? {},
+    tags: jsonList<string>(tags),
+    reference: referenceOf(unheldCell(referenceType), unheldCell(referenceId)),
+    schedule: scheduleOf(scheduleName, scheduleAt, scheduleLate),
+    scheduledAt: integer(scheduledAt),
+    insertedAt: integer(insertedAt),
+    traceparent: traceparent === null ? null : text(unheldCell(traceparent)),
+  };
+}

@@ -1,0 +1,192 @@
+import { type Job, type NewJob, storedJob } from '../../../job/job.ts';
+import { jobFact } from '../../../job/job-event.ts';
+import { assert } from '../../../kernel/error.ts';
+import { type Cell, filledCell, jsonCell, text } from '../../cell.ts';
+import type { InsertResult } from '../../job-store.ts';
+import { idList, JOB_ROWS, jobOf } from '../job-columns.ts';
+import { heldOrNull } from '../plain-text.ts';
+import { numbers, texts, words } from '../sql-list.ts';
+import type { Transaction } from '../transaction.ts';
+import type { Tell, Verb } from '../verb.ts';
+import { conflictOf, UniqueJobs } from './unique-jobs.ts';
+
+/** A job that is about to be stored, and where its facts go. */
+export interface Placing {
+  job: NewJob;
+  tell: Tell;
+}
+
+/**
+ * Stores jobs in order; each answers its row, or the one that is there instead: with its id, its tick, or its unique key.
+ * What came together is one statement; where a job's uniqueness hangs on one before it, the rest goes in a next one.
+ */
+export async function placeJobs(tx: Transaction, placings: readonly Placing[]): Promise<InsertResult[]> {
+  const results: InsertResult[] = [];
+  while (results.length < placings.length) {
+    const round = roundOf(placings, results.length);
+    results.push(...(await placeRound(tx, round)));
+  }
+  return results;
+}
+
+/** The longest part in which no unique job has an id, a tick or a key of one before it. */
+function roundOf(placings: readonly Placing[], from: number): readonly Placing[] {
+  if (placings.every(({ job }) => job.unique === undefined)) return placings;
+  const seen = new Set<string>();
+  let end = from;
+  for (; end < placings.length; end++) {
+    const job = placings[end]?.job;
+    if (job === undefined) break;
+    const { id, schedule, unique } = job;
+    const marks = [
+      id,
+      ...(schedule ? [`${schedule.name} ${schedule.at}`] : []),
+      ...(unique ? [`key ${unique.key}`] : []),
+    ];
+    if (unique !== undefined && marks.some((mark) => seen.has(mark))) break;
+    for (const mark of marks) seen.add(mark);
+  }
+  return placings.slice(from, end);
+}
+
+async function placeRound(tx: Transaction, round: readonly Placing[]): Promise<InsertResult[]> {
+  const uniques = round.filter(({ job }) => job.unique !== undefined);
+  const there = new Map<Placing, Job>();
+  if (uniques.length > 0) {
+    const same = await sameRows(tx, uniques);
+    const jobs = new UniqueJobs(
+      await conflictOf(
+        tx,
+        uniques.filter((one) => !same.has(one)).map(({ job }) => job),
+      ),
+    );
+    for (const one of uniques) {
+      const job = same.get(one) ?? (await jobs.atConflict(tx, one));
+      if (job !== undefined) there.set(one, job);
+    }
+  }
+  const fresh = round.filter((one) => !there.has(one));
+  const stored = await putRows(
+    tx,
+    fresh.map(({ job }) => job),
+  );
+  const results = new Map<Placing, InsertResult>();
+  const clashed: Placing[] = [];
+  for (const one of fresh) {
+    // An id that is twice in the round is stored by the first of them.
+    if (!stored.delete(one.job.id)) {
+      clashed.push(one);
+      continue;
+    }
+    results.set(one, { job: storedJob(one.job), conflict: false });
+    tellStored(one);
+  }
+  const same = clashed.length === 0 ? undefined : await sameRows(tx, clashed);
+  return round.map((one) => {
+    const result = results.get(one);
+    if (result !== undefined) return result;
+    const job = there.get(one) ?? same?.get(one);
+    assert(job !== undefined, 'a job that could not be inserted is there already');
+    return { job, conflict: true };
+  });
+}
+
+function tellStored({ job, tell }: Placing): void {
+  const stored = storedJob(job);
+  tell(jobFact('inserted', stored, { at: job.insertedAt }));
+  if (job.state === 'scheduled') {
+    tell(jobFact('scheduled', stored, { at: job.insertedAt, nextAt: job.scheduledAt }));
+  }
+}
+
+/** The rows that are there with the ids of jobs, or with their ticks. */
+async function sameRows(tx: Transaction, placings: readonly Placing[]): Promise<Map<Placing, Job>> {
+  const found = new Map<Placing, Job>();
+  const rows = await tx.rows(`${JOB_ROWS} where jobs.id = any($1::uuid[])`, [
+    idList(placings.map(({ job }) => job.id)),
+  ]);
+  const byId = new Map(rows.map(jobOf).map((job) => [job.id, job]));
+  for (const one of placings) {
+    const job = byId.get(one.job.id);
+    if (job !== undefined) found.set(one, job);
+  }
+  const ticks = placings.filter((one) => !found.has(one) && one.job.schedule !== null);
+  if (ticks.length === 0) return found;
+  const atTicks = await tx.rows(
+    `${JOB_ROWS} join unnest($1::text[], $2::bigint[]) as tick (name, at)
+      on jobs.schedule_name = tick.name and jobs.schedule_at = tick.at`,
+    [
+      texts(ticks.map(({ job }) => job.schedule?.name ?? null)),
+      numbers(ticks.map(({ job }) => job.schedule?.at ?? null)),
+    ],
+  );
+  const byTick = new Map(atTicks.map(jobOf).map((job) => [`${job.schedule?.name} ${job.schedule?.at}`, job]));
+  for (const one of ticks) {
+    const job = byTick.get(`${one.job.schedule?.name} ${one.job.schedule?.at}`);
+    if (job !== undefined) found.set(one, job);
+  }
+  return found;
+}
+
+const PUT = `insert into @jobs (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at, attempted_at,
+    finished_at, timeout_ms, deadline_at, unique_key, reference_type, reference_id, schedule_name, schedule_at,
+    schedule_late, traceparent, backoff, tags, meta, args, partition_key)
+  select id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at, inserted_at, inserted_at, timeout_ms,
+    deadline_at, unique_key, reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, backoff,
+    tags, meta, args, partition_key
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::integer[], $7::bigint[], $8::bigint[],
+    $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::smallint[],
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[])
+    as job (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at, timeout_ms, deadline_at, unique_key,
+      reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, backoff, tags, meta, args,
+      partition_key)
+  on conflict do nothing returning id`;
+
+/** Inserts rows, but those whose id or tick is there; answers the ids that it stored. */
+async function putRows(tx: Transaction, jobs: readonly NewJob[]): Promise<Set<string>> {
+  if (jobs.length === 0) return new Set();
+  const textsOf = (read: (job: NewJob) => string | null): string | null => listOrNull(jobs.map(read), texts);
+  const numbersOf = (read: (job: NewJob) => number | null): string | null => listOrNull(jobs.map(read), numbers);
+  const rows = await tx.lists(PUT, [
+    words(jobs.map(({ id }) => id)),
+    texts(jobs.map(({ queue }) => queue)),
+    texts(jobs.map(({ type }) => type)),
+    words(jobs.map(({ state }) => state)),
+    numbers(jobs.map(({ priority }) => priority)),
+    numbers(jobs.map(({ maxAttempts }) => maxAttempts)),
+    numbers(jobs.map(({ scheduledAt }) => scheduledAt)),
+    numbers(jobs.map(({ insertedAt }) => insertedAt)),
+    numbersOf(({ timeoutMs }) => timeoutMs),
+    numbersOf(({ deadlineAt }) => deadlineAt),
+    textsOf(({ unique }) => unique?.key ?? null),
+    textsOf(({ reference }) => heldOrNull(reference?.type ?? null)),
+    textsOf(({ reference }) => heldOrNull(reference?.id ?? null)),
+    textsOf(({ schedule }) => schedule?.name ?? null),
+    numbersOf(({ schedule }) => schedule?.at ?? null),
+    numbersOf(({ schedule }) => (schedule === null ? null : Number(schedule.late))),
+    textsOf(({ traceparent }) => heldOrNull(traceparent)),
+    textsOf(({ backoff }) => jsonCell(backoff)),
+    textsOf(({ tags }) => filledCell(tags)),
+    textsOf(({ meta }) => filledCell(meta)),
+    texts(jobs.map(({ args }) => JSON.stringify(args))),
+    textsOf((job) => tx.queues.keyOf(job.queue, job)),
+  ]);
+  return new Set(rows.map(([id]: Cell[]) => text(id)));
+}
+
+/** A column that no row fills is sent as null: to a list with others, a missing one is nulls. */
+function listOrNull<T>(values: readonly (T | null)[], write: (values: readonly (T | null)[]) => string): string | null {
+  return values.every((value) => value === null) ? null : write(values);
+}
+
+/** Stores jobs, in order; those of all requests together. */
+export const insert: Verb<'insert'> = async (tx, asked) => {
+  const placings = asked.flatMap(({ options, tell }) => options.jobs.map((job) => ({ job, tell })));
+  const results = await placeJobs(tx, placings);
+  let from = 0;
+  return asked.map(({ options: { jobs, brief = false } }) => {
+    const mine = results.slice(from, from + jobs.length);
+    from += jobs.length;
+    return brief ? [] : mine;
+  });
+};

@@ -1,0 +1,70 @@
+import type { Job } from '../../../job/job.ts';
+import { utf8Bytes } from '../../../kernel/json.ts';
+import { integer } from '../../cell.ts';
+import type { StoreOptions } from '../../job-store.ts';
+import { JOB_ROWS, jobOf } from '../job-columns.ts';
+import { walkJobs } from '../job-walk.ts';
+import { numbers } from '../sql-list.ts';
+import type { Transaction } from '../transaction.ts';
+import { type Asked, oneByOne, Refusal, type Verb } from '../verb.ts';
+
+/** Jobs are read so many at a time. */
+const STEP_ROWS = 32;
+
+/** What the names and times of a job may take more on the wire than here, in bytes of JSON. */
+const FRAME_BYTES = 256;
+
+/** A page of jobs by order of insertion. */
+export const list: Verb<'list'> = oneByOne(async (tx, { options }: Asked<'list'>) => {
+  const { filter, limit, order } = options;
+  const from = startOf(options);
+  if (from === undefined) return new Refusal('invalid_request', 'the cursor is not one of a page in this order');
+  const descending = order === 'desc';
+  const range = descending ? { above: 0, below: from } : { above: from, below: Number.MAX_SAFE_INTEGER };
+  const seqs = await walkJobs(tx, { filter, descending, ...range, limit: limit + 1 });
+  const { jobs, last } = await jobsAt(tx, seqs.slice(0, limit), options.bytesMax ?? Number.POSITIVE_INFINITY);
+  const more = last !== undefined && last !== seqs.at(-1);
+  return { jobs, cursor: more ? cursorOf(order, last) : null };
+});
+
+/**
+ * The jobs at these places, in their order, as many as fit; read in small steps, for one may have a megabyte. One that is
+ * gone since it was found is passed over. `last` is the place that was reached.
+ */
+async function jobsAt(
+  tx: Transaction,
+  seqs: readonly number[],
+  bytesMax: number,
+): Promise<{ jobs: Job[]; last: number | undefined }> {
+  const jobs: Job[] = [];
+  let bytes = 0;
+  let last: number | undefined;
+  for (let from = 0; from < seqs.length; from += STEP_ROWS) {
+    const step = seqs.slice(from, from + STEP_ROWS);
+    const found = await tx.rows(`${JOB_ROWS} where jobs.seq = any($1::bigint[])`, [numbers(step)]);
+    const rows = new Map(found.map((row) => [integer(row.seq), row]));
+    for (const seq of step) {
+      const row = rows.get(seq);
+      if (row !== undefined) {
+        const job = jobOf(row);
+        bytes += FRAME_BYTES + utf8Bytes(JSON.stringify(job));
+        if (bytes > bytesMax && jobs.length > 0) return { jobs, last };
+        jobs.push(job);
+      }
+      last = seq;
+    }
+  }
+  return { jobs, last };
+}
+
+/** A cursor names its order, for going on in the other one would repeat rows. */
+function cursorOf(order: 'asc' | 'desc', seq: number): string {
+  return `${order === 'asc' ? 'a' : 'd'}${seq.toString(36)}`;
+}
+
+function startOf({ order, cursor }: StoreOptions<'list'>): number | undefined {
+  const descending = order === 'desc';
+  if (cursor === undefined) return descending ? Number.MAX_SAFE_INTEGER : 0;
+  const seq = Number.parseInt(cursor.slice(1), 36);
+  return Number.isSafeInteger(seq) && seq > 0 && cursorOf(order, seq) === cursor ? seq : undefined;
+}

@@ -1,0 +1,56 @@
+import type { Job } from '../../../job/job.ts';
+import { INCOMPLETE_STATES } from '../../../job/state.ts';
+import { type Cell, integer, json, text } from '../../cell.ts';
+import { walkJobs } from '../job-walk.ts';
+import { numbers, texts } from '../sql-list.ts';
+import type { Transaction } from '../transaction.ts';
+import { type Asked, oneByOne, type Verb } from '../verb.ts';
+import { firstAfter, WINDOW_ROWS } from './sweep.ts';
+
+/** Writes the partition of the job at a place anew, by what it says then. In queues without partitions nothing is read. */
+export async function sortJob(tx: Transaction, queue: string, seq: number): Promise<void> {
+  if (tx.queues.of(queue)?.partition != null) await sortJobs(tx, [seq]);
+}
+
+async function sortJobs(tx: Transaction, seqs: readonly number[]): Promise<void> {
+  const rows = await tx.lists(
+    'select seq, queue, args, meta from @jobs where seq = any($1::bigint[]) order by seq for update',
+    [numbers(seqs)],
+  );
+  await tx.run(
+    `update @jobs as jobs set partition_key = sorted.key from unnest($1::bigint[], $2::text[]) as sorted (seq, key)
+      where jobs.seq = sorted.seq`,
+    [numbers(rows.map(([seq]) => integer(seq))), texts(rows.map((row) => keyOf(tx, row)))],
+  );
+}
+
+function keyOf(tx: Transaction, [, queue, args, meta]: readonly Cell[]): string | null {
+  return tx.queues.keyOf(text(queue), { args: json(args), meta: json<Job['meta'] | null>(meta) ?? {} });
+}
+
+/**
+ * One step through the jobs that were there when a queue was given partitions, in order of insertion. Newer ones are
+ * stored with their partition, and one that has ended is given it when it is retried.
+ */
+export const sortPartitions: Verb<'sortPartitions'> = oneByOne(async (tx, { options }: Asked<'sortPartitions'>) => {
+  const { queue, limit } = options;
+  const [place] = await tx.lists(
+    'select sorted_to, sort_end from @queues where queue = $1 and sorted_to is not null for update',
+    [queue],
+  );
+  if (place === undefined) return { done: true };
+  const [from, end] = [integer(place[0]), integer(place[1])];
+  const first = await firstAfter(tx, from);
+  const above = first === undefined ? end : first - 1;
+  const upTo = Math.min(end, above + WINDOW_ROWS);
+  const filter = { queue, states: INCOMPLETE_STATES };
+  const range = { descending: false, above, below: upTo + 1, limit };
+  const seqs = above < end ? await walkJobs(tx, { filter, ...range }) : [];
+  if (seqs.length > 0) await sortJobs(tx, seqs);
+  const reached = seqs.length < limit ? upTo : (seqs.at(-1) ?? upTo);
+  const done = reached >= end;
+  const sorted = done ? [null, null] : [reached, end];
+  await tx.run('update @queues set sorted_to = $1, sort_end = $2 where queue = $3', [...sorted, queue]);
+  if (done) await tx.queues.reread(tx);
+  return { done };
+});

@@ -1,0 +1,42 @@
+import { retriedByHand } from '../../../job/job-change.ts';
+import { jobFact } from '../../../job/job-event.ts';
+import { attemptOf } from '../../attempt-row.ts';
+import { integerOrNull } from '../../cell.ts';
+import { ATTEMPT_ROWS, deadlineCell, lockedJob } from '../job-columns.ts';
+import type { Transaction } from '../transaction.ts';
+import { type Asked, oneByOne, type Tell, type Verb } from '../verb.ts';
+import { sortJob } from './queue-sorting.ts';
+
+/** Does something to the job at a place; false when its state does not allow it. */
+export type JobDeed = (tx: Transaction, seq: number, to: { now: number; tell: Tell }) => Promise<boolean>;
+
+/**
+ * Makes the job at a place available by hand. Its result and progress go, for they are of a run that is over; its
+ * errors stay. Whether a handler of its last run must still be told of a cancel stays too, until the next claim.
+ */
+export const retryJob: JobDeed = async (tx, seq, { now, tell }) => {
+  const [list] = await tx.lists(`${ATTEMPT_ROWS} where jobs.seq = $1 for update of jobs`, [seq]);
+  if (list === undefined) return false;
+  const row = attemptOf(list);
+  const retried = retriedByHand({ ...row, deadlineAt: integerOrNull(deadlineCell(list)) }, now);
+  if (retried === undefined) return false;
+  const { state, scheduledAt, maxAttempts, deadlineAt } = retried;
+  await tx.run(
+    `update @jobs set state = $1, scheduled_at = $2, max_attempts = $3, deadline_at = $4, result = null,
+      progress = null, missed_at = null
+    where seq = $5`,
+    [state, scheduledAt, maxAttempts, deadlineAt, seq],
+  );
+  // One that had ended may be from before its queue had partitions.
+  await sortJob(tx, row.queue, seq);
+  tell(jobFact('retried', { ...row, ...retried }, { at: now }));
+  return true;
+};
+
+/** Makes one job available by hand. */
+export const retry: Verb<'retry'> = oneByOne(async (tx, { options: { now, id }, tell }: Asked<'retry'>) => {
+  const before = await lockedJob(tx, id);
+  if (before === undefined) return { job: null, conflict: false };
+  const done = await retryJob(tx, before.seq, { now, tell });
+  return { job: done ? ((await lockedJob(tx, id))?.job ?? null) : before.job, conflict: !done };
+});

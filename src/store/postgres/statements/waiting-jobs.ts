@@ -1,0 +1,28 @@
+import { text } from '../../cell.ts';
+import { texts } from '../sql-list.ts';
+import { type Asked, oneByOne, type Verb } from '../verb.ts';
+
+/** The types of jobs that wait, read from the indexes of those that may be claimed or come due. */
+export const waitingTypes: Verb<'waitingTypes'> = oneByOne(async (tx, { options }: Asked<'waitingTypes'>) => {
+  const rows = await tx.lists(
+    `select type, min(queue) from (
+        select type, queue from (select type, queue from @jobs where state = 'available'
+          order by queue, priority, scheduled_at limit $1) as available
+        union all
+        select type, queue from (select type, queue from @jobs where state = 'scheduled' or state = 'retryable'
+          order by scheduled_at limit $1) as later) as waiting
+      group by type order by type`,
+    [options.limit],
+  );
+  return rows.map(([type, queue]) => ({ type: text(type), queue: text(queue) }));
+});
+
+/** Which queues have an available job. */
+export const claimable: Verb<'claimable'> = oneByOne(async (tx, { options }: Asked<'claimable'>) => {
+  const rows = await tx.lists(
+    `select queue from unnest($1::text[]) as asked (queue)
+      where exists (select 1 from @jobs as jobs where jobs.queue = asked.queue and jobs.state = 'available')`,
+    [texts(options.queues)],
+  );
+  return rows.map(([queue]) => text(queue));
+});

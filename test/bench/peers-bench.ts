@@ -1,0 +1,248 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { freePort } from '../support/free-port.ts';
+import { type PostgresServer, startPostgres } from '../support/postgres/postgres-server.ts';
+import { Contender, spread } from './peers-contender.ts';
+import { PeerRefused } from './peers-process.ts';
+import { installPeers, type RedisServer, startRedis } from './peers-servers.ts';
+import { bullmq, type Entrant, graphile, pgBoss, rota } from './peers-setups.ts';
+import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
+
+/** How much is measured. */
+export interface PeersOptions {
+  rounds?: number;
+  /** Jobs of one end-to-end measure. */
+  jobs?: number;
+  /** Jobs of one measure of single enqueues, 100 in flight. */
+  singles?: number;
+  /** Jobs of one measure of latency, at 50 a second. */
+  timed?: number;
+  say?: (line: string) => void;
+}
+
+/** What was measured of one system, a row of the table; rates in jobs per second. */
+export interface PeerRow {
+  'end to end': number;
+  'of raw SQLite': number;
+  'of graphile': number;
+  'single enqueue'?: number;
+  'of BullMQ add'?: number;
+  'p50 ms'?: number;
+  'p99 ms'?: number;
+}
+
+const IN_FLIGHT = 100;
+const PER_SECOND = 50;
+/** Rounds by which the ways to run a system are compared; the first warms it up and does not count. */
+const TRIAL_ROUNDS = 3;
+const TRIAL_JOBS = 10_000;
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+/**
+ * Measures Rota beside its peers: the same jobs, a no-op handler, every job counted; rounds are interleaved, so that
+ * what else the machine does hits all alike. Says how each was run.
+ * @returns a row for each system, by its name
+ */
+export async function peerRates(options: PeersOptions = {}): Promise<Record<string, PeerRow>> {
+  const { say = () => {} } = options;
+  await installPeers((line) => say(`setup: ${line}`));
+  await using world = await World.make(say);
+  const field: Runner[] = [];
+  try {
+    for (const entrant of await world.entrants()) {
+      const runner = await enter(entrant, say);
+      if (runner !== undefined) field.push(runner);
+    }
+    const raw = await measure(field, { ...options, world });
+    return table(field, raw);
+  } catch (error) {
+    for (const { contender } of field) contender.kill();
+    throw error;
+  } finally {
+    for (const { contender } of field) await contender.close().catch(() => {});
+  }
+}
+
+/** A system that takes part, and what was measured of it. */
+interface Runner {
+  entrant: Entrant;
+  contender: Contender;
+  endToEnd: number[];
+  single: number[];
+  waitsMs: number[];
+}
+
+/** Tries all ways to run a system and keeps the fastest one running. Undefined where one that may be missing refuses. */
+async function enter(entrant: Entrant, say: (line: string) => void): Promise<Runner | undefined> {
+  const tried: { setup: Entrant['setups'][number]; perSecond: number }[] = [];
+  for (const setup of entrant.setups.length > 1 ? entrant.setups : []) {
+    const contender = await Contender.start(setup);
+    const rates: number[] = [];
+    for (let round = 0; round < TRIAL_ROUNDS; round += 1) rates.push(await contender.endToEnd(TRIAL_JOBS));
+    await contender.close();
+    const perSecond = Math.max(...rates.slice(1));
+    say(`${entrant.name}: tried ${setup.label}: ${Math.round(perSecond)} jobs/s`);
+    tried.push({ setup, perSecond });
+  }
+  const setup = tried.toSorted((a, b) => b.perSecond - a.perSecond)[0]?.setup ?? entrant.setups[0];
+  if (setup === undefined) return undefined;
+  try {
+    const contender = await Contender.start(setup);
+    say(`${entrant.name}: ${contender.name}; ${setup.label}; ${entrant.durability}`);
+    return { entrant, contender, endToEnd: [], single: [], waitsMs: [] };
+  } catch (error) {
+    if (!(error instanceof PeerRefused && entrant.mayRefuse)) throw error;
+    say(`${entrant.name}: not measured: ${error.message}`);
+    return undefined;
+  }
+}
+
+interface RawRates {
+  sqlite: number[];
+  postgres: number[];
+}
+
+async function measure(field: readonly Runner[], options: PeersOptions & { world: World }): Promise<RawRates> {
+  const { rounds = 5, jobs = STORE_WORK.jobs, singles = 2_000, timed = 200, say = () => {}, world } = options;
+  const raw: RawRates = { sqlite: [], postgres: [] };
+  // The first round warms everything up and does not count.
+  for (let round = 0; round <= rounds; round += 1) {
+    say(`round ${round} of ${rounds}`);
+    const sqlite = rawSqliteRate({ ...STORE_WORK, jobs }).jobsPerSecond;
+    const postgres = await world.rawPostgres(jobs);
+    const rates: { runner: Runner; endToEnd: number; single: number }[] = [];
+    for (const runner of field) {
+      const endToEnd = await runner.contender.endToEnd(jobs);
+      rates.push({ runner, endToEnd, single: await runner.contender.singleEnqueue(singles, IN_FLIGHT) });
+    }
+    if (round === 0) continue;
+    raw.sqlite.push(sqlite);
+    raw.postgres.push(postgres);
+    for (const { runner, endToEnd, single } of rates) {
+      runner.endToEnd.push(endToEnd);
+      runner.single.push(single);
+    }
+  }
+  // In parts, for what disturbs one system for a while should not spoil all that is known of it.
+  for (let part = 0; part < 2; part += 1) {
+    say(`latency, part ${part + 1} of 2`);
+    for (const { contender, waitsMs } of field) {
+      await contender.waits(20, PER_SECOND);
+      waitsMs.push(...(await contender.waits(timed, PER_SECOND)));
+    }
+  }
+  return raw;
+}
+
+function table(field: readonly Runner[], raw: RawRates): Record<string, PeerRow> {
+  const of = (rate: number, other: number): number => Number((rate / other).toFixed(2));
+  const find = (name: string): Runner | undefined => field.find(({ entrant }) => entrant.name.startsWith(name));
+  const sqlite = median(raw.sqlite);
+  const graphileRate = median(find('graphile')?.endToEnd ?? []);
+  const addRate = median(find('BullMQ')?.single ?? []);
+  const rate = (perSecond: number): Pick<PeerRow, 'end to end' | 'of raw SQLite' | 'of graphile'> => ({
+    'end to end': Math.round(perSecond),
+    'of raw SQLite': of(perSecond, sqlite),
+    'of graphile': of(perSecond, graphileRate),
+  });
+  const row = ({ endToEnd, single, waitsMs }: Runner): PeerRow => {
+    const { p50Ms, p99Ms } = spread(waitsMs);
+    return {
+      ...rate(median(endToEnd)),
+      ...{ 'single enqueue': Math.round(median(single)), 'of BullMQ add': of(median(single), addRate) },
+      ...{ 'p50 ms': p50Ms, 'p99 ms': p99Ms },
+    };
+  };
+  return {
+    'raw SQLite loop': rate(sqlite),
+    'raw PostgreSQL loop': rate(median(raw.postgres)),
+    ...Object.fromEntries(field.map((runner) => [runner.entrant.name, row(runner)])),
+  };
+}
+
+/** The servers that the peers need, all our own, and what goes with them. */
+class World implements AsyncDisposable {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'rota-peers-'));
+  readonly #postgres: PostgresServer;
+  readonly #redis: { everysec: RedisServer; always: RedisServer };
+  #rawUrl: string | undefined;
+
+  static async make(say: (line: string) => void): Promise<World> {
+    const postgres = await startPostgres();
+    const everysec = await startRedis('everysec', (line) => say(`setup: ${line}`));
+    const always = await startRedis('always', (line) => say(`setup: ${line}`));
+    say(`${await postgresSettings(postgres.adminUrl)}, else its defaults; Redis ${everysec.version}, no snapshots`);
+    return new World(postgres, { everysec, always });
+  }
+
+  private constructor(postgres: PostgresServer, redis: { everysec: RedisServer; always: RedisServer }) {
+    this.#postgres = postgres;
+    this.#redis = redis;
+  }
+
+  /** All systems, in the order in which they take turns. */
+  async entrants(): Promise<Entrant[]> {
+    const database = async (): Promise<string> => (await this.#postgres.freshDatabase()).url;
+    const place = async (name: string) => ({ port: await freePort(), data: join(this.#folder, name) });
+    const redis = ({ port: redisPort }: RedisServer) => ({ database, redisPort });
+    const { everysec, always } = this.#redis;
+    return [
+      rota('embedded', await place('embedded')),
+      await graphile(redis(everysec)),
+      bullmq(redis(everysec), 'everysec'),
+      await pgBoss(redis(everysec)),
+      rota('apart', await place('apart')),
+      bullmq(redis(always), 'always'),
+      rota('embedded', { ...(await place('embedded-postgres')), store: await database() }),
+      rota('apart', { ...(await place('apart-postgres')), store: await database() }),
+    ];
+  }
+
+  /** The raw loop on PostgreSQL, by the batches that it did best with; jobs per second. */
+  async rawPostgres(jobs: number): Promise<number> {
+    this.#rawUrl ??= (await this.#postgres.freshDatabase()).url;
+    const program = fileURLToPath(new URL('peers/raw-postgres.js', import.meta.url));
+    const child = fork(program, [JSON.stringify({ url: this.#rawUrl })]);
+    await once(child, 'message');
+    const exited = once(child, 'exit');
+    const rates: number[] = [];
+    for (const batch of [1_000, 500, 1_000, 2_000]) {
+      const answer = once(child, 'message');
+      child.send({ jobs, batch });
+      rates.push(((await answer) as [{ perSecond: number }])[0].perSecond);
+    }
+    child.disconnect();
+    await exited;
+    // The first one warms the new process up.
+    return Math.max(...rates.slice(1));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#redis.everysec.dispose();
+    await this.#redis.always.dispose();
+    await this.#postgres.dispose();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Version and durability, as the server itself tells them. */
+async function postgresSettings(url: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const names = ['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers'];
+  const { rows } = await client.query('select current_setting(name) as value from unnest($1::text[]) name', [names]);
+  await client.end();
+  const [version, ...values] = rows.map(({ value }) => String(value));
+  return `PostgreSQL ${version}, ${values.map((value, index) => `${names[index + 1]} ${value}`).join(', ')}`;
+}
+
+if (import.meta.main) {
+  console.table(await peerRates({ rounds: Number(process.env.ROTA_BENCH_ROUNDS ?? 5), say: console.log }));
+}

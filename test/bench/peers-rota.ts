@@ -1,0 +1,110 @@
+import { connect, type RotaClient } from 'rota/client';
+import { type Peer, type PeerArgs, serve } from './peers-serve.ts';
+
+/** What this process is: a whole node, the node with the producer in it, or another program's client. */
+interface Settings {
+  role: 'node' | 'embedded' | 'client';
+  /** Where the embedded nats-server of the node listens. */
+  port: number;
+  data: string;
+  /** The store setting; none is SQLite in `data`. */
+  store?: string;
+  /** How many handlers may run at once. */
+  limit: number;
+}
+
+const QUEUE = 'bench';
+const PARKED = 'parked';
+const TYPE = 'bench.noop';
+const STREAMS = 4;
+
+/** What a producer does, wherever its client runs. */
+function producer(client: RotaClient): Pick<Peer, 'enqueueAll' | 'enqueueOne'> {
+  return {
+    enqueueAll: async (all) => {
+      const part = Math.ceil(all.length / STREAMS);
+      const streams = Array.from({ length: STREAMS }, (_, index) => all.slice(index * part, (index + 1) * part));
+      const options = { queue: QUEUE, batchSize: 1_000 };
+      await Promise.all(streams.map((args) => client.enqueueBatch(TYPE, args.map(asJson), options)));
+    },
+    enqueueOne: async (args, parked) => {
+      await client.enqueue(TYPE, asJson(args), { queue: parked ? PARKED : QUEUE });
+    },
+  };
+}
+
+/** Args of jobs are records. */
+const asJson = (args: PeerArgs): { [name: string]: string | number } => ({ ...args });
+
+/** Rota as a peer among the others: the node in this process, or a client that also hears every job's end. */
+serve<Settings>(async (settings) => (settings.role === 'client' ? openClient(settings) : openNode(settings)));
+
+async function openNode({ role, port, data, store, limit }: Settings): Promise<Peer> {
+  // Only the node's process carries the node.
+  const { defineJob, defineScheduler, start } = await import('rota');
+  let handle: (args: PeerArgs) => void = () => {};
+  const noop = defineJob<PeerArgs>({
+    type: TYPE,
+    queue: QUEUE,
+    run: ({ args }) => {
+      handle(args);
+      return null;
+    },
+  });
+  const config = defineScheduler({ jobs: [noop], queues: { [QUEUE]: limit, [PARKED]: 1 } });
+  const rota = await start(config, {
+    ...{ nats: `embedded://127.0.0.1:${port}`, data, queues: `${QUEUE}:${limit}`, logLevel: 'error' },
+    ...(store === undefined ? {} : { store }),
+  });
+  const { client } = rota;
+  let before = 0;
+  const completed = async (): Promise<{ open: number; completed: number }> => {
+    const { byState } = await client.count({ queue: QUEUE });
+    return { open: byState.available + byState.executing, completed: byState.completed };
+  };
+  return {
+    name: `Rota (${role})`,
+    ...producer(client),
+    work: async (handled) => {
+      handle = handled;
+    },
+    rest: async () => {},
+    settled: async (jobs) => {
+      const now = await completed();
+      return now.open === 0 && now.completed - before === jobs;
+    },
+    // What is complete stays, as it would for a user: each round counts from there.
+    clear: async () => {
+      await client.queues.purge(PARKED);
+      before = (await completed()).completed;
+    },
+    close: () => rota.stop(),
+  };
+}
+
+async function openClient({ port }: Settings): Promise<Peer> {
+  const client = await connect({ servers: `nats://127.0.0.1:${port}` });
+  let heard: Promise<void> = Promise.resolve();
+  return {
+    name: 'Rota (client)',
+    ...producer(client),
+    listen: async (jobs) => {
+      const events = client.events({ queue: QUEUE, what: 'completed' });
+      const seen = new Set<string>();
+      heard = (async () => {
+        for await (const { subject } of events) {
+          seen.add(subject);
+          if (seen.size === jobs) return;
+        }
+      })();
+      // The subscription is with the server once a request after it was answered.
+      await client.count({ queue: QUEUE });
+    },
+    heard: () => heard,
+    work: async () => {},
+    rest: async () => {},
+    settled: async () => true,
+    clear: async () => {},
+    close: () => client.close(),
+  };
+}

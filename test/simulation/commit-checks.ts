@@ -1,0 +1,193 @@
+import type { Job, NewJob } from '../../src/job/job.ts';
+import type { JobFact } from '../../src/job/job-event.ts';
+import { isTerminal } from '../../src/job/state.ts';
+import type { StoreAnswer, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
+import type { QueueRecord } from '../../src/store/queue-record.ts';
+import { type Complain, JobHistory } from './job-history.ts';
+import type { CommitListener, SimDatabase } from './sim-database.ts';
+import type { Sightings } from './sightings.ts';
+import type { Trace } from './trace.ts';
+
+/** What the checks work with. */
+export interface CommitWorld {
+  database: SimDatabase;
+  trace: Trace;
+  sightings: Sightings;
+  complain: Complain;
+  /** Wall clocks differ: what is counted by them is not checked. */
+  clocksDiffer: boolean;
+  /** How far apart two groups may be written that were stamped together, in milliseconds. */
+  doubtMs: number;
+}
+
+type Told<V extends StoreRequest['verb']> = Extract<StoreRequest, { verb: V }>;
+
+/** Looks at every group right after its commit: what must hold at every instant, in the store's view. */
+export class CommitChecks implements CommitListener {
+  readonly history: JobHistory;
+  /** Where each schedule's cursor began when it was first stored. */
+  readonly cursorsFrom = new Map<string, number>();
+  readonly #world: CommitWorld;
+  readonly #rules = new Map<string, QueueRecord>();
+  readonly #starts = new Map<string, number[]>();
+  readonly #signs = new Map<string, number>();
+  #term = 0;
+  #leader = '';
+
+  constructor(world: CommitWorld) {
+    this.#world = world;
+    this.history = new JobHistory(world.complain);
+  }
+
+  async committed(requests: readonly StoreRequest[], replies: readonly StoreReply[], by: string): Promise<void> {
+    const touched = new Set<string>();
+    for (const [index, request] of requests.entries()) {
+      const reply = replies[index];
+      if (reply === undefined) continue;
+      this.#world.trace.add(`${by} ${request.verb}`, summary(request, reply));
+      if (!reply.ok) continue;
+      const wanted = wantedOf(request);
+      for (const fact of reply.facts) {
+        this.history.take(fact, request, wanted);
+        touched.add(fact.id);
+      }
+      this.#look(request, reply.answer, reply.facts);
+    }
+    if (touched.size === 0) return;
+    const rows = await this.#world.database.read({ verb: 'get', ids: [...touched] });
+    this.history.compare(rows as Job[]);
+  }
+
+  #look(request: StoreRequest, answer: unknown, facts: readonly JobFact[]): void {
+    // A verb's answer has the verb's shape: the port says so.
+    switch (request.verb) {
+      case 'stage':
+        return this.history.staged(request.now);
+      case 'insert':
+        return this.#inserted(request, answer as StoreAnswer<'insert'>);
+      case 'claim':
+        return this.#claimed(request, facts);
+      case 'settle':
+        return this.#settled(request, answer as StoreAnswer<'settle'>);
+      case 'beat':
+        if ((answer as StoreAnswer<'beat'>).lost.length > 0) this.#world.sightings.saw('zombie fenced');
+        this.#signs.set(request.worker, request.now);
+        return;
+      case 'touch':
+        for (const { worker } of request.workers) this.#signs.set(worker, request.now);
+        return;
+      case 'rescue':
+        return this.#rescued(request, facts);
+      case 'changeQueue':
+        return this.#ruled((answer as StoreAnswer<'changeQueue'>).queue);
+      case 'lead':
+        return this.#led(answer as StoreAnswer<'lead'>);
+      case 'tick':
+        return this.#ruledBy(request.term, 'ticks');
+      case 'changeSchedules':
+        return this.#schedulesChanged(request);
+    }
+  }
+
+  #inserted({ jobs }: Told<'insert'>, answer: StoreAnswer<'insert'>): void {
+    for (const [index, { job, conflict }] of answer.entries()) {
+      if (!conflict) continue;
+      this.#world.sightings.saw(jobs[index]?.id === job.id ? 'duplicate ignored' : 'unique conflict');
+    }
+  }
+
+  #claimed({ queue, worker, now }: Told<'claim'>, facts: readonly JobFact[]): void {
+    this.#signs.set(worker, now);
+    const rule = this.#rules.get(queue);
+    if (rule === undefined || facts.length === 0) return;
+    const broken = (words: string): void => this.#world.complain('limits', facts[0]?.id ?? '', `${queue}: ${words}`);
+    if (rule.paused) broken('a job started while it was paused');
+    const executing = this.history.executing(queue);
+    if (rule.globalLimit !== null && executing > rule.globalLimit) {
+      broken(`${executing} execute, ${rule.globalLimit} may`);
+    }
+    if (rule.partition !== null) {
+      for (const { id } of facts) {
+        const key = `${queue}/${this.history.jobs.get(id)?.tenant}`;
+        const inTenant = this.history.executing(key);
+        if (inTenant > rule.partition.limit) broken(`${inTenant} of ${key} execute, ${rule.partition.limit} may`);
+      }
+    }
+    if (rule.rate === null || this.#world.clocksDiffer) return;
+    const starts = [...(this.#starts.get(queue) ?? []), ...facts.map(() => now)];
+    const { limit, periodMs } = rule.rate;
+    const recent = starts.filter((at) => at > now - periodMs + this.#world.doubtMs);
+    this.#starts.set(queue, recent);
+    if (recent.length > limit) broken(`${recent.length} started within ${periodMs} ms, ${limit} may`);
+  }
+
+  #settled({ worker, outcomes, now }: Told<'settle'>, { settled, refused }: StoreAnswer<'settle'>): void {
+    this.#signs.set(worker, now);
+    if (refused.length > 0) this.#world.sightings.saw('zombie fenced');
+    for (const { id } of settled) {
+      const accepted = this.history.jobs.get(id)?.accepted ?? new Set();
+      const said = outcomes.filter((report) => report.id === id);
+      const known = said.some(({ run, outcome }) => accepted.has(`${run} ${worker} ${outcome}`));
+      if (!known) this.#world.complain('settled by its owner', id, `${worker} was told that it is settled and it is not`);
+    }
+  }
+
+  #rescued({ deadBefore }: Told<'rescue'>, facts: readonly JobFact[]): void {
+    for (const { id } of facts) {
+      this.#world.sightings.saw('lease recovered');
+      const worker = this.history.jobs.get(id)?.worker ?? '';
+      const seenAt = this.#signs.get(worker) ?? Number.NEGATIVE_INFINITY;
+      if (seenAt >= deadBefore) {
+        this.#world.complain('rescued from the dead only', id, `${worker} gave a sign ${seenAt - deadBefore} ms after`);
+      }
+    }
+  }
+
+  #ruled(rule: QueueRecord): void {
+    const rate = JSON.stringify(this.#rules.get(rule.queue)?.rate ?? null);
+    if (rate !== JSON.stringify(rule.rate)) this.#starts.delete(rule.queue);
+    this.#rules.set(rule.queue, rule);
+  }
+
+  #led({ term, instance }: StoreAnswer<'lead'>): void {
+    if (term < this.#term) this.#world.complain('one leader', instance, `term ${term} came after term ${this.#term}`);
+    if (term === this.#term && instance !== this.#leader) {
+      this.#world.complain('one leader', instance, `${this.#leader} has its term ${term}`);
+    }
+    if (term > this.#term && this.#leader !== '' && instance !== this.#leader) this.#world.sightings.saw('leader deposed');
+    this.#term = term;
+    this.#leader = instance;
+  }
+
+  #ruledBy(term: number | undefined, what: string): void {
+    if (term === undefined || term === this.#term) return;
+    this.#world.complain('no stale leader writes', `term ${term}`, `wrote ${what} while term ${this.#term} led`);
+  }
+
+  #schedulesChanged({ changes, term }: Told<'changeSchedules'>): void {
+    this.#ruledBy(term, 'schedules');
+    for (const { name, revision, state } of changes) {
+      if (revision === null && state !== null && !this.cursorsFrom.has(name)) this.cursorsFrom.set(name, state.cursorAt);
+    }
+  }
+}
+
+function wantedOf(request: StoreRequest): ReadonlyMap<string, NewJob> {
+  const jobs =
+    request.verb === 'insert' || request.verb === 'runSchedules'
+      ? request.jobs
+      : request.verb === 'tick' || request.verb === 'reboot'
+        ? request.ticks.flatMap((tick) => tick.jobs)
+        : [];
+  return new Map(jobs.map((job) => [job.id, job]));
+}
+
+/** What the trace says of a request: enough to follow a job by its id. */
+function summary(request: StoreRequest, reply: StoreReply): string {
+  if (!reply.ok) return `refused: ${reply.error.message}`;
+  const facts = reply.facts.map(({ id, what, run, attempt, state }) => `${id} ${what} run ${run} attempt ${attempt} ${state}`);
+  const asked = request.verb === 'settle' || request.verb === 'beat' || request.verb === 'claim' ? `${request.worker} ` : '';
+  const told = request.verb === 'settle' ? JSON.stringify(reply.answer) : '';
+  const ended = reply.facts.filter(({ state }) => isTerminal(state)).length;
+  return `${asked}${facts.join(', ')}${told}${ended > 0 ? ` (${ended} ended)` : ''}`;
+}

@@ -1,0 +1,179 @@
+import { MemoryBroker, VirtualClock } from '../../src/testing/testing.ts';
+import { Subjects } from '../../src/messaging/subjects.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import type { CloudEvent } from '../../src/messaging/contract/event.ts';
+import { isTerminal } from '../../src/job/state.ts';
+import { streamOf } from './chance.ts';
+import { CommitChecks } from './commit-checks.ts';
+import { checkEnd } from './end-checks.ts';
+import { FaultScript, OBSERVER } from './fault-script.ts';
+import { Handlers } from './handlers.ts';
+import type { Complain } from './job-history.ts';
+import { Load } from './load.ts';
+import type { Mutation } from './mutations/mutation.ts';
+import type { Plan } from './plan.ts';
+import { SimDatabase } from './sim-database.ts';
+import { QUEUE_LIMITS } from './sim-jobs.ts';
+import { SimNode } from './sim-node.ts';
+import { Sightings } from './sightings.ts';
+import { Trace } from './trace.ts';
+
+/** One promise that was broken. */
+export interface Broken {
+  rule: string;
+  /** A job's id, a schedule, a life of a node. */
+  about: string;
+  words: string;
+  atMs: number;
+}
+
+/** What came of a run. */
+export interface RunResult {
+  plan: Plan;
+  broken: Broken[];
+  fingerprint: string;
+  trace: Trace;
+  sightings: Sightings;
+  /** How much time passed in the world and on the machine, in milliseconds. */
+  simulatedMs: number;
+  realMs: number;
+  jobs: number;
+}
+
+/** How long all may take to come to rest after the last fault, in milliseconds of the world. */
+const REST_MS_MAX = 12 * 60_000;
+const LOOK_MS = 5_000;
+/** Broken promises of one run that are kept: the first ones are the telling ones. */
+const BROKEN_MAX = 50;
+/** Schedules end this long after the load does, in milliseconds. */
+const SCHEDULES_END_MS = 5_000;
+
+/** Runs the world of a plan to its end. The same plan gives the same run. */
+export async function runPlan(plan: Plan, mutation?: Mutation): Promise<RunResult> {
+  const began = performance.now();
+  const world = new SimWorld(plan, mutation);
+  await world.run();
+  const { broken, trace, sightings, clock, checks } = world;
+  return {
+    ...{ plan, broken, trace, sightings, fingerprint: trace.fingerprint() },
+    simulatedMs: clock.monotonicMs(),
+    realMs: performance.now() - began,
+    jobs: checks.history.jobs.size,
+  };
+}
+
+class SimWorld {
+  readonly plan: Plan;
+  readonly clock: VirtualClock;
+  readonly trace: Trace;
+  readonly sightings = new Sightings();
+  readonly broken: Broken[] = [];
+  readonly checks: CommitChecks;
+  readonly #broker: MemoryBroker;
+  readonly #database: SimDatabase;
+  readonly #handlers: Handlers;
+  readonly #load: Load;
+  readonly #nodes: Map<string, SimNode>;
+  readonly #told = new Set<string>();
+  readonly #scheduleEndAt: number;
+
+  constructor(plan: Plan, mutation: Mutation | undefined) {
+    const { seed, startAt, activeMs, storeLatencyMs, clocksDiffer } = plan;
+    const clock = new VirtualClock(startAt);
+    const trace = new Trace(() => clock.monotonicMs());
+    const complain: Complain = (rule, about, words) => {
+      trace.add('broken', `${rule}: ${about} ${words}`);
+      if (this.broken.length < BROKEN_MAX) this.broken.push({ rule, about, words, atMs: clock.monotonicMs() });
+    };
+    this.plan = plan;
+    this.clock = clock;
+    this.trace = trace;
+    this.#broker = new MemoryBroker({ clock, random: streamOf(seed, 'broker') });
+    const store = openSqliteStore({ path: ':memory:', random: streamOf(seed, 'store') });
+    this.#database = new SimDatabase(mutation?.store?.(store) ?? store);
+    const { sightings } = this;
+    const doubtMs = 4 * storeLatencyMs;
+    this.checks = new CommitChecks({ database: this.#database, trace, sightings, complain, clocksDiffer, doubtMs });
+    this.#database.listen(this.checks);
+    this.#handlers = new Handlers(trace, complain);
+    this.#scheduleEndAt = startAt + activeMs + SCHEDULES_END_MS;
+    const bus = this.#broker.connect({ name: 'client', subjects: new Subjects('jobs') });
+    const [handlers, broker, database] = [this.#handlers, this.#broker, this.#database];
+    this.#load = new Load({ seed, clock, bus, history: this.checks.history, handlers, trace, complain });
+    const shared = { seed, clock, broker, database, trace, sightings, handlers, storeLatencyMs, mutation };
+    const scheduleEndAt = this.#scheduleEndAt;
+    this.#nodes = new Map(plan.nodes.map((node) => [node.name, new SimNode(node, { ...shared, scheduleEndAt })]));
+    this.#observe(complain);
+  }
+
+  async run(): Promise<void> {
+    const { plan, clock, trace, sightings } = this;
+    const script = new FaultScript({ plan, clock, broker: this.#broker, nodes: this.#nodes, trace, sightings });
+    for (const node of this.#nodes.values()) node.start();
+    script.start();
+    this.#load.start(plan.loadMs);
+    await clock.advance(plan.activeMs);
+    this.#load.stop();
+    script.healAll();
+    const lifted = this.#load.liftAll(Object.keys(QUEUE_LIMITS));
+    lifted.catch(() => {});
+    this.#upgradeAll();
+    await this.#rest();
+    await this.#end();
+  }
+
+  /** The last deployment: what only the new version knows can run, too. */
+  #upgradeAll(): void {
+    for (const node of this.#nodes.values()) if (!node.abandoned) node.restart('b');
+  }
+
+  /** Lets time pass until nothing is left to do, or too much of it has. */
+  async #rest(): Promise<void> {
+    const { clock, checks } = this;
+    const until = clock.monotonicMs() + REST_MS_MAX;
+    const settled = (): boolean =>
+      this.#load.idle && [...checks.history.jobs.values()].every(({ state, deleted }) => deleted || isTerminal(state));
+    // Schedules that only end with the world, and what an outage left to be announced, come first.
+    await clock.advance(60_000);
+    while (clock.monotonicMs() < until && !settled()) await clock.advance(LOOK_MS);
+    await clock.advance(15_000);
+  }
+
+  async #end(): Promise<void> {
+    const { clock, checks } = this;
+    const complain: Complain = (...said) => this.#handlers.complain(...said);
+    const stops = [...this.#nodes.values()].filter(({ abandoned }) => !abandoned).map((node) => node.stop());
+    let stopped = false;
+    Promise.all(stops).then(() => {
+      stopped = true;
+    });
+    await clock.advance(60_000);
+    if (!stopped) complain('nodes stop', 'nodes', 'a node has not stopped within a minute');
+    for (const node of this.#nodes.values()) node.discard();
+    await clock.advance(10_000);
+    await checkEnd({
+      ...{ database: this.#database, checks, load: this.#load, handlers: this.#handlers, told: this.#told, complain },
+      ...{ scheduleEndAt: this.#scheduleEndAt, now: clock.now() },
+    });
+    if (clock.pending > 0) complain('nothing is left', 'timers', `${clock.pending} timers wait after the end`);
+    await this.#database.close();
+  }
+
+  /** Hears everything that is told: an end that was told must have been committed. */
+  #observe(complain: Complain): void {
+    const subjects = new Subjects('jobs');
+    const bus = this.#broker.connect({ name: OBSERVER, subjects });
+    this.#broker.setFaults({}, { to: OBSERVER });
+    bus.subscribe(subjects.events(), {}, ({ body }) => {
+      // Only nodes publish here, and they publish events.
+      const { type, data, id, subject } = body.value as CloudEvent;
+      const what = type.slice('jobs.job.'.length);
+      this.trace.add('event', `${type} ${subject} ${id}`);
+      if (type === 'jobs.supervisor.gave-up') this.sightings.saw('supervisor gave up');
+      if (!type.startsWith('jobs.job.') || !['completed', 'cancelled', 'discarded'].includes(what)) return;
+      const end = `${String(data.id)} ${id.split(':')[1]} ${what}`;
+      this.#told.add(end);
+      if (!this.checks.history.ends.has(end)) complain('settle, then tell', String(data.id), `"${end}" was told before it was so`);
+    });
+  }
+}

@@ -1,0 +1,130 @@
+import { RotaError } from '../../src/kernel/error.ts';
+import type { JobStore, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
+import type { VirtualClock } from '../../src/testing/testing.ts';
+import type { Chance } from './chance.ts';
+import type { SimProcess } from './sim-process.ts';
+
+/** Hears of every group right after its commit and before anybody else does, with a way to read the rows as they are. */
+export interface CommitListener {
+  committed(requests: readonly StoreRequest[], replies: readonly StoreReply[], by: string): Promise<void>;
+}
+
+/**
+ * The one database of a world, which outlives every node. Groups are written one after the other; each is looked at
+ * before the next one begins.
+ */
+export class SimDatabase {
+  readonly #store: JobStore;
+  #listener: CommitListener | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(store: JobStore) {
+    this.#store = store;
+  }
+
+  get capabilities() {
+    return this.#store.capabilities;
+  }
+
+  listen(listener: CommitListener): void {
+    this.#listener = listener;
+  }
+
+  perform(requests: readonly StoreRequest[], by: string): Promise<StoreReply[]> {
+    const written = this.#last.then(async () => {
+      const replies = await this.#store.perform(requests);
+      await this.#listener?.committed(requests, replies, by);
+      return replies;
+    });
+    this.#last = written.catch(() => {});
+    return written;
+  }
+
+  /** Reads behind everybody's back; only for the listener, and when nothing is under way. */
+  async read(request: StoreRequest): Promise<unknown> {
+    const [reply] = await this.#store.perform([request]);
+    if (!reply?.ok) throw new Error(`the store refused to be read: ${JSON.stringify(reply)}`);
+    return reply.answer;
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}
+
+/** What goes wrong between one node and the database. */
+export interface StoreTrouble {
+  /** Groups fail before anything is written. */
+  failing: boolean;
+  /** The chance that a group is written and its answer lost. */
+  lostAnswers: number;
+  /** Until when nothing passes, in milliseconds of the world. */
+  stalledUntilMs: number;
+}
+
+/** What a node's way to the database is made of. */
+export interface NodeStoreWorld {
+  process: SimProcess;
+  database: SimDatabase;
+  world: VirtualClock;
+  chance: Chance;
+  trouble: StoreTrouble;
+  /** How long a group is under way each way, in milliseconds; 0: the store is in the node. */
+  latencyMs: number;
+  onFault(what: 'store-fail' | 'store-stall' | 'store-lost-answer'): void;
+}
+
+/** The database as one node has it: with its latency and its troubles. A group that was sent is written, also when its sender dies. */
+export class NodeStore implements JobStore {
+  readonly #parts: NodeStoreWorld;
+
+  constructor(parts: NodeStoreWorld) {
+    this.#parts = parts;
+  }
+
+  get capabilities() {
+    return this.#parts.database.capabilities;
+  }
+
+  async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
+    const { process, database, trouble, world, chance, onFault } = this.#parts;
+    if (!process.passes()) return new Promise(() => {});
+    const stalledMs = trouble.stalledUntilMs - world.monotonicMs();
+    if (stalledMs > 0) {
+      onFault('store-stall');
+      await this.#rest(stalledMs);
+    }
+    await this.#travel();
+    if (trouble.failing) {
+      onFault('store-fail');
+      throw await this.#inside(new RotaError('unavailable', 'the simulated store fails'));
+    }
+    const replies = await database.perform(requests, process.name);
+    if (!process.passes()) return new Promise(() => {});
+    if (trouble.lostAnswers > 0 && chance.hits(trouble.lostAnswers)) {
+      onFault('store-lost-answer');
+      throw await this.#inside(new RotaError('unavailable', 'the simulated connection broke after the commit'));
+    }
+    await this.#travel();
+    return this.#inside(replies);
+  }
+
+  /** The database is everybody's. */
+  async close(): Promise<void> {}
+
+  async #travel(): Promise<void> {
+    const { latencyMs, chance } = this.#parts;
+    if (latencyMs > 0) await this.#rest(chance.between(1, latencyMs));
+  }
+
+  #rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.world.setTimeout(resolve, ms);
+    });
+  }
+
+  /** What comes back into the node. */
+  #inside<T>(value: T): Promise<T> {
+    return new Promise((resolve) => this.#parts.process.enter(() => resolve(value)));
+  }
+}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { Issues } from '../../../src/kernel/check.ts';
+import { jsonOf } from '../../../src/kernel/json.ts';
+
+const read = (value: unknown) => {
+  const issues = new Issues();
+  return { json: jsonOf(value, 'args', issues), issues: issues.list };
+};
+const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
+
+describe('the JSON of a value', () => {
+  it('is the value itself where that is JSON', () => {
+    const value = { a: [1, null, 'x', { b: true }] };
+    expect(read(value).json).toBe(value);
+  });
+
+  it('leaves out what is undefined and asks what knows its own JSON', () => {
+    class Point {
+      x = 1;
+      y = undefined;
+    }
+    const value = {
+      gone: undefined,
+      at: new Date(0),
+      link: new URL('http://a.example/'),
+      list: [undefined, new Point()],
+    };
+    expect(read(value)).toEqual({
+      json: { at: '1970-01-01T00:00:00.000Z', link: 'http://a.example/', list: [null, { x: 1 }] },
+      issues: [],
+    });
+    expect(read(undefined)).toEqual({ json: undefined, issues: [] });
+  });
+
+  it('does not lose silently what JSON has not, and says where it stands', () => {
+    const odd = [
+      () => 1,
+      Symbol('s'),
+      10n,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      new Map(),
+      new Set(),
+      new Uint8Array(1),
+    ];
+    for (const value of odd) {
+      const { json, issues } = read({ fine: undefined, list: [value] });
+      expect([json, issues.length, issues[0]?.path]).toEqual([undefined, 1, 'args.list.0']);
+    }
+  });
+
+  it('ends for cycles, for what is too deep and for what throws', () => {
+    const cyclic: Record<string, unknown> = { u: undefined };
+    cyclic.self = cyclic;
+    expect(read(cyclic).issues[0]?.message).toMatch(/nest at most 64/);
+    expect(read({ u: undefined, deep: nested(63) }).issues).toEqual([]);
+    expect(read({ u: undefined, deep: nested(64) }).issues).toHaveLength(1);
+    const throwing = {
+      u: undefined,
+      get bad(): unknown {
+        throw new Error('no');
+      },
+    };
+    expect(read(throwing)).toMatchObject({ json: undefined, issues: [{ path: 'args' }] });
+  });
+
+  it('keeps a key __proto__ as a key, for the next check to refuse', () => {
+    const { json } = read({ u: undefined, inner: JSON.parse('{"__proto__":{"a":1}}') });
+    expect(JSON.stringify(json)).toBe('{"inner":{"__proto__":{"a":1}}}');
+  });
+});
