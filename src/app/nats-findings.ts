@@ -92,7 +92,7 @@ async function examineServers(
       ? issuesText(namingNatsSettings(error))
       : 'start it, or name the right one with --nats and its credentials with --nats-user, --nats-creds, …';
     return [
-      { what: 'NATS', state: 'wrong', found: errorText(error), remedy },
+      { what: 'NATS', state: 'wrong', found: errorText(refused ? namingNatsSettings(error) : error), remedy },
       { what: 'JetStream', state: 'unchecked', found: 'there is no NATS to ask' },
       { what: 'Rota', state: 'unchecked', found: 'there is no NATS to ask' },
     ];

@@ -98,12 +98,11 @@ export class NatsLink {
     } catch (error) {
       if (!(error instanceof RotaError) || error.issues.length === 0) throw error;
       const named = namingNatsSettings(error);
+      // With its issues in one sentence, for the log of the tree shows no more than that.
       const text = `${named.message}: ${issuesText(named)}`;
       const fatal = this.#bus === undefined || named.code === 'invalid_config';
-      throw new RotaError(fatal ? 'invalid_config' : named.code, fatal ? named.message : text, {
-        issues: named.issues,
-        cause: error,
-      });
+      const code = fatal ? 'invalid_config' : named.code;
+      throw new RotaError(code, text, { issues: named.issues, cause: error });
     }
   }
 

@@ -97,7 +97,8 @@ export class Rota {
     tell({ kind: 'node', name: node, what: 'stopping', data: { node, graceMs } });
     await this.#end('scheduling');
     await Promise.all([...queueLimits(world).keys()].map((queue) => this.#drain(queue, graceMs)));
-    for (const part of ['queues', 'durable-intake', 'intake', 'node', 'persistence']) await this.#end(part);
+    for (const part of ['queues', 'sql-intake', 'durable-intake', 'intake', 'node', 'persistence'])
+      await this.#end(part);
     tell({ kind: 'node', name: node, what: 'stopped', data: { node } });
     await atMost(
       clock,

@@ -93,7 +93,12 @@ export const SETTINGS = {
   natsTlsCert: setting('ROTA_NATS_TLS_CERT', 'PEM file of our certificate', undefined, text),
   natsTlsKey: setting('ROTA_NATS_TLS_KEY', 'PEM file of our key', undefined, text),
   natsInbox: setting('ROTA_NATS_INBOX', 'first tokens of reply subjects', '_INBOX', inboxPrefix),
-  store: setting('ROTA_STORE', 'sqlite:<path>, sqlite::memory:, or postgres://user@host/database', undefined, storePlace),
+  store: setting(
+    'ROTA_STORE',
+    'sqlite:<path>, sqlite::memory:, or postgres://user@host/database',
+    undefined,
+    storePlace,
+  ),
   data: setting('ROTA_DATA', 'data folder', './data', text),
   roles: setting('ROTA_ROLES', `of ${ROLES.join(',')}`, ROLES.join(','), roleSet),
   queues: setting('ROTA_QUEUES', 'queues run here, like default:10,mail:2', undefined, queueLimits),

@@ -46,7 +46,11 @@ async function examineServer(url: string): Promise<Finding> {
       const remedy = 'somebody made these tables otherwise: compare them with those of a fresh schema';
       return { what: STORE, state: 'warning', found: `${found}; drifted: migration ${drifted.join(', ')}`, remedy };
     }
-    return { what: STORE, state: 'ok', found: version < known ? `${found}; the next start brings it to ${known}` : found };
+    return {
+      what: STORE,
+      state: 'ok',
+      found: version < known ? `${found}; the next start brings it to ${known}` : found,
+    };
   } catch (error) {
     const remedy = 'see that the server runs and that --store names its host, database, user and password';
     return { what: STORE, state: 'wrong', found: errorText(error), remedy };

@@ -21,7 +21,10 @@ export async function startTree(world: World, belongings: Belongings): Promise<R
   // Into the world itself, so that whoever made it can look the tree up too.
   const withRoot = Object.assign(world, { root: () => root });
   const { clock, random, log, settings } = world;
-  log.debug({ settings: { ...settings, nats: undefined, credentials: undefined, store: settings.store.kind } }, 'starting');
+  log.debug(
+    { settings: { ...settings, nats: undefined, credentials: undefined, store: settings.store.kind } },
+    'starting',
+  );
   try {
     root = await startSupervisor(treeOf(withRoot), { clock, random, onReport: (report) => told(world, report) });
   } catch (error) {

@@ -1,5 +1,6 @@
 import { startConnection } from '../actors/connection/connection.ts';
 import { startDurableIntake } from '../actors/durable-intake/durable-intake.ts';
+import { StoreRequests } from '../actors/durable-intake/store-requests.ts';
 import { startEventHistory } from '../actors/event-history/event-history.ts';
 import { Executor, STOP_MARGIN_MS } from '../actors/executor/executor.ts';
 import { startIntake } from '../actors/intake/intake.ts';
@@ -10,6 +11,8 @@ import { Queue } from '../actors/queue/queue.ts';
 import { Scheduler } from '../actors/scheduler/scheduler.ts';
 import { isServiceReady, type ServiceStart, serviceActor } from '../actors/service.ts';
 import { startSteward } from '../actors/steward/steward.ts';
+import { storeClient } from '../actors/store-client.ts';
+import type { DurableStreams } from '../messaging/durable-stream.ts';
 import { type ChildSpec, type SupervisorOptions, supervisor } from '../supervisor/supervisor.ts';
 import { INLINE_HOSTS, JOB_HOSTS_SHUTDOWN_MS, type JobHosts } from './job-hosts.ts';
 import { scheduleSet } from './schedule-set.ts';
@@ -41,7 +44,7 @@ export function treeOf(world: World): SupervisorOptions {
       ...eventHistory(world),
       ...(roles.has('store') ? [persistence(world)] : []),
       node(world),
-      ...(roles.has('intake') ? [intake(world), ...durableIntake(world)] : []),
+      ...(roles.has('intake') ? [intake(world), ...durableIntake(world), ...sqlIntake(world)] : []),
       ...(world.jobHosts ? [hosts(world.jobHosts)] : []),
       ...(roles.has('queues') ? [queues(world)] : []),
       ...(roles.has('scheduler') ? [scheduling(world)] : []),
@@ -94,25 +97,27 @@ function intake({ route: bus, subjects, clock, newId, settings, configuration }:
 
 /** None where the bus is not a broker's that keeps messages. */
 function durableIntake(world: World): ChildSpec[] {
-  const { route: bus, subjects, clock, settings, configuration, link } = world;
-  const { streams } = link;
-  if (streams === undefined) return [];
-  const { node: name, leaseMs, eventHistoryMs } = settings;
+  const { streams } = world.link;
+  return streams === undefined ? [] : [intakeOf('durable-intake', world, streams)];
+}
+
+/** What programs wrote into the store's database. None beside a file that is this node's alone. */
+function sqlIntake(world: World): ChildSpec[] {
+  const { route: bus, subjects, clock, settings, log } = world;
+  const { roles, store: place, pollMs } = settings;
+  if (roles.has('store') && place.kind !== 'postgres') return [];
+  const store = storeClient(bus, subjects);
+  return [intakeOf('sql-intake', world, new StoreRequests({ store, bus, subjects, clock, pollMs, log }))];
+}
+
+function intakeOf(name: 'durable-intake' | 'sql-intake', world: World, streams: DurableStreams): ChildSpec {
+  const { route: bus, subjects, clock, settings, configuration } = world;
+  const { node: nodeName, leaseMs, eventHistoryMs } = settings;
   const { definitions, queues: declared } = configuration;
-  const eventsKept = eventHistoryMs !== undefined;
-  const shared = {
-    eventsKept,
-    bus,
-    streams,
-    subjects,
-    clock,
-    node: name,
-    definitions,
-    queues: new Set(declared.keys()),
-  };
-  const log = world.log.child({ part: 'durable-intake' });
-  const start: ServiceStart = (scope) => startDurableIntake({ ...shared, livingMs: leaseMs, leaseMs, log }, scope);
-  return [service('durable-intake', start)];
+  const shared = { name, bus, streams, subjects, clock, node: nodeName, eventsKept: eventHistoryMs !== undefined };
+  const known = { definitions, queues: new Set(declared.keys()), livingMs: leaseMs };
+  const log = world.log.child({ part: name });
+  return service(name, (scope) => startDurableIntake({ ...shared, ...known, leaseMs, log }, scope));
 }
 
 /** Threads and processes for jobs. They outlive the executors, which hand them attempts, and end after them. */

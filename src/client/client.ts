@@ -22,6 +22,13 @@ export type { JobUpdate, JobVerb } from './job-verbs.ts';
 export type { QueueClient, QueueLimitsInput } from './queue-client.ts';
 export { type JobQuery, type ListQuery, RotaClient } from './rota-client.ts';
 export type { PreviewQuery, ScheduleClient, SchedulePut, SpecInput } from './schedule-client.ts';
+export {
+  enqueueWith,
+  type PgClient,
+  type PostgresJsClient,
+  type SqlClient,
+  type SqlEnqueueOptions,
+} from './sql-enqueue.ts';
 
 /** How to reach Rota: servers and credentials of NATS, and how to speak. */
 export interface ConnectOptions extends Partial<Omit<NatsSettings, 'servers'>> {

@@ -36,11 +36,28 @@ function textOf(read: () => unknown): string | undefined {
   }
 }
 
-/** Cuts a text to the size that an error may have, at a whole character. */
+/** What marks a cut, and how many bytes it takes. */
+const CUT = { mark: '…', bytes: 3 };
+/** Bytes that JSON writes for one unit of a string at most: a control character is `\u0001`. */
+const UNIT_BYTES_MAX = 6;
+
+const jsonBytes = (text: string): number => utf8Bytes(JSON.stringify(text)) - 2;
+
+/**
+ * Cuts a text to the size that an error may have, at a whole character. Sizes are those of the JSON that holds it, so
+ * that a job at all its limits still fits into a reply, whatever its errors are full of.
+ */
 export function clipText(text: string, bytesMax: number = LIMITS.errorTextBytesMax): string {
-  if (text.length * 3 <= bytesMax || utf8Bytes(text) <= bytesMax) return text;
-  const bytes = Buffer.from(text, 'utf8').subarray(0, bytesMax - 3);
-  return `${bytes.toString('utf8').replace(/\uFFFD+$/, '')}…`;
+  if (text.length * UNIT_BYTES_MAX <= bytesMax) return text;
+  if (text.length <= bytesMax && jsonBytes(text) <= bytesMax) return text;
+  let kept = 0;
+  let bytes = CUT.bytes;
+  for (const character of text) {
+    bytes += jsonBytes(character);
+    if (bytes > bytesMax) break;
+    kept += character.length;
+  }
+  return `${text.slice(0, kept)}${CUT.mark}`;
 }
 
 /** The error list with one more entry, the oldest dropped beyond the limit. */

@@ -1,4 +1,7 @@
-/** What a job may weigh. Sizes are bytes of JSON in UTF-8; lengths are characters. The wire contract names the same. */
+/**
+ * What a job may weigh. Sizes are bytes of JSON in UTF-8; lengths are characters. The wire contract names the same. All of
+ * them together fit into a message of a NATS server as it comes, 1 MiB: a job that no reply could hold would be lost to sight.
+ */
 export const LIMITS = {
   argsBytesMax: 256 * 1024,
   resultBytesMax: 256 * 1024,

@@ -1,4 +1,4 @@
-import { DURATION_MS_MAX, type Duration, parseDuration } from '../kernel/duration.ts';
+import { type Duration, parseDuration } from '../kernel/duration.ts';
 import { RotaError } from '../kernel/error.ts';
 import type { Random } from '../kernel/identity.ts';
 
@@ -18,6 +18,8 @@ export const DELAY_MS_MAX = 365 * 86_400_000;
 const JITTER_DEFAULT = 0.1;
 const DEFAULT_BASE_MS = 15_000;
 const DEFAULT_EXPONENT_MAX = 20;
+/** So many doublings take a millisecond far beyond any maximum. */
+const DOUBLINGS_MAX = 64;
 
 /**
  * The delay after a failed attempt: the formula, then its maximum, then jitter, which only adds.
@@ -40,7 +42,8 @@ function defaultDelayMs(attempt: number): number {
 function policyDelayMs(policy: BackoffPolicy, attempt: number): number {
   switch (policy.kind) {
     case 'exponential':
-      return policy.baseMs * 2 ** (attempt - 1);
+      // Doubled without end, a base of 0 would no longer be a number.
+      return policy.baseMs * 2 ** Math.min(attempt - 1, DOUBLINGS_MAX);
     case 'linear':
       return policy.baseMs * attempt;
     case 'constant':
@@ -48,7 +51,7 @@ function policyDelayMs(policy: BackoffPolicy, attempt: number): number {
   }
 }
 
-/** What the policy builders take: `base` is a duration (default `"15s"`), `max` at most 365 days, `jitter` 0 to 1. */
+/** What the policy builders take: `base` (default `"15s"`) and `max` are durations, `jitter` is 0 to 1. */
 export interface BackoffOptions {
   base?: Duration;
   max?: Duration;
@@ -89,7 +92,7 @@ export function backoffWire(value: unknown): unknown {
 
 function durationOf(value: Duration, name: string): number {
   const ms = parseDuration(value);
-  if (ms === undefined || ms > DURATION_MS_MAX) {
+  if (ms === undefined) {
     throw new RotaError(
       'invalid_config',
       `a backoff ${name} must be a duration like "30s", this is ${JSON.stringify(value)}`,

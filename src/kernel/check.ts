@@ -35,6 +35,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return !ArrayBuffer.isView(value) && !(value instanceof Date);
 }
 
+/** Whether a text has more characters than this; one beyond the basic plane, like an emoji, is one, not two. */
+const isLonger = (text: string, max: number): boolean =>
+  text.length > max && (text.length > max * 2 || [...text].length > max);
+
 /** A string of `min` to `max` characters, matched by `accept` where one is given. */
 export function string(options: {
   min?: number;
@@ -44,7 +48,7 @@ export function string(options: {
 }): Check<string> {
   const { min = 1, max, accept, what } = options;
   return (value, path, issues) => {
-    if (typeof value !== 'string' || value.length < min || value.length > max || (accept && !accept(value))) {
+    if (typeof value !== 'string' || value.length < min || isLonger(value, max) || (accept && !accept(value))) {
       return issues.add(path, `must be ${what}`);
     }
     return value;

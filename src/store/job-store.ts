@@ -5,8 +5,8 @@ import type { Outcome } from '../job/outcome.ts';
 import type { JobState } from '../job/state.ts';
 import type { Json } from '../kernel/json.ts';
 import type { ChangeVerbs } from './change-verbs.ts';
+import type { IntakeVerbs } from './intake-verbs.ts';
 import type { QueueVerbs } from './queue-record.ts';
-import type { IntakeVerbs } from './rejected-message.ts';
 import type {
   ScheduleChange,
   ScheduleChangeResult,

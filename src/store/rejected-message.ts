@@ -23,16 +23,3 @@ export interface RejectedPage {
 export const REJECTED_MAX = 10_000;
 /** How long a rejected message is kept, in milliseconds. */
 export const REJECTED_KEEP_MS = 30 * 86_400_000;
-
-/** What the durable intake says to the store beside `insert`. */
-export interface IntakeVerbs {
-  /** Keeps rejected messages, each once by its key, the newest {@link REJECTED_MAX} of them. */
-  reject: { options: { rejected: readonly RejectedMessage[] }; answer: null };
-  /** A page; shorter than `limit` where its JSON would be larger than `bytesMax`, but never empty for that. */
-  rejected: { options: { limit: number; cursor?: string; bytesMax?: number }; answer: RejectedPage };
-  /**
-   * Notes, before it is handled, that a message which may be what crashed its handlers is tried; answers how often so far.
-   * A rejection does not end the count: the message may come again.
-   */
-  suspect: { options: { now: number; key: string }; answer: { tries: number } };
-}

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { freePort } from '../support/free-port.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres/postgres-server.ts';
-import { Contender, spread } from './peers-contender.ts';
+import { Contender, type EndToEnd, spread } from './peers-contender.ts';
 import { PeerRefused } from './peers-process.ts';
 import { installPeers, type RedisServer, startRedis } from './peers-servers.ts';
 import { bullmq, type Entrant, graphile, pgBoss, rota } from './peers-setups.ts';
@@ -16,6 +16,8 @@ import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
 /** How much is measured. */
 export interface PeersOptions {
   rounds?: number;
+  /** Whether all ways to run a system are tried first; default true, else the first one of each is taken. */
+  trial?: boolean;
   /** Jobs of one end-to-end measure. */
   jobs?: number;
   /** Jobs of one measure of single enqueues, 100 in flight. */
@@ -30,6 +32,8 @@ export interface PeerRow {
   'end to end': number;
   'of raw SQLite': number;
   'of graphile': number;
+  /** Of all processes and servers, for one job from end to end, in microseconds. */
+  'CPU us'?: number;
   'single enqueue'?: number;
   'of BullMQ add'?: number;
   'p50 ms'?: number;
@@ -51,13 +55,13 @@ const median = (values: readonly number[]): number =>
  * @returns a row for each system, by its name
  */
 export async function peerRates(options: PeersOptions = {}): Promise<Record<string, PeerRow>> {
-  const { say = () => {} } = options;
+  const { say = () => {}, trial = true } = options;
   await installPeers((line) => say(`setup: ${line}`));
   await using world = await World.make(say);
   const field: Runner[] = [];
   try {
     for (const entrant of await world.entrants()) {
-      const runner = await enter(entrant, say);
+      const runner = await enter(trial ? entrant : { ...entrant, setups: entrant.setups.slice(0, 1) }, say);
       if (runner !== undefined) field.push(runner);
     }
     const raw = await measure(field, { ...options, world });
@@ -74,7 +78,7 @@ export async function peerRates(options: PeersOptions = {}): Promise<Record<stri
 interface Runner {
   entrant: Entrant;
   contender: Contender;
-  endToEnd: number[];
+  endToEnd: EndToEnd[];
   single: number[];
   waitsMs: number[];
 }
@@ -85,7 +89,7 @@ async function enter(entrant: Entrant, say: (line: string) => void): Promise<Run
   for (const setup of entrant.setups.length > 1 ? entrant.setups : []) {
     const contender = await Contender.start(setup);
     const rates: number[] = [];
-    for (let round = 0; round < TRIAL_ROUNDS; round += 1) rates.push(await contender.endToEnd(TRIAL_JOBS));
+    for (let round = 0; round < TRIAL_ROUNDS; round += 1) rates.push((await contender.endToEnd(TRIAL_JOBS)).perSecond);
     await contender.close();
     const perSecond = Math.max(...rates.slice(1));
     say(`${entrant.name}: tried ${setup.label}: ${Math.round(perSecond)} jobs/s`);
@@ -117,7 +121,7 @@ async function measure(field: readonly Runner[], options: PeersOptions & { world
     say(`round ${round} of ${rounds}`);
     const sqlite = rawSqliteRate({ ...STORE_WORK, jobs }).jobsPerSecond;
     const postgres = await world.rawPostgres(jobs);
-    const rates: { runner: Runner; endToEnd: number; single: number }[] = [];
+    const rates: { runner: Runner; endToEnd: EndToEnd; single: number }[] = [];
     for (const runner of field) {
       const endToEnd = await runner.contender.endToEnd(jobs);
       rates.push({ runner, endToEnd, single: await runner.contender.singleEnqueue(singles, IN_FLIGHT) });
@@ -145,7 +149,7 @@ function table(field: readonly Runner[], raw: RawRates): Record<string, PeerRow>
   const of = (rate: number, other: number): number => Number((rate / other).toFixed(2));
   const find = (name: string): Runner | undefined => field.find(({ entrant }) => entrant.name.startsWith(name));
   const sqlite = median(raw.sqlite);
-  const graphileRate = median(find('graphile')?.endToEnd ?? []);
+  const graphileRate = median(find('graphile')?.endToEnd.map(({ perSecond }) => perSecond) ?? []);
   const addRate = median(find('BullMQ')?.single ?? []);
   const rate = (perSecond: number): Pick<PeerRow, 'end to end' | 'of raw SQLite' | 'of graphile'> => ({
     'end to end': Math.round(perSecond),
@@ -155,7 +159,8 @@ function table(field: readonly Runner[], raw: RawRates): Record<string, PeerRow>
   const row = ({ endToEnd, single, waitsMs }: Runner): PeerRow => {
     const { p50Ms, p99Ms } = spread(waitsMs);
     return {
-      ...rate(median(endToEnd)),
+      ...rate(median(endToEnd.map(({ perSecond }) => perSecond))),
+      'CPU us': Math.round(median(endToEnd.map(({ cpuUs }) => cpuUs))),
       ...{ 'single enqueue': Math.round(median(single)), 'of BullMQ add': of(median(single), addRate) },
       ...{ 'p50 ms': p50Ms, 'p99 ms': p99Ms },
     };
@@ -191,7 +196,8 @@ class World implements AsyncDisposable {
   async entrants(): Promise<Entrant[]> {
     const database = async (): Promise<string> => (await this.#postgres.freshDatabase()).url;
     const place = async (name: string) => ({ port: await freePort(), data: join(this.#folder, name) });
-    const redis = ({ port: redisPort }: RedisServer) => ({ database, redisPort });
+    const { pid: postgresPid } = this.#postgres;
+    const redis = ({ port: redisPort, pid: redisPid }: RedisServer) => ({ database, redisPort, redisPid, postgresPid });
     const { everysec, always } = this.#redis;
     return [
       rota('embedded', await place('embedded')),
@@ -200,8 +206,11 @@ class World implements AsyncDisposable {
       await pgBoss(redis(everysec)),
       rota('apart', await place('apart')),
       bullmq(redis(always), 'always'),
-      rota('embedded', { ...(await place('embedded-postgres')), store: await database() }),
-      rota('apart', { ...(await place('apart-postgres')), store: await database() }),
+      rota('embedded', {
+        ...(await place('embedded-postgres')),
+        postgres: { url: await database(), pid: postgresPid },
+      }),
+      rota('apart', { ...(await place('apart-postgres')), postgres: { url: await database(), pid: postgresPid } }),
     ];
   }
 
@@ -244,5 +253,6 @@ async function postgresSettings(url: string): Promise<string> {
 }
 
 if (import.meta.main) {
-  console.table(await peerRates({ rounds: Number(process.env.ROTA_BENCH_ROUNDS ?? 5), say: console.log }));
+  const { ROTA_BENCH_ROUNDS: rounds = 5, ROTA_BENCH_TRIAL: trial } = process.env;
+  console.table(await peerRates({ rounds: Number(rounds), trial: trial !== '0', say: console.log }));
 }

@@ -1,4 +1,5 @@
 import { PeerProcess } from './peers-process.ts';
+import { cpuMsOf } from './process-cpu.ts';
 
 /** One way to run a system: the program, its settings, and the producer's where that is a process of its own. */
 export interface Setup {
@@ -8,6 +9,15 @@ export interface Setup {
   settings: Record<string, unknown>;
   /** Left out: the process that runs handlers enqueues too. */
   producer?: Record<string, unknown>;
+  /** Process numbers of servers that work for it and are no children of its processes. */
+  servers: readonly number[];
+}
+
+/** What one measure of the whole way cost. */
+export interface EndToEnd {
+  perSecond: number;
+  /** CPU of all its processes and servers for one job, in microseconds; NaN where the machine does not tell. */
+  cpuUs: number;
 }
 
 /** Jobs from the enqueue call to the handler's start, in milliseconds. */
@@ -46,21 +56,22 @@ export class Contender {
   }
 
   /**
-   * Bulk enqueue while handlers run, until the server says that all is complete; jobs per second.
+   * Bulk enqueue while handlers run, until the server says that all is complete.
    * @throws Error when a job was lost or ran twice
    */
-  async endToEnd(jobs: number): Promise<number> {
+  async endToEnd(jobs: number): Promise<EndToEnd> {
     await this.#prepare(jobs);
     if (this.#producer !== this.#consumer) await this.#producer.ask({ do: 'expect', jobs });
-    const startedMs = performance.now();
+    const processes = [this.#consumer.pid, this.#producer.pid, ...this.setup.servers];
+    const [startedMs, cpuMs] = [performance.now(), cpuMsOf(processes)];
     const [handled] = await Promise.all([
       this.#consumer.ask({ do: 'handled' }),
       this.#producer.ask({ do: 'enqueueAll', jobs }),
     ]);
-    const tookMs = performance.now() - startedMs;
+    const [tookMs, usedMs] = [performance.now() - startedMs, cpuMsOf(processes) - cpuMs];
     if (handled?.jobs !== jobs || handled.again !== 0)
       throw new Error(`${this.setup.label}: ${handled?.jobs} of ${jobs} jobs ran, ${handled?.again} once more`);
-    return (jobs * 1_000) / tookMs;
+    return { perSecond: (jobs * 1_000) / tookMs, cpuUs: (usedMs * 1_000) / jobs };
   }
 
   /** Single enqueues, each acknowledged, while nobody works; jobs per second. */

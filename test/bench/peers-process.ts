@@ -47,6 +47,10 @@ export class PeerProcess {
     this.#child = child;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /**
    * Resolves with what handlers did, where the request asks for it.
    * @throws Error when the peer says so, is gone, or does not answer in three minutes

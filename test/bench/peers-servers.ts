@@ -59,6 +59,7 @@ const REDIS = {
 /** A Redis of our own on a free loopback port and in a folder of its own. */
 export interface RedisServer {
   port: number;
+  pid: number;
   version: string;
   dispose(): Promise<void>;
 }
@@ -86,7 +87,7 @@ export async function startRedis(
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    return { port, version: await versionOf(port, child), dispose };
+    return { port, pid: child.pid ?? 0, version: await versionOf(port, child), dispose };
   } catch (error) {
     await dispose();
     throw error;

@@ -5,6 +5,9 @@ export interface Places {
   /** A new, empty database. */
   database: () => Promise<string>;
   redisPort: number;
+  /** Process numbers of the servers. */
+  postgresPid: number;
+  redisPid: number;
 }
 
 /** A system and the ways to run it that are tried; the fastest is measured. */
@@ -21,18 +24,19 @@ const POSTGRES_DURABILITY = 'each commit synced (fsync on, synchronous_commit on
 
 /**
  * graphile-worker as its own performance page sets it up: local queue, completions in batches without a delay, 24 jobs
- * at once. Larger local queues and bulk adds in several calls are tried, because they were up to 1.4 times as fast here;
- * 10 or 100 jobs at once, more calls at a time, and a producer in another process were not faster than these.
+ * at once. A local queue of 1,000 with bulk adds of 5,000 did 13,700 jobs/s where that page's 500 in one add did 9,500;
+ * 10 or 100 jobs at once, two adds at a time, and a producer in another process did 10,600 to 12,900.
  */
-export async function graphile({ database }: Places): Promise<Entrant> {
+export async function graphile({ database, postgresPid }: Places): Promise<Entrant> {
   const tried = [
-    { localQueue: 500, chunk: 20_000 },
     { localQueue: 1_000, chunk: 5_000 },
+    { localQueue: 500, chunk: 20_000 },
     { localQueue: 2_000, chunk: 5_000 },
   ];
   const setups = tried.map(async (one) => ({
     label: `localQueue ${one.localQueue}, addJobs of ${one.chunk}, 24 at once, completeJobBatchDelay 0, failJobBatchDelay 0`,
     program: 'peers/graphile.js',
+    servers: [postgresPid],
     settings: { ...one, url: await database(), concurrency: 24, pool: 25, streams: 1 },
   }));
   return {
@@ -43,13 +47,14 @@ export async function graphile({ database }: Places): Promise<Entrant> {
 }
 
 /**
- * BullMQ: concurrency of one worker, several workers, a producer in another process, and automatic pipelining. With
- * `always` only the first is run: it was ahead of the others by 1.06, 2.5 and 3.9 there, and they take minutes.
+ * BullMQ: concurrency of one worker, several workers, a producer in another process, and automatic pipelining. The first
+ * was ahead by 1.4 to 2.3 where each second is synced; where each write is, the first two were equal (4,019 and 4,255
+ * jobs/s) and the others 2.4 times slower, so only the first is run there.
  */
-export function bullmq({ redisPort: port }: Places, appendfsync: 'everysec' | 'always'): Entrant {
+export function bullmq({ redisPort: port, redisPid }: Places, appendfsync: 'everysec' | 'always'): Entrant {
   const tried = [
-    { concurrency: 100, workers: 1, chunk: 1_000, pipelined: false, apart: false },
     { concurrency: 500, workers: 1, chunk: 1_000, pipelined: true, apart: false },
+    { concurrency: 100, workers: 1, chunk: 1_000, pipelined: false, apart: false },
     { concurrency: 50, workers: 4, chunk: 5_000, pipelined: false, apart: false },
     { concurrency: 100, workers: 1, chunk: 1_000, pipelined: false, apart: true },
   ];
@@ -60,6 +65,7 @@ export function bullmq({ redisPort: port }: Places, appendfsync: 'everysec' | 'a
     return {
       label: `workers ${one.workers} x concurrency ${one.concurrency}, addBulk of ${one.chunk}${pipelined}, ${place}`,
       program: 'peers/bullmq.js',
+      servers: [redisPid],
       settings,
       ...(apart ? { producer: settings } : {}),
     };
@@ -72,16 +78,20 @@ export function bullmq({ redisPort: port }: Places, appendfsync: 'everysec' | 'a
   };
 }
 
-/** pg-boss: jobs of one fetch, workers, a table for the queue; always LISTEN/NOTIFY and fetches without a pause. */
-export async function pgBoss({ database }: Places): Promise<Entrant> {
+/**
+ * pg-boss: jobs of one fetch, workers, a table for the queue; always LISTEN/NOTIFY and fetches without a pause, for else
+ * it polls twice a second at most. The first was ahead of the others by 1.25 here.
+ */
+export async function pgBoss({ database, postgresPid }: Places): Promise<Entrant> {
   const tried = [
+    { batch: 500, workers: 2, chunk: 1_000, partition: true },
     { batch: 500, workers: 1, chunk: 1_000, partition: false },
     { batch: 1_000, workers: 1, chunk: 5_000, partition: false },
-    { batch: 500, workers: 2, chunk: 1_000, partition: true },
   ];
   const setups = tried.map(async (one) => ({
     label: `batchSize ${one.batch}, localConcurrency ${one.workers}, insert of ${one.chunk}${one.partition ? ', partition' : ''}, notify, burstWhenBatchFull`,
     program: 'peers/pg-boss.js',
+    servers: [postgresPid],
     settings: { ...one, url: await database(), pool: 10, streams: 1 },
   }));
   return {
@@ -95,15 +105,15 @@ export async function pgBoss({ database }: Places): Promise<Entrant> {
 export interface RotaPlace {
   port: number;
   data: string;
-  /** The store setting; none is SQLite. */
-  store?: string;
+  /** A database; none is SQLite. */
+  postgres?: { url: string; pid: number };
 }
 
 /** Rota as `embedded`, the producer in the node's process, or as `apart`: a client over NATS that hears of every end. */
-export function rota(how: 'embedded' | 'apart', { port, data, store }: RotaPlace): Entrant {
-  const on = store === undefined ? 'SQLite' : 'PostgreSQL';
-  const settings = { port, data, limit: 1_000, ...(store === undefined ? {} : { store }) };
-  const synced = store === undefined ? 'each commit synced (WAL, synchronous FULL)' : POSTGRES_DURABILITY;
+export function rota(how: 'embedded' | 'apart', { port, data, postgres }: RotaPlace): Entrant {
+  const on = postgres === undefined ? 'SQLite' : 'PostgreSQL';
+  const settings = { port, data, limit: 1_000, ...(postgres === undefined ? {} : { store: postgres.url }) };
+  const synced = postgres === undefined ? 'each commit synced (WAL, synchronous FULL)' : POSTGRES_DURABILITY;
   const place =
     how === 'embedded'
       ? 'the producer in the process of the node'
@@ -111,11 +121,12 @@ export function rota(how: 'embedded' | 'apart', { port, data, store }: RotaPlace
   return {
     name: `Rota on ${on}, ${how}`,
     durability: `${synced}; completed jobs are kept, each end is announced over NATS`,
-    mayRefuse: store !== undefined,
+    mayRefuse: postgres !== undefined,
     setups: [
       {
         label: `queue limit 1000, enqueueBatch of 1000 in 4 streams, nats-server embedded, ${place}`,
         program: 'peers-rota.ts',
+        servers: postgres === undefined ? [] : [postgres.pid],
         settings: { ...settings, role: how === 'embedded' ? 'embedded' : 'node' },
         ...(how === 'apart' ? { producer: { ...settings, role: 'client' } } : {}),
       },

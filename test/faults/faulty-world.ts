@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ import { brokenMessages, type RejectedEntry, type TaggedJob } from './intake-che
 import { brokenPromises } from './journey-checker.ts';
 
 /** How long a fault may keep a test waiting, in milliseconds. */
-const FAULT_MS = 20_000;
+const FAULT_MS = 30_000;
 /** How long all may take to end and be told after the last life began, in milliseconds. */
 const SETTLE_MS = 20_000;
 /** Between two requests of a loop of the load, in milliseconds. */
@@ -51,6 +51,7 @@ export class FaultyWorld {
   readonly intake: IntakeLoad | undefined;
   readonly #rota: RotaProcess;
   readonly #env: Record<string, string>;
+  readonly #interrupted = new Set<string>();
   #lives = 0;
 
   /** One whose node has not begun to live; ends with the test. */
@@ -85,8 +86,9 @@ export class FaultyWorld {
     this.intake = intake ? new IntakeLoad(client, MESSAGE_PAUSE_MS) : undefined;
   }
 
+  /** Each life has its own: what an earlier one left behind may still pass its point. */
   get #faultFile(): string {
-    return join(this.#rota.folder, 'fault');
+    return join(this.#rota.folder, `fault-${this.#lives}`);
   }
 
   /**
@@ -114,6 +116,7 @@ export class FaultyWorld {
    */
   async outlive(fault: string, victim: 'host' | 'persistence', { asked }: FaultOptions = {}): Promise<void> {
     this.#begin(fault, victim);
+    if (victim === 'persistence') this.#interrupted.add(`/rota/${this.#env.ROTA_NODE}`);
     await inTime(this.#rota.launch('started'), 'it did not start in time');
     if (asked === undefined) await inTime(this.#struck(), `${fault} was not passed in time`);
     await (asked === undefined ? this.load.more(10) : asked());
@@ -122,6 +125,13 @@ export class FaultyWorld {
       code: 0,
     });
     this.#expectStruck(fault);
+  }
+
+  /** Resolves when so many jobs more have completed. */
+  async completed(count: number): Promise<void> {
+    for (let left = count; left > 0; left -= 1) {
+      await this.client.event(({ type }) => type === 'jobs.job.completed', this.client.events.length);
+    }
   }
 
   /** A last life without a fault, in which everything ends; then all that is wrong with what was seen. */
@@ -141,7 +151,13 @@ export class FaultyWorld {
     const found = jobs.filter((job) => job !== undefined);
     const { events } = this.client;
     return [
-      ...brokenPromises({ acknowledged, jobs: found, notes: this.#rota.notes(), events }),
+      ...brokenPromises({
+        acknowledged,
+        jobs: found,
+        notes: this.#rota.notes(),
+        events,
+        interrupted: this.#interrupted,
+      }),
       ...brokenMessages({ ...messages, events }),
       ...this.#leftBehind(),
     ];
@@ -211,7 +227,6 @@ export class FaultyWorld {
   #begin(fault: string, ends = 'node'): void {
     this.#lives += 1;
     const life = `life-${this.#lives}`;
-    rmSync(this.#faultFile, { force: true });
     Object.assign(this.#env, { ROTA_NODE: life, ROTA_TEST_FAULT: fault, ROTA_TEST_FAULT_FILE: this.#faultFile });
     this.#env.ROTA_TEST_FAULT_ENDS = ends;
   }

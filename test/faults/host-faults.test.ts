@@ -40,7 +40,7 @@ describe.each(['thread', 'process'] as const)('kill -9 of a node with jobs in a 
 
   test('while it stops keeps every promise', async () => {
     const world = await makeWorld(isolation);
-    for (const fault of STOP) await world.dieAt(fault, { asked: () => world.load.more(10) });
+    for (const fault of STOP) await world.dieAt(fault, { asked: () => world.completed(5) });
     expect(await world.settle()).toEqual([]);
   });
 
@@ -64,6 +64,6 @@ test('kill -9 of a process for jobs keeps every promise', async () => {
   for (const fault of ['services:making#1', 'services:made#1', 'hosted:began#2', 'hosted:returned#2']) {
     await world.outlive(fault, 'host');
   }
-  await world.outlive('services:close#1', 'host', { asked: () => world.load.more(10) });
+  await world.outlive('services:close#1', 'host', { asked: () => world.completed(5) });
   expect(await world.settle()).toEqual([]);
 });

@@ -22,13 +22,16 @@ const STORY = ['1 0 inserted available', '1 1 started executing', '2 2 started e
 const NOTES = ['start 1', 'start 2', 'end 2'];
 const GOOD = { job: job('completed', 2, [entry(1)]), story: STORY, notes: NOTES };
 
-function broken(change: { job?: WireJob | undefined; story?: string[]; notes?: string[] }): string[] {
-  const { job: found, story, notes } = { ...GOOD, ...change };
+function broken(
+  change: { job?: WireJob | undefined; story?: string[]; notes?: string[] } & Pick<Evidence, 'interrupted'>,
+): string[] {
+  const { job: found, story, notes, interrupted = new Set<string>() } = { ...GOOD, ...change };
   const evidence: Evidence = {
     acknowledged: ['a'],
     jobs: found === undefined ? [] : [found],
     notes: notes.map(note),
     events: story.map(event),
+    interrupted,
   };
   return brokenPromises(evidence);
 }
@@ -36,6 +39,14 @@ function broken(change: { job?: WireJob | undefined; story?: string[]; notes?: s
 test('finds nothing wrong with a job that a crash interrupted, nor with an end that is told again', () => {
   expect(broken({})).toEqual([]);
   expect(broken({ story: [...STORY, '3 2 completed completed'] })).toEqual([]);
+});
+
+test('lets something be untold where what tells was ended, but neither a second making nor a return', () => {
+  const [made = '', ...rest] = STORY.map((line) => line.replace('2 ', '1 '));
+  expect(broken({ story: [made, ...rest], interrupted: new Set(['/rota/1']) })).toEqual([]);
+  expect(broken({ story: [made, ...rest, '1 3 started executing'], interrupted: new Set(['/rota/1']) })).not.toEqual(
+    [],
+  );
 });
 
 test.each([

@@ -10,6 +10,8 @@ export interface Evidence {
   notes: readonly { what: string; id: string; run: number }[];
   /** Every event in the order that it came; its source names the life that it is from. */
   events: readonly WireEvent[];
+  /** Sources of the lives in which what tells was ended on its way: as between lives, something may not have been told. */
+  interrupted?: ReadonlySet<string>;
 }
 
 const TERMINAL = new Set(['completed', 'cancelled', 'discarded']);
@@ -39,7 +41,7 @@ export function brokenPromises(evidence: Evidence): string[] {
     ...evidence.acknowledged.flatMap((id) => brokenEnd(id, jobs.get(id), events.get(id) ?? [])),
     ...[...jobs.values()].flatMap((job) => brokenAttempts(job)),
     ...[...notes].flatMap(([id, mine]) => brokenRuns(id, mine, events.get(id) ?? [])),
-    ...[...events].flatMap(([id, mine]) => brokenStory(id, mine)),
+    ...[...events].flatMap(([id, mine]) => brokenStory(id, mine, evidence.interrupted ?? new Set())),
   ];
 }
 
@@ -76,7 +78,7 @@ function brokenRuns(id: string, notes: Evidence['notes'], events: readonly WireE
 }
 
 /** The events of a job tell a life that the table allows. What a crash kept from being told may have happened between lives. */
-function brokenStory(id: string, events: readonly WireEvent[]): string[] {
+function brokenStory(id: string, events: readonly WireEvent[], interrupted: ReadonlySet<string>): string[] {
   const broken: string[] = [];
   let states = new Set(['nothing']);
   let [life, run] = ['', 0];
@@ -85,7 +87,8 @@ function brokenStory(id: string, events: readonly WireEvent[]): string[] {
     const rule = TOLD[whatOf(event)];
     if (rule === undefined || seen.has(event.id)) continue;
     seen.add(event.id);
-    const possible = event.source === life ? afterDue(states) : afterAnything(states);
+    const isWhole = event.source === life && !interrupted.has(life);
+    const possible = isWhole ? afterDue(states) : afterAnything(states);
     const state = String(event.data.state);
     const story = `${id}: "${whatOf(event)}" (${event.id})`;
     if (!rule.from.some((from) => possible.has(from))) broken.push(`${story} in ${[...states].join()}`);

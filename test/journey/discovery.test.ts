@@ -1,8 +1,8 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CONTROL_VERBS } from '../../src/actors/intake/control-desk.ts';
-import { JOB_VERBS } from '../../src/actors/intake/job-desk.ts';
 import { defineJob } from '../../src/index.ts';
+import { JOB_VERBS } from '../../src/messaging/contract/job-requests.ts';
 import { WORK_VERBS } from '../../src/messaging/subjects.ts';
 import { publish } from '../support/intake-publisher.ts';
 import { type RotaNode, startRotaNode, until } from '../support/rota-node.ts';

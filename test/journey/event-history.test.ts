@@ -36,12 +36,10 @@ async function connection(servers: string): Promise<NatsConnection> {
 /** What a node has logged, by message. */
 class LogBook implements Logger {
   readonly lines: { level: string; msg: string; fields: object }[] = [];
-  readonly trace = (fields: object, msg: string): void => void this.lines.push({ level: 'trace', msg, fields });
   readonly debug = (fields: object, msg: string): void => void this.lines.push({ level: 'debug', msg, fields });
   readonly info = (fields: object, msg: string): void => void this.lines.push({ level: 'info', msg, fields });
   readonly warn = (fields: object, msg: string): void => void this.lines.push({ level: 'warn', msg, fields });
   readonly error = (fields: object, msg: string): void => void this.lines.push({ level: 'error', msg, fields });
-  readonly fatal = (fields: object, msg: string): void => void this.lines.push({ level: 'fatal', msg, fields });
   child(): Logger {
     return this;
   }

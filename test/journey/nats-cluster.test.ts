@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { expect, onTestFinished, test } from 'vitest';
+import { connect as connectClient } from '../../src/client/client.ts';
 import { defineJob, defineScheduler, type Rota, type StartOptions, start } from '../../src/index.ts';
 import { publish } from '../support/intake-publisher.ts';
 import { startNatsCluster, type TestNatsCluster } from '../support/nats-cluster.ts';
@@ -168,7 +169,7 @@ test('a cluster loses a server under load: nothing acknowledged is lost, all res
   expect(enqueued.filter((id) => !told(id))).toEqual([]);
 }, 120_000);
 
-test('the leader of the intake dies, not the node'"'"'s own server: what is submitted then is taken within seconds', async () => {
+test('the leader of the intake dies, not the server of the node: what is submitted then is taken within seconds', async () => {
   const { servers, urls } = await cluster();
   const earlier = await node({ nats: urls });
   const nats = await connection(urls);
@@ -192,9 +193,16 @@ test('the leader of the intake dies, not the node'"'"'s own server: what is subm
   expect(performance.now() - ackedMs).toBeLessThan(12_000);
 }, 90_000);
 
-test('a stream has as many replicas as the setting says', async () => {
-  const { urls } = await cluster();
-  await node({ nats: urls, natsReplicas: 1 });
+test('of several servers one that answers is enough; a stream has as many replicas as the setting says', async () => {
+  const { servers, urls } = await cluster();
+  await node({ nats: `nats://127.0.0.1:1,${urls}`, natsReplicas: 1 });
+  const away = 'nats://127.0.0.1:1';
+  for (const some of [`${away},${servers[1]?.url}`, [away, servers[2]?.url ?? '']]) {
+    const talker = await connectClient({ servers: some });
+    const { id } = await talker.enqueue('work', {});
+    expect(await talker.wait(id)).toMatchObject({ state: 'completed' });
+    await talker.close();
+  }
   const nats = await connection(urls);
   expect((await comes(() => stream(nats, 'JOBS_INTAKE'), whole)).config.num_replicas).toBe(1);
 }, 60_000);

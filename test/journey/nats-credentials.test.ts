@@ -159,8 +159,7 @@ const WAYS: Way[] = [
 
 describe.each(WAYS)('with $what', ({ server, flags, env = {}, wrongFlags, wrongEnv = {}, told, client }) => {
   test('a node, the command line and a client are let in; wrong ones are told which setting to look at', async () => {
-    const config = ['jetstream { max_file_store: 4GB }', server()].join('\n');
-    await using nats = await startNatsServer({ config: server() === operator.config ? server() : config });
+    await using nats = await startNatsServer({ config: server() });
     const node = new Program(['start', '--nats', nats.url, ...flags()], env);
     await node.said('"msg":"started"');
 
@@ -173,7 +172,8 @@ describe.each(WAYS)('with $what', ({ server, flags, env = {}, wrongFlags, wrongE
     expect(await talker.wait(id)).toMatchObject({ state: 'completed' });
     await talker.close();
 
-    for (const command of ['start', 'queues']) {
+    // The same code judges for both: one way is enough to see that the command line says it too.
+    for (const command of told.includes('PASSWORD') ? ['start', 'queues'] : ['start']) {
       const refused = new Program([command, '--nats', nats.url, ...wrongFlags()], wrongEnv);
       expect(await refused.ended, refused.output).toBe(1);
       expect(refused.output).toContain('does not let us in');
@@ -195,6 +195,16 @@ test('a server that is away is waited for, whatever the credentials', async () =
   const { id } = await talker.enqueue('work', {});
   expect(await talker.wait(id)).toMatchObject({ state: 'completed' });
   await talker.close();
+});
+
+test('a server that comes later and refuses ends the node, and its log says which setting to look at', async () => {
+  const port = await freePort();
+  const flags = ['--nats', `nats://127.0.0.1:${port}`, '--nats-user', 'ada'];
+  const node = new Program(['start', ...flags], { ROTA_NATS_PASSWORD: 'wrong' });
+  await node.said('"msg":"started"');
+  await using _nats = await startNatsServer({ port, config: 'authorization { user: ada, password: secret }' });
+  expect(await node.ended).toBe(1);
+  expect(node.output).toContain('ROTA_NATS_PASSWORD (--nats-password) the server refuses');
 });
 
 test('a password that is changed at the server is an outage to a node that was let in', async () => {

@@ -9,6 +9,7 @@ import { connect, type NatsConnection, PermissionViolationError } from '@nats-io
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect as connectClient, type RotaClient } from '../../src/client/client.ts';
 import { defineJob, defineScheduler, type Rota, start } from '../../src/index.ts';
+import { type Logger, silentLogger } from '../../src/kernel/log.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
 import { BRISK, until } from '../support/rota-node.ts';
 
@@ -29,17 +30,24 @@ const config = defineScheduler({
 let server: TestNatsServer;
 let rota: Rota;
 let dataFolder: string;
+/** What the node has complained of. */
+const complaints: string[] = [];
 const connections = {} as Record<Role, NatsConnection>;
 
 const password = (role: string): string => `${role}Secret`;
 const login = (role: Role) => ({ user: role, password: password(role), inboxPrefix: `_INBOX.${role}` });
+
+const note = (fields: object, message: string): void => {
+  complaints.push(`${message} ${JSON.stringify(fields)}`);
+};
+const complainant: Logger = { ...silentLogger, warn: note, error: note, child: () => complainant };
 
 beforeAll(async () => {
   for (const role of ROLES) process.env[`ROTA_${role.toUpperCase()}_PASSWORD`] = password(role);
   dataFolder = mkdtempSync(join(tmpdir(), 'rota-roles-'));
   server = await startNatsServer({ config: readFileSync(ROLES_FILE, 'utf8') });
   rota = await start(config, {
-    ...{ ...BRISK, data: dataFolder, logLevel: 'error', node: 'here', nats: server.url },
+    ...{ ...BRISK, data: dataFolder, logger: complainant, node: 'here', nats: server.url },
     ...{ natsUser: 'service', natsPassword: password('service'), natsInbox: '_INBOX.service', eventHistory: '1h' },
   });
   for (const role of ROLES) {
@@ -159,7 +167,9 @@ describe('of the roles', () => {
     expect(await ask('admin', 'jobs.job.get', { id })).toMatchObject({ state: 'completed', result: 7 });
   });
 
-  test('the service keeps the durable intake and the event history', async () => {
+  test('the service lacks nothing: its node complains of nothing, answers discovery, and keeps both streams', async () => {
+    expect(complaints.filter((line) => !line.includes('of the intake was rejected'))).toEqual([]);
+    expect(await ask('service', '$SRV.PING.rota', {})).toMatchObject({ name: 'rota' });
     const { streams } = await ask('service', '$JS.API.STREAM.NAMES', {});
     expect(streams.sort()).toEqual(['JOBS_EVENTS', 'JOBS_INTAKE']);
   });

@@ -20,6 +20,9 @@ export interface CommitWorld {
   doubtMs: number;
 }
 
+/** Starts of a queue that are remembered. */
+const STARTS_KEPT = 200;
+
 type Told<V extends StoreRequest['verb']> = Extract<StoreRequest, { verb: V }>;
 
 /** Looks at every group right after its commit: what must hold at every instant, in the store's view. */
@@ -116,8 +119,9 @@ export class CommitChecks implements CommitListener {
     if (rule.rate === null || this.#world.clocksDiffer) return;
     const starts = [...(this.#starts.get(queue) ?? []), ...facts.map(() => now)];
     const { limit, periodMs } = rule.rate;
-    const recent = starts.filter((at) => at > now - periodMs + this.#world.doubtMs);
-    this.#starts.set(queue, recent);
+    // A group that was held up is stamped before others that were written first.
+    const recent = starts.filter((at) => at > now - periodMs + this.#world.doubtMs && at <= now);
+    this.#starts.set(queue, starts.slice(-STARTS_KEPT));
     if (recent.length > limit) broken(`${recent.length} started within ${periodMs} ms, ${limit} may`);
   }
 

@@ -110,9 +110,9 @@ export class Load {
   #job(): Asking {
     const chance = this.#chance;
     const id = this.#newId();
-    const ms = chance.of([1, 30, 400, 3_000]);
-    const late = chance.hits(0.15) ? { scheduleIn: chance.between(500, 30_000) } : {};
-    const deadline = chance.hits(0.04) ? { deadline: chance.between(1_000, 20_000) } : {};
+    const ms = chance.of([1, 400, 3_000, 30_000]);
+    const late = chance.hits(0.15) ? { scheduleIn: chance.between(500, 120_000) } : {};
+    const deadline = chance.hits(0.04) ? { deadline: chance.between(1_000, 80_000) } : {};
     const priority = { priority: chance.between(0, 9) };
     const of = (queue: string, type: string, args: object) => ({
       queue,
@@ -127,10 +127,10 @@ export class Load {
     if (drawn < 0.51) return of('slow', 'deaf', {});
     if (drawn < 0.54) return of('work', 'odd', { times: chance.between(1, 2) });
     if (drawn < 0.58) return of('work', 'parent', {});
-    if (drawn < 0.68) return of('work', 'only', { ms: 2_000, key: `k${chance.between(1, 4)}` });
-    if (drawn < 0.78) return of('capped', 'work', { ms: chance.between(200, 2_000) });
+    if (drawn < 0.68) return of('work', 'only', { ms: 15_000, key: `k${chance.between(1, 4)}` });
+    if (drawn < 0.78) return of('capped', 'work', { ms: chance.between(1_000, 20_000) });
     if (drawn < 0.86) return of('rated', 'work', { ms });
-    if (drawn < 0.97) return of('tenants', 'work', { ms: 500, tenant: `t${chance.between(1, 4)}` });
+    if (drawn < 0.97) return of('tenants', 'work', { ms: 8_000, tenant: `t${chance.between(1, 4)}` });
     return of('work', 'fresh', { ms });
   }
 
@@ -185,19 +185,19 @@ export class Load {
     const drawn = chance.random();
     if (drawn < 0.15) {
       await this.#control('queue.pause', { queue });
-      await sleep(this.#world.clock, chance.between(500, 15_000));
+      await sleep(this.#world.clock, chance.between(500, 60_000));
       await this.#control('queue.resume', { queue });
     } else if (drawn < 0.3) {
       this.#world.handlers.scaled(queue);
       await this.#control('queue.scale', { queue, limit: chance.between(1, 10) });
     } else if (drawn < 0.5) await this.#control('queue.limit', { queue: 'capped', globalLimit: chance.between(1, 3) });
     else if (drawn < 0.65) {
-      await this.#control('queue.limit', { queue: 'rated', rate: { limit: chance.between(2, 6), period: 5_000 } });
+      await this.#control('queue.limit', { queue: 'rated', rate: { limit: chance.between(2, 6), period: 30_000 } });
     } else if (drawn < 0.8) {
       await this.#control('queue.limit', { queue: 'tenants', partition: { by: 'args.tenant', limit: chance.between(1, 2) } });
     } else if (drawn < 0.9) {
       await this.#control('schedule.pause', { name: 'switched' });
-      await sleep(this.#world.clock, chance.between(500, 20_000));
+      await sleep(this.#world.clock, chance.between(500, 80_000));
       await this.#control('schedule.resume', { name: 'switched' });
     } else {
       const id = this.#newId();

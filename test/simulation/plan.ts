@@ -86,7 +86,7 @@ const PARTS: readonly [readonly string[], ...(readonly string[])[]] = [
 ];
 
 /** How long a run is active unless told otherwise, in milliseconds. */
-export const ACTIVE_MS = 10 * 60_000;
+export const ACTIVE_MS = 40 * 60_000;
 
 /** Draws a world from a seed. */
 export function planOf(seed: number, mode: Mode, activeMs: number = ACTIVE_MS): Plan {
@@ -98,7 +98,7 @@ export function planOf(seed: number, mode: Mode, activeMs: number = ACTIVE_MS): 
   return {
     ...{ seed, mode, topology, activeMs, nodes, faults },
     startAt: chance.of(STARTS),
-    loadMs: chance.of([500, 2_000, 5_000]),
+    loadMs: chance.of([2_000, 6_000, 20_000]),
     storeLatencyMs: topology === 'owned' ? 0 : chance.of([2, 20, 200]),
     clocksDiffer: clocksDiffer || faults.some(({ kind }) => kind === 'jump'),
   };
@@ -132,7 +132,7 @@ function faultsOf(chance: Chance, world: FaultWorld): Fault[] {
   const kinds = KINDS.filter((kind) => (kind === 'jump' ? world.clocksDiffer : true) && chance.hits(0.6));
   const [first, ...rest] = kinds;
   if (first === undefined) return [];
-  const count = chance.between(4, Math.max(6, Math.round(world.activeMs / 15_000)));
+  const count = chance.between(4, Math.max(6, Math.round(world.activeMs / 90_000)));
   const faults = Array.from({ length: count }, () => faultOf(chance, chance.of([first, ...rest]), world));
   const lasting = world.mode === 'liveness' ? lastingFaults(chance, world) : [];
   return [...faults, ...lasting].sort((a, b) => a.atMs - b.atMs);
@@ -159,7 +159,7 @@ function faultOf(chance: Chance, kind: FaultKind, { nodes, activeMs }: FaultWorl
   const names: [string, ...string[]] = [one ?? '', ...others];
   const node = chance.of(names);
   // Short ones pass unnoticed, long ones outlive leases and leads.
-  const forMs = chance.of([chance.between(50, 2_000), chance.between(2_000, 20_000), chance.between(20_000, 60_000)]);
+  const forMs = chance.of([chance.between(50, 5_000), chance.between(5_000, 60_000), chance.between(60_000, 240_000)]);
   const when = { atMs: chance.between(3_000, activeMs), forMs };
   const version = chance.of(['a', 'b'] as const);
   switch (kind) {
@@ -174,7 +174,7 @@ function faultOf(chance: Chance, kind: FaultKind, { nodes, activeMs }: FaultWorl
     case 'restart':
       return { ...when, kind, node, version };
     case 'jump':
-      return { ...when, kind, node, byMs: chance.of([-60_000, -3_000, 3_000, 45_000]) };
+      return { ...when, kind, node, byMs: chance.of([-240_000, -3_000, 3_000, 180_000]) };
     case 'crash':
       return { ...when, kind, node, path: chance.of(PARTS), times: chance.of([1, 1, 2, 7]) };
     default:

@@ -41,8 +41,8 @@ export interface RunResult {
 }
 
 /** How long all may take to come to rest after the last fault, in milliseconds of the world. */
-const REST_MS_MAX = 12 * 60_000;
-const LOOK_MS = 5_000;
+const REST_MS_MAX = 30 * 60_000;
+const LOOK_MS = 20_000;
 /** Broken promises of one run that are kept: the first ones are the telling ones. */
 const BROKEN_MAX = 50;
 /** Schedules end this long after the load does, in milliseconds. */
@@ -136,7 +136,7 @@ class SimWorld {
     // Schedules that only end with the world, and what an outage left to be announced, come first.
     await clock.advance(60_000);
     while (clock.monotonicMs() < until && !settled()) await clock.advance(LOOK_MS);
-    await clock.advance(15_000);
+    await clock.advance(30_000);
   }
 
   async #end(): Promise<void> {

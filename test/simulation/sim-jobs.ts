@@ -90,7 +90,7 @@ const hang = watched('hang', async ({ signal }) => {
 
 /** Does not hear its signal and goes on beyond its timeout, for longer than a lease. */
 const deaf = watched('deaf', async (_context, { clock }) => {
-  await sleep(clock, 45_000);
+  await sleep(clock, 150_000);
 }, { timeout: '3s', maxAttempts: 2, queue: 'slow' });
 
 /** Ends itself in other ways. */
@@ -108,8 +108,8 @@ const only = watched('only', rest, { unique: { by: ['type', 'queue', 'args'], ke
 
 /** Of a schedule whose ticks come faster than it works. */
 const slowTick = watched('slow-tick', async (context, watcher) => {
-  await sleep(watcher.clock, 12_000, context.signal);
-}, { queue: 'slow', timeout: '20s' });
+  await sleep(watcher.clock, 40_000, context.signal);
+}, { queue: 'slow', timeout: '60s' });
 
 /** Known to version b only. */
 const fresh = watched('fresh', rest);
@@ -129,18 +129,18 @@ export function simConfig(version: Version, endAt: number): SchedulerConfig {
     queues: QUEUE_LIMITS,
     jobs: version === 'b' ? [...TYPES, fresh] : TYPES,
     schedules: {
-      all: every('7s', work, { ...until, misfire: { policy: 'all', max: 1_000 }, args: { ms: 20 } }),
-      latest: every('11s', flaky, { ...until, misfire: 'latest' }),
-      skip: every('5s', work, { ...until, misfire: 'skip' }),
-      overlap: every('6s', slowTick, { ...until, overlap: 'skip' }),
-      restart: every('17s', slowTick, { ...until, overlap: 'cancel_running' }),
+      all: every('28s', work, { ...until, misfire: { policy: 'all', max: 1_000 }, args: { ms: 20 } }),
+      latest: every('44s', flaky, { ...until, misfire: 'latest' }),
+      skip: every('20s', work, { ...until, misfire: 'skip' }),
+      overlap: every('24s', slowTick, { ...until, overlap: 'skip' }),
+      restart: every('71s', slowTick, { ...until, overlap: 'cancel_running' }),
       berlin: cron('*/2 * * * *', work, { ...until, timezone: 'Europe/Berlin', misfire: { policy: 'all', max: 1_000 } }),
       nightly: cron('30 1,2 * * *', work, { ...until, timezone: 'Europe/Berlin', dst: { repeat: 'both' } }),
-      thrice: every('13s', work, { ...until, maxRuns: 3 }),
-      switched: every('9s', work, { ...until }),
-      jittery: every('10s', work, { ...until, jitter: '3s' }),
+      thrice: every('130s', work, { ...until, maxRuns: 3 }),
+      switched: every('36s', work, { ...until }),
+      jittery: every('40s', work, { ...until, jitter: '12s' }),
       boot: cron('@reboot', work),
-      ...(version === 'b' ? { changing: every('8s', fresh, until) } : {}),
+      ...(version === 'b' ? { changing: every('32s', fresh, until) } : {}),
     },
   });
 }

@@ -28,8 +28,11 @@ export interface NodeWorld {
   mutation: Mutation | undefined;
 }
 
-/** Settings of every node: the product's own, but for a grace that does not make stops long. */
-const SETTINGS = { lease: '30s', beat: '5s', poll: '5s', leaderLease: '15s', grace: '2s', keep: '365d' };
+/**
+ * Settings of every node. The product's own times by four: what matters is how they stand to each other, and more of the
+ * world's time passes in a second.
+ */
+const SETTINGS = { lease: '120s', beat: '20s', poll: '10s', leaderLease: '60s', grace: '5s', keep: '365d' };
 /** How long whoever runs a node waits before it starts it again, in milliseconds. */
 const AGAIN_MS = 1_500;
 

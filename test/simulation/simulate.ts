@@ -1,11 +1,73 @@
-import { runPlan } from './run.ts';
-import { planOf } from './plan.ts';
+import { parseArgs } from 'node:util';
+import { type CampaignResult, campaign, speedOf } from './campaign.ts';
+import { failureReport } from './failure-report.ts';
+import { MUTATIONS } from './mutations/mutations.ts';
+import { huntMutations, mutationTable } from './mutation-hunt.ts';
+import type { Mode } from './plan.ts';
+import { ACTIVE_MS } from './plan.ts';
+import type { RunResult } from './run.ts';
+import { shrink } from './shrink.ts';
 import { lineText } from './trace.ts';
 
-const seed = Number(process.argv[2] ?? 1);
-const plan = planOf(seed, 'safety');
-const r = await runPlan(plan);
-console.log(seed, plan.topology, plan.nodes.map((n) => n.roles.join('+')).join(' '), plan.faults.length, 'faults', r.broken.length, 'broken', r.jobs, 'jobs', (r.simulatedMs / r.realMs).toFixed(0), 'x', r.realMs.toFixed(0), r.fingerprint.slice(0, 12), r.trace.count);
-console.log(r.sightings.text());
-for (const b of r.broken.slice(0, 10)) console.log(b.atMs / 1000, b.rule, b.about, b.words);
-if (process.argv[3] === 'trace') for (const l of r.trace.lines) console.log(lineText(l));
+const USAGE = `npm run simulate -- [--seed N] [--seeds COUNT] [--forever] [--mode safety|liveness|both] [--minutes M]
+                        [--mutations] [--mutation NAME] [--trace]
+  --seed N      the first seed (default: drawn from the clock); alone: one run
+  --seeds N     that many seeds from it on
+  --forever     seed after seed until one fails
+  --mode        both takes them in turn (default safety)
+  --minutes M   how long load and faults go on in each run, in minutes of the world (default ${ACTIVE_MS / 60_000})
+  --mutations   plants each bug of the list and looks for it
+  --trace       prints everything that happened`;
+
+const SHRINK_RUNS_MAX = 40;
+
+const { values } = parseArgs({
+  options: {
+    ...{ seed: { type: 'string' }, seeds: { type: 'string' }, forever: { type: 'boolean' }, mode: { type: 'string' } },
+    ...{ minutes: { type: 'string' }, mutations: { type: 'boolean' }, mutation: { type: 'string' } },
+    ...{ trace: { type: 'boolean' }, help: { type: 'boolean' } },
+  },
+});
+
+function* seedsFrom(first: number, count: number): Generator<number> {
+  for (let seed = first; seed < first + count; seed++) yield seed;
+}
+
+function progress(result: RunResult, soFar: CampaignResult): void {
+  const { plan, jobs, fingerprint, broken } = result;
+  const end = broken.length === 0 ? 'kept' : `${broken.length} BROKEN`;
+  const run = `seed ${plan.seed} ${plan.mode} ${plan.topology} ${plan.nodes.length} nodes ${plan.faults.length} faults ${jobs} jobs`;
+  if (values.trace) for (const line of result.trace.lines) console.log(lineText(line));
+  console.log(`${run}: ${end} ${fingerprint.slice(0, 12)} ${speedOf(result)}x`);
+  if (soFar.runs % 20 === 0) {
+    const hours = (soFar.simulatedMs / 3_600_000).toFixed(1);
+    console.log(`-- ${soFar.runs} runs, ${hours} simulated hours, ${soFar.jobs} jobs, ${speedOf(soFar)} simulated seconds a second`);
+  }
+}
+
+async function simulate(): Promise<number> {
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const first = Number(values.seed ?? Date.now() % 1_000_000_000);
+  const activeMs = Number(values.minutes ?? ACTIVE_MS / 60_000) * 60_000;
+  if (values.mutations) {
+    const hunts = await huntMutations({ first, activeMs, onHunt: (hunt) => console.log(mutationTable([hunt])) });
+    return hunts.every(({ found }) => found !== undefined) ? 0 : 1;
+  }
+  const modes: readonly Mode[] = values.mode === 'both' ? ['safety', 'liveness'] : [values.mode === 'liveness' ? 'liveness' : 'safety'];
+  const count = values.forever ? Number.POSITIVE_INFINITY : Number(values.seeds ?? 1);
+  const mutation = MUTATIONS.find(({ name }) => name === values.mutation);
+  const planted = mutation === undefined ? {} : { mutation };
+  const result = await campaign({ seeds: seedsFrom(first, count), modes, activeMs, ...planted, onRun: progress });
+  const { failed, sightings, runs } = result;
+  console.log(`${runs} runs, ${(result.simulatedMs / 1000).toFixed(0)} simulated seconds, ${speedOf(result)} in a second of the machine`);
+  console.log(`seen: ${sightings.text()}`);
+  if (runs > 1 && sightings.missing.length > 0) console.log(`inconclusive: never seen: ${sightings.missing.join(', ')}`);
+  if (failed === undefined) return 0;
+  console.log(failureReport(failed, await shrink(failed, { ...planted, runsMax: SHRINK_RUNS_MAX })));
+  return 1;
+}
+
+process.exitCode = await simulate();

@@ -42,7 +42,9 @@ export function passFaultPoint(point: string): void {
 
 /** The node's process number, which it hands down to its processes for jobs. */
 function killNode(): void {
-  process.kill(Number(process.env.ROTA_TEST_NODE_PID ?? process.pid), 'SIGKILL');
+  const node = Number(process.env.ROTA_TEST_NODE_PID ?? process.pid);
+  // Not who has the number of a node that has gone.
+  if (node === process.pid || node === process.ppid) process.kill(node, 'SIGKILL');
   // Of another process: what comes after the point must not happen before the node has gone.
   if (threadId === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
 }

@@ -11,12 +11,15 @@ export interface OperatorMode {
  * @param credsFile where the user's credentials file is written
  */
 export function operatorMode(credsFile: string): OperatorMode {
-  const [operator, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
+  const [operator, user] = [nkeys.createOperator(), nkeys.createUser()];
+  const [account, system] = [nkeys.createAccount(), nkeys.createAccount()];
   const operatorJwt = jwt(operator, operator.getPublicKey(), { type: 'operator' });
   const all = { subs: -1, data: -1, payload: -1 };
   const storage = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
+  const noStorage = { mem_storage: 0, disk_storage: 0, streams: 0, consumer: 0 };
   const limits = { ...all, ...storage, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 };
   const accountJwt = jwt(operator, account.getPublicKey(), { type: 'account', limits });
+  const systemJwt = jwt(operator, system.getPublicKey(), { type: 'account', limits: { ...limits, ...noStorage } });
   const userJwt = jwt(account, user.getPublicKey(), { type: 'user', ...all, pub: {}, sub: {} });
   const seed = Buffer.from(user.getSeed()).toString();
   writeFileSync(
@@ -25,7 +28,10 @@ export function operatorMode(credsFile: string): OperatorMode {
       `-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`,
   );
   return {
-    config: `operator: ${operatorJwt}\nresolver: MEMORY\nresolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`,
+    config: [
+      ...[`operator: ${operatorJwt}`, `system_account: ${system.getPublicKey()}`, 'resolver: MEMORY'],
+      `resolver_preload: { ${account.getPublicKey()}: ${accountJwt}, ${system.getPublicKey()}: ${systemJwt} }`,
+    ].join('\n'),
   };
 }
 

@@ -15,6 +15,8 @@ import { MessageReader } from './message-reader.ts';
 
 /** What the durable intake works with. Durations are milliseconds. */
 export interface DurableIntakeWorld {
+  /** What the actor is called: it reads the broker's stream, or what programs wrote into the store's database. */
+  name: 'durable-intake' | 'sql-intake';
   bus: Bus;
   streams: DurableStreams;
   subjects: Subjects;
@@ -41,15 +43,15 @@ const RETRY_MS = 2_000;
 const REGISTRY_MS = 5_000;
 
 /**
- * Makes jobs of what was published to `intake.<queue>`, whoever was there when it was. The broker keeps the messages;
- * all nodes with this actor share them. A broker without JetStream, or none, is waited for: ready after the first try,
+ * Makes jobs of what was published to `intake.<queue>`, or written into the store's database, whoever was there when it
+ * was. The broker or the database keeps the messages; all nodes with this actor share them. A broker without JetStream, or none, is waited for: ready after the first try,
  * whatever came of it.
  */
 export async function startDurableIntake(
   world: DurableIntakeWorld,
   { fail }: Pick<ServiceScope, 'fail'>,
 ): Promise<Service> {
-  const { bus, streams, subjects, clock, node, definitions, queues, livingMs, leaseMs, log } = world;
+  const { name, bus, streams, subjects, clock, node, definitions, queues, livingMs, leaseMs, log } = world;
   const registry = new Registry({
     ...{ clock, definitions, queues, livingMs },
     store: storeClient(bus, subjects, REGISTRY_MS),
@@ -102,7 +104,7 @@ export async function startDurableIntake(
       await pause(world, signal);
     }
   };
-  const counts = bus.subscribe(subjects.actor(node, 'durable-intake', 'counts'), {}, (message) =>
+  const counts = bus.subscribe(subjects.actor(node, name, 'counts'), {}, (message) =>
     answer(message, { intake: desk.counts }),
   );
   const running = lives().catch(fail);

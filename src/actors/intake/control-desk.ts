@@ -4,7 +4,7 @@ import { timeText } from '../../kernel/clock.ts';
 import { RotaError } from '../../kernel/error.ts';
 import { isToken } from '../../kernel/identity.ts';
 import type { Bus, Message } from '../../messaging/bus.ts';
-import { emptyRequest, readRequest } from '../../messaging/contract/request.ts';
+import { emptyRequest, readRequest, unknownVerb } from '../../messaging/contract/request.ts';
 import { answer, ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import { STORE_TIMEOUT_MS, type StoreClient } from '../store-client.ts';
@@ -65,10 +65,8 @@ export class ControlDesk {
         return answer(message, await this.#tree(readRequest(body, treeRequest).node));
       case 'rejected.list':
         return answer(message, await this.#rejected(readRequest(body, rejectedRequest)));
-      case undefined: {
-        const text = `"${name}" is no control verb; there are ${CONTROL_VERBS.join(', ')}`;
-        throw new RotaError('invalid_request', text, { issues: [{ path: 'subject', message: text }] });
-      }
+      case undefined:
+        throw unknownVerb(name, 'control', CONTROL_VERBS);
     }
   }
 

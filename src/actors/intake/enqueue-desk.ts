@@ -6,6 +6,7 @@ import { Body } from '../../messaging/body.ts';
 import type { Bus, Message } from '../../messaging/bus.ts';
 import { readEnqueue } from '../../messaging/contract/enqueue.ts';
 import { jobView } from '../../messaging/contract/job-view.ts';
+import { REPLY_FRAME_BYTES } from '../../messaging/payload.ts';
 import { answer, answerCodec } from '../../messaging/reply.ts';
 import type { InsertResult } from '../../store/job-store.ts';
 import type { StoreClient } from '../store-client.ts';
@@ -18,9 +19,6 @@ export interface EnqueueDeskWorld {
   builder: JobBuilder;
   newId: IdSource;
 }
-
-/** Bytes of a reply that are not jobs. */
-const REPLY_FRAME_BYTES = 4_096;
 
 /** Serves `enqueue.<queue>`: checks, refuses or stores, and answers after the commit. */
 export class EnqueueDesk {

@@ -56,9 +56,7 @@ export class JobBuilder {
         issues: [{ path: 'queue', message: text }],
       });
     }
-    if (!(await this.#world.registry.knowsQueue(queue))) {
-      throw new RotaError('not_found', `no living node's config names the queue "${queue}"`);
-    }
+    await this.#world.registry.mustKnowQueue(queue);
     return queue;
   }
 

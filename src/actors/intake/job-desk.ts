@@ -4,6 +4,7 @@ import { RotaError } from '../../kernel/error.ts';
 import { canonicalJson, type Json } from '../../kernel/json.ts';
 import type { Bus, Message } from '../../messaging/bus.ts';
 import {
+  JOB_VERBS,
   readCancel,
   readCount,
   readGet,
@@ -13,12 +14,15 @@ import {
   readWait,
 } from '../../messaging/contract/job-requests.ts';
 import { jobView } from '../../messaging/contract/job-view.ts';
-import { answer, refuse } from '../../messaging/reply.ts';
+import { unknownVerb } from '../../messaging/contract/request.ts';
+import { listBytesMax } from '../../messaging/payload.ts';
+import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
 import type { ChangeAnswer } from '../../store/change-verbs.ts';
 import type { StoreAnswer, StoreOptions } from '../../store/job-store.ts';
 import type { StoreClient } from '../store-client.ts';
 import { checkedArgs } from './checked-args.ts';
 import type { Registry } from './registry.ts';
+import { type SweepOptions, sweep } from './sweep.ts';
 import type { WaitRoom } from './wait-room.ts';
 
 /** What the desk asks. */
@@ -29,14 +33,6 @@ export interface JobDeskWorld {
   waitRoom: WaitRoom;
   registry: Registry;
 }
-
-/** The verbs of `job.<verb>` that are served. */
-export const JOB_VERBS = ['get', 'list', 'count', 'wait', 'cancel', 'retry', 'delete', 'update'] as const;
-
-/** Bytes of a list reply that are not jobs. */
-const REPLY_FRAME_BYTES = 4_096;
-/** Jobs that one step of a verb on many takes. */
-const SWEEP_STEP_MAX = 500;
 
 /** Serves `job.get|list|count|wait|cancel|retry|delete|update`. Each method throws a RotaError for what it refuses. */
 export class JobDesk {
@@ -68,10 +64,8 @@ export class JobDesk {
         return this.#delete(message);
       case 'update':
         return this.#update(message);
-      case undefined: {
-        const text = `"${verb}" is no verb of jobs; there are ${JOB_VERBS.join(', ')}`;
-        throw new RotaError('invalid_request', text, { issues: [{ path: 'subject', message: text }] });
-      }
+      case undefined:
+        throw unknownVerb(verb, 'jobs', JOB_VERBS);
     }
   }
 
@@ -82,7 +76,7 @@ export class JobDesk {
   }
 
   async #list(message: Message): Promise<void> {
-    const bytesMax = this.#world.bus.payloadBytesMax - REPLY_FRAME_BYTES;
+    const bytesMax = listBytesMax(this.#world.bus.payloadBytesMax, answerCodec(message));
     const options = { ...readList(message.body.value), bytesMax };
     const page = await this.#world.store.ask('list', options).catch((error: unknown) => {
       throw options.cursor !== undefined && isInvalid(error) ? badCursor(error) : error;
@@ -118,9 +112,7 @@ export class JobDesk {
   async #update(message: Message): Promise<void> {
     const { id, changes } = readUpdate(message.body.value);
     const { args, queue } = changes;
-    if (queue !== undefined && !(await this.#world.registry.knowsQueue(queue))) {
-      throw new RotaError('not_found', `no living node's config names the queue "${queue}"`);
-    }
+    if (queue !== undefined) await this.#world.registry.mustKnowQueue(queue);
     const checked = args === undefined ? changes : { ...changes, args: await this.#argsOf(id, args) };
     this.#answerChange(message, await this.#change('update', { id, changes: checked }), { id, verb: 'updated' });
   }
@@ -151,22 +143,10 @@ export class JobDesk {
     answer(message, jobView(job));
   }
 
-  /** Step by step, each a short transaction; only jobs that were there at the first one are meant. */
   async #sweep(message: Message, options: SweepOptions): Promise<void> {
-    const { store, clock } = this.#world;
-    let count = 0;
-    let from: { cursor?: string } = {};
-    for (;;) {
-      const step = { terminate: false, ...options, ...from, now: clock.now(), limit: SWEEP_STEP_MAX };
-      const { done, cursor } = await store.ask('sweep', step);
-      count += done;
-      if (cursor === null) return answer(message, { count });
-      from = { cursor };
-    }
+    answer(message, { count: await sweep(this.#world, options) });
   }
 }
-
-type SweepOptions = Pick<StoreOptions<'sweep'>, 'action' | 'filter'> & { terminate?: boolean };
 
 const isInvalid = (error: unknown): error is RotaError =>
   error instanceof RotaError && error.code === 'invalid_request';

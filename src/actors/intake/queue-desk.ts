@@ -12,7 +12,7 @@ import {
   readQueueName,
   readScale,
 } from '../../messaging/contract/queue-requests.ts';
-import { emptyRequest, readRequest } from '../../messaging/contract/request.ts';
+import { emptyRequest, readRequest, unknownVerb } from '../../messaging/contract/request.ts';
 import { answer, refuse } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { QueueChange, QueueRecord } from '../../store/queue-record.ts';
@@ -20,6 +20,7 @@ import type { EventTeller } from '../event-teller.ts';
 import type { StoreClient } from '../store-client.ts';
 import { limitOn, queueView } from './queue-view.ts';
 import type { Registry } from './registry.ts';
+import { sweep } from './sweep.ts';
 
 /** What the desk asks. */
 export interface QueueDeskWorld {
@@ -33,8 +34,6 @@ export interface QueueDeskWorld {
   pollMs: number;
 }
 
-/** Jobs that one step of a purge deletes. */
-const PURGE_STEP_MAX = 500;
 /** Pauses that may wait for their queues at once; one more is answered `overloaded`. */
 const PAUSES_MAX = 1_000;
 const ALL = 'all';
@@ -67,10 +66,8 @@ export class QueueDesk {
         return answer(message, await this.#limit(readLimit(body)));
       case 'purge':
         return answer(message, await this.#purge(readPurge(body)));
-      case undefined: {
-        const text = `"${verb}" is no verb of queues; there are ${QUEUE_VERBS.join(', ')}`;
-        throw new RotaError('invalid_request', text, { issues: [{ path: 'subject', message: text }] });
-      }
+      case undefined:
+        throw unknownVerb(verb, 'queues', QUEUE_VERBS);
     }
   }
 
@@ -148,32 +145,19 @@ export class QueueDesk {
     return view;
   }
 
-  /** Step by step, each a short transaction; only jobs that were there at the first one are meant. */
   async #purge({ queue, states }: ReturnType<typeof readPurge>): Promise<{ count: number }> {
-    const { store, clock } = this.#world;
-    await this.#mustKnow(queue);
-    const shared = { action: 'delete', filter: { queue, states }, terminate: false, limit: PURGE_STEP_MAX } as const;
-    let count = 0;
-    for (let from: { cursor?: string } = {}; ; ) {
-      const { done, cursor } = await store.ask('sweep', { ...shared, ...from, now: clock.now() });
-      count += done;
-      if (cursor === null) break;
-      from = { cursor };
-    }
+    const { registry } = this.#world;
+    await registry.mustKnowQueue(queue);
+    const count = await sweep(this.#world, { action: 'delete', filter: { queue, states } });
     this.#tell(queue, 'purged', { states, count });
     return { count };
   }
 
   async #change(queue: string, change: QueueChange): Promise<{ said: QueueRecord; changed: boolean }> {
-    const { store, clock } = this.#world;
-    await this.#mustKnow(queue);
+    const { store, clock, registry } = this.#world;
+    await registry.mustKnowQueue(queue);
     const { queue: said, changed } = await store.ask('changeQueue', { now: clock.now(), queue, change });
     return { said, changed };
-  }
-
-  async #mustKnow(queue: string): Promise<void> {
-    if (await this.#world.registry.knowsQueue(queue)) return;
-    throw new RotaError('not_found', `no living node's config names the queue "${queue}"`);
   }
 
   async #view(said: QueueRecord): Promise<QueueAnswer> {

@@ -1,5 +1,6 @@
 import type { AnyJobDefinition, TypeDefaults } from '../../job/definition.ts';
 import type { Clock } from '../../kernel/clock.ts';
+import { RotaError } from '../../kernel/error.ts';
 import type { NodeRecord } from '../../store/job-store.ts';
 import type { StoreClient } from '../store-client.ts';
 
@@ -56,6 +57,12 @@ export class Registry {
   async knowsQueue(name: string): Promise<boolean> {
     if (this.#world.queues.has(name)) return true;
     return (await this.nodes()).some(({ queues }) => queues.some((queue) => queue.name === name));
+  }
+
+  /** @throws RotaError `not_found` for a queue that no living node's config names, or what the store answers */
+  async mustKnowQueue(name: string): Promise<void> {
+    if (await this.knowsQueue(name)) return;
+    throw new RotaError('not_found', `no living node's config names the queue "${name}"`);
   }
 
   async knowsType(type: string): Promise<boolean> {

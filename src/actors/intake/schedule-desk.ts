@@ -5,13 +5,14 @@ import { type IdSource, isToken } from '../../kernel/identity.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus, Message } from '../../messaging/bus.ts';
 import { jobView } from '../../messaging/contract/job-view.ts';
-import { readRequest } from '../../messaging/contract/request.ts';
+import { readRequest, unknownVerb } from '../../messaging/contract/request.ts';
 import {
   readScheduleList,
   readScheduleName,
   readScheduleRun,
   SCHEDULE_VERBS,
 } from '../../messaging/contract/schedule-requests.ts';
+import { listBytesMax } from '../../messaging/payload.ts';
 import { answer } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import { nextOccurrence, preview, timetableOf } from '../../scheduler/occurrences.ts';
@@ -37,8 +38,6 @@ export interface ScheduleDeskWorld {
   timezone: string;
 }
 
-/** Bytes of a list reply that are not schedules. */
-const REPLY_FRAME_BYTES = 4_096;
 /** How often a change is decided anew because somebody else's came between. */
 const TRIES_MAX = 20;
 
@@ -79,16 +78,14 @@ export class ScheduleDesk {
         return answer(message, await this.#run(body));
       case 'preview':
         return answer(message, this.#preview(body));
-      case undefined: {
-        const text = `"${verb}" is no verb of schedules; there are ${SCHEDULE_VERBS.join(', ')}`;
-        throw new RotaError('invalid_request', text, { issues: [{ path: 'subject', message: text }] });
-      }
+      case undefined:
+        throw unknownVerb(verb, 'schedules', SCHEDULE_VERBS);
     }
   }
 
   async #list(body: unknown): Promise<object> {
     const { limit, cursor } = readScheduleList(body);
-    const bytesMax = this.#world.bus.payloadBytesMax - REPLY_FRAME_BYTES;
+    const bytesMax = listBytesMax(this.#world.bus.payloadBytesMax, 'msgpack');
     const page = { ...(cursor === undefined ? {} : { after: cursor }), ...(limit === undefined ? {} : { limit }) };
     const { schedules, more } = await this.#world.store.ask('schedules', { ...page, bytesMax });
     const last = schedules.at(-1);

@@ -1,12 +1,12 @@
-import { checkArgs } from '../../job/job-request.ts';
 import { Issues, isRecord } from '../../kernel/check.ts';
 import { parseTime } from '../../kernel/clock.ts';
-import { errorText, RotaError } from '../../kernel/error.ts';
+import { RotaError } from '../../kernel/error.ts';
 import { canonicalJson, type Json } from '../../kernel/json.ts';
 import { readRequest } from '../../messaging/contract/request.ts';
 import type { ScheduleDeclaration } from '../../scheduler/schedule.ts';
 import { schedulePut } from '../../scheduler/schedule-check.ts';
 import type { ScheduleRecord } from '../../store/schedule-record.ts';
+import { checkedArgs } from './checked-args.ts';
 import type { Registry } from './registry.ts';
 
 /** What reading a `put` needs from around it. */
@@ -43,7 +43,7 @@ export async function readSchedulePut(
   if (!(await registry.knowsQueue(job.queue))) {
     issues.add('job.queue', `"${job.queue}" is not a queue that is known here`);
   }
-  const args = await checkedArgs(job, { stored, registry, issues });
+  const args = await putArgs(job, { stored, registry, issues });
   const [first] = issues.list;
   if (first === undefined && args !== undefined)
     return { name, declaration: { ...declaration, job: { ...job, args } } };
@@ -56,15 +56,15 @@ function hasSameTime(body: unknown, stored: ScheduleRecord | undefined): boolean
   return typeof body.spec.at === 'string' && parseTime(body.spec.at) === spec.at;
 }
 
-async function checkedArgs(
+async function putArgs(
   { type, args = {} }: ScheduleDeclaration['job'],
   { stored, registry, issues }: { stored: ScheduleRecord | undefined; registry: Registry; issues: Issues },
 ): Promise<Json | undefined> {
   const before = stored?.declaration.job;
   // A schema's output was stored, which need not be an input of it: put back, it stays.
   if (before?.type === type && canonicalJson(before.args ?? {}) === canonicalJson(args)) return args;
-  const path = 'job.args';
-  return checkArgs(registry.definition(type), args, { path, issues }).catch((error: unknown) =>
-    issues.add(path, `cannot be checked: the schema of "${type}" failed: ${errorText(error)}`),
-  );
+  const checked = await checkedArgs(registry.definition(type), args, { type, path: 'job.args' });
+  if ('args' in checked) return checked.args;
+  for (const { path, message } of checked.error.issues) issues.add(path, message);
+  return undefined;
 }

@@ -21,6 +21,11 @@ export interface JanitorWorld {
 
 /** Jobs that one step stages, expires, rescues or prunes at most: a long list is many short transactions. */
 const STEP_MAX = 1_000;
+/**
+ * The least rest where nothing was due although it is by our clock, in milliseconds: the store goes by another one, and
+ * until that is there too each look would be in vain.
+ */
+const EARLY_MS = 50;
 /** How often old rows are looked for when there were none, in milliseconds. */
 const PRUNE_EVERY_MS = 60_000;
 
@@ -36,18 +41,20 @@ export function startJanitor(world: JanitorWorld): Service {
   let prunesFrom = clock.monotonicMs();
 
   /** Until when to sleep for what is next, but no longer than to the next poll. */
-  const untilNext = (nextAt: number | null): number =>
-    nextAt === null ? pollMs : Math.max(0, Math.min(pollMs, nextAt - clock.now()));
+  const untilNext = (nextAt: number | null, done: number): number => {
+    const leftMs = nextAt === null ? pollMs : nextAt - clock.now();
+    return leftMs <= 0 && done === 0 ? EARLY_MS : Math.max(0, Math.min(pollMs, leftMs));
+  };
   const stage = async (): Promise<number> => {
     for (;;) {
       const { staged, nextAt } = await store.ask('stage', { now: clock.now(), limit: STEP_MAX });
-      if (staged < STEP_MAX) return untilNext(nextAt);
+      if (staged < STEP_MAX) return untilNext(nextAt, staged);
     }
   };
   const expire = async (): Promise<number> => {
     for (;;) {
       const { expired, nextAt } = await store.ask('expire', { now: clock.now(), limit: STEP_MAX });
-      if (expired < STEP_MAX) return untilNext(nextAt);
+      if (expired < STEP_MAX) return untilNext(nextAt, expired);
     }
   };
   const rescue = async (): Promise<void> => {

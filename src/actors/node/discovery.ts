@@ -19,7 +19,7 @@ export interface DiscoveryWorld {
 const SERVICE = 'rota';
 const DESCRIPTION = 'Rota: supervised job scheduler';
 /** The parts of a node that serve endpoints and count. */
-const COUNTING_PARTS = ['intake', 'durable-intake', 'persistence'];
+const COUNTING_PARTS = ['intake', 'durable-intake', 'sql-intake', 'persistence'];
 /** How long a part may take to tell its counts, in milliseconds; without them they are zero. */
 const COUNTS_MS = 1_000;
 const NS_PER_MS = 1_000_000;
@@ -41,7 +41,10 @@ export function startDiscovery({ bus, subjects, record }: DiscoveryWorld): () =>
     );
     // Our own parts answer these subjects, with what RequestCounts tells.
     const told = (await Promise.all(asked)).filter(isRecord) as Record<string, EndpointCounts>[];
-    return new Map(told.flatMap((part) => Object.entries(part)));
+    const all = new Map<string, EndpointCounts>();
+    for (const [name, part] of told.flatMap((part) => Object.entries(part)))
+      all.set(name, together(all.get(name), part));
+    return all;
   };
   const answers: Record<string, () => Promise<object>> = {
     PING: async () => ({ ...identity, type: 'io.nats.micro.v1.ping_response' }),
@@ -74,6 +77,14 @@ export function startDiscovery({ bus, subjects, record }: DiscoveryWorld): () =>
 const place = ({ name, subject, queueGroup }: Endpoint) => ({ name, subject, queue_group: queueGroup });
 
 const NONE: EndpointCounts = { requests: 0, errors: 0, lastError: '', busyMs: 0 };
+
+/** What two parts counted of one endpoint: the intake has two doors. */
+const together = (one: EndpointCounts = NONE, other: EndpointCounts): EndpointCounts => ({
+  requests: one.requests + other.requests,
+  errors: one.errors + other.errors,
+  lastError: other.lastError || one.lastError,
+  busyMs: one.busyMs + other.busyMs,
+});
 
 /** Times are whole nanoseconds. */
 function statsView({ requests, errors, lastError, busyMs }: EndpointCounts = NONE) {

@@ -43,6 +43,7 @@ function weightOf(request: StoreRequest): number {
     case 'sortPartitions':
     case 'prune':
     case 'list':
+    case 'takeRequests':
       return request.limit;
     default:
       return 1;

@@ -1,5 +1,6 @@
 import { Body } from '../../messaging/body.ts';
 import type { Message } from '../../messaging/bus.ts';
+import { REPLY_FRAME_BYTES } from '../../messaging/payload.ts';
 import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
 import type { InsertResult, RefusalReason, StoreAnswer, StoreOptions, StoreRequest } from '../../store/job-store.ts';
 import type { QueueRecord } from '../../store/queue-record.ts';
@@ -21,9 +22,6 @@ export interface StoreDeskParts {
   /** Operators said something else of a queue. */
   onRules(record: QueueRecord): void;
 }
-
-/** Bytes of an answer that are not its jobs. */
-const REPLY_FRAME_BYTES = 4_096;
 
 /** Serves the store's verbs to our own actors, and tells those whom an answer concerns. */
 export class StoreDesk {

@@ -12,7 +12,8 @@ import {
   settleRequest,
   withdrawRequest,
 } from '../../messaging/contract/work.ts';
-import { answer, refuse } from '../../messaging/reply.ts';
+import { listBytesMax } from '../../messaging/payload.ts';
+import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
 import { tokensAfter, WORK_VERBS, type WorkVerb } from '../../messaging/subjects.ts';
 import type { RefusalReason, StoreAnswer, StoreOptions, StoreVerb } from '../../store/job-store.ts';
 import { RequestCounts } from '../request-counts.ts';
@@ -78,7 +79,7 @@ export class WorkDesk {
       throw new RotaError('not_found', `no living node's config names the queue "${queue}"`);
     }
     const { clock, bus } = this.#parts.world;
-    const bytesMax = bus.payloadBytesMax - REPLY_FRAME_BYTES;
+    const bytesMax = listBytesMax(bus.payloadBytesMax, answerCodec(message));
     const options = {
       queue,
       worker: worker.toLowerCase(),
@@ -135,9 +136,6 @@ export class WorkDesk {
     answer(message, {});
   }
 }
-
-/** Bytes of a reply that are not jobs: its frame, headers and a margin. */
-const REPLY_FRAME_BYTES = 4_096;
 
 function readSubject(subject: string): { queue: string; verb: WorkVerb } {
   const [queue = '', verb = '', ...rest] = tokensAfter(subject, 2);

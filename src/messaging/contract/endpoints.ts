@@ -1,5 +1,8 @@
 import type { Subjects } from '../subjects.ts';
 import { WORK_VERBS } from '../subjects.ts';
+import { JOB_VERBS } from './job-requests.ts';
+import { QUEUE_VERBS } from './queue-requests.ts';
+import { SCHEDULE_VERBS } from './schedule-requests.ts';
 
 /** One kind of request that the contract has, as the NATS service protocol describes it. */
 export interface Endpoint {
@@ -19,10 +22,9 @@ export const INTAKE_GROUP = 'rota';
 /** The queue group of the owners of the store. */
 export const STORE_GROUP = 'rota-store';
 
-const JOB = ['get', 'list', 'count', 'wait', 'cancel', 'retry', 'delete', 'update'];
 const CONTROL = {
-  queue: ['list', 'pause', 'resume', 'scale', 'limit', 'purge'],
-  schedule: ['list', 'get', 'put', 'delete', 'pause', 'resume', 'run', 'preview'],
+  queue: QUEUE_VERBS,
+  schedule: SCHEDULE_VERBS,
   node: ['list', 'tree', 'types'],
   rejected: ['list'],
 };
@@ -51,7 +53,7 @@ export function endpoints(subjects: Subjects): Endpoint[] {
       metadata: { content_types: codecs, stream: subjects.intakeStream(), answer: 'PubAck' },
     },
     ...WORK_VERBS.map((verb) => served(subjects.work('*', verb), 'store')),
-    ...JOB.map((verb) => served(subjects.job(verb), 'intake')),
+    ...JOB_VERBS.map((verb) => served(subjects.job(verb), 'intake')),
     ...Object.entries(CONTROL).flatMap(([kind, verbs]) =>
       verbs.map((verb) => served(subjects.control(kind, verb), 'intake')),
     ),

@@ -6,6 +6,9 @@ import { arrayOf, boolean, type Check, integer, object, oneOf, optional, string,
 import { RotaError } from '../../kernel/error.ts';
 import { readRequest } from './request.ts';
 
+/** The verbs of `job.<verb>`. */
+export const JOB_VERBS = ['get', 'list', 'count', 'wait', 'cancel', 'retry', 'delete', 'update'] as const;
+
 /** Jobs that one page of a list may have at most, and by default. */
 export const LIST_LIMIT_MAX = 500;
 const LIST_LIMIT_DEFAULT = 50;

@@ -18,5 +18,11 @@ export function readRequest<T>(body: unknown, check: Check<T>, code: WireErrorCo
   });
 }
 
+/** The refusal of a verb that a subject names and nobody serves. */
+export function unknownVerb(verb: string, what: string, verbs: readonly string[]): RotaError {
+  const message = `"${verb}" is no verb of ${what}; there are ${verbs.join(', ')}`;
+  return new RotaError('invalid_request', message, { issues: [{ path: 'subject', message }] });
+}
+
 /** A body without fields. */
 export const emptyRequest = object({});

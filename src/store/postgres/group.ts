@@ -26,7 +26,10 @@ const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
 ]);
 
 /** Verbs that mostly write nothing, and whose loss heals by itself: what a claim took is released by two beats. */
-const HEALING: ReadonlySet<StoreVerb> = new Set<StoreVerb>(['claim', 'touch', 'beat', 'unannounced']);
+const HEALING: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
+  ...(['claim', 'touch', 'beat', 'unannounced'] as const),
+  ...(['takeRequests', 'finishRequests', 'holdRequests'] as const),
+]);
 
 /** Verbs of nodes and of the lead, which have connections of their own: no flood of jobs may cost a node its lease. */
 const ASIDE: ReadonlySet<StoreVerb> = new Set<StoreVerb>([

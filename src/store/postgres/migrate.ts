@@ -11,6 +11,7 @@ import { workersAndNodes } from './migrations/002-workers-and-nodes.ts';
 import { schedules } from './migrations/003-schedules.ts';
 import { rejectedMessages } from './migrations/004-rejected-messages.ts';
 import { queues } from './migrations/005-queues.ts';
+import { requests } from './migrations/006-requests.ts';
 import { Statements } from './statements.ts';
 
 /** One step of the schema; its place (from 1) is the version that it leads to. Frozen once shipped: a test has sums. */
@@ -26,6 +27,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: 'schedules', sql: schedules },
   { name: 'rejected messages', sql: rejectedMessages },
   { name: 'queues', sql: queues },
+  { name: 'requests', sql: requests },
 ];
 
 /** What opening waits and complains with. */
@@ -77,8 +79,12 @@ async function migrate(connection: Connection, schema: string, warn: (message: s
   const statements = new Statements(schema, false);
   const lock = `select pg_advisory_xact_lock(${lockOf(schema, 'migrations')})`;
   const known = async (): Promise<Cell[][]> => {
-    const [there] = await connection.lists({ text: 'select to_regclass($1)::text' }, [`"${schema}".migrations`]);
-    if (there?.[0] === null) return [];
+    // Asked of the catalogue's rows: `to_regclass` may answer from a cache of before the lock was waited for.
+    const [there] = await connection.lists(
+      { text: "select 1 from pg_tables where schemaname = $1 and tablename = 'migrations'" },
+      [schema],
+    );
+    if (there === undefined) return [];
     return connection.lists(
       { text: statements.text('select version, name, checksum from @migrations order by 1') },
       [],

@@ -17,6 +17,7 @@ import { prune } from './statements/prune.ts';
 import { changeQueue, nextStart, queues } from './statements/queue-changes.ts';
 import { sortPartitions } from './statements/queue-sorting.ts';
 import { reject, rejected, suspect } from './statements/rejected-messages.ts';
+import { finishRequests, holdRequests, takeRequests } from './statements/requests.ts';
 import { rescue } from './statements/rescue.ts';
 import { retry } from './statements/retry.ts';
 import { runSchedules } from './statements/run-schedules.ts';
@@ -35,4 +36,5 @@ export const VERBS: Verbs = {
   ...{ unannounced, announced, registerNode, removeNode, nodes, lead, resign, leader },
   ...{ schedules, scheduleChanges, changeSchedules, tick, reboot, runSchedules },
   ...{ reject, rejected, suspect, queues, changeQueue, sortPartitions, nextStart },
+  ...{ takeRequests, finishRequests, holdRequests },
 };

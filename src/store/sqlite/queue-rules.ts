@@ -4,8 +4,8 @@ import { partitionKey } from '../../job/partition.ts';
 import { RateWindow, type StartBucket } from '../../job/rate-window.ts';
 import { integer, integerOrNull, type Row, text, textOrNull } from '../cell.ts';
 import type { QueueRecord } from '../queue-record.ts';
-import { SetAside } from './set-aside.ts';
 import { RunningPartitions } from './running-partitions.ts';
+import { SetAside } from './set-aside.ts';
 
 /** What a claim asks of a queue that operators have said something of. */
 export interface QueueRule extends QueueRecord {

@@ -26,6 +26,7 @@ import { prune } from './statements/prune.ts';
 import { changeQueue, nextStart, queues } from './statements/queue-changes.ts';
 import { sortPartitions } from './statements/queue-sorting.ts';
 import { reject, rejected, suspect } from './statements/rejected-messages.ts';
+import { finishRequests, holdRequests, takeRequests } from './statements/requests.ts';
 import { rescue } from './statements/rescue.ts';
 import { retry } from './statements/retry.ts';
 import { runSchedules } from './statements/run-schedules.ts';
@@ -63,6 +64,9 @@ const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   'scheduleChanges',
   'queues',
   'nextStart',
+  'takeRequests',
+  'finishRequests',
+  'holdRequests',
 ]);
 
 /**
@@ -251,6 +255,9 @@ function verbsOf(world: StoreWorld): Verbs {
     reject: reject(world),
     rejected: rejected(world),
     suspect: suspect(world),
+    takeRequests,
+    finishRequests,
+    holdRequests,
     queues: queues(world),
     changeQueue: changeQueue(world),
     sortPartitions: sortPartitions(world),

@@ -97,8 +97,10 @@ export function groupCases({ driver, reopen }: StoreSuite): void {
         ),
       ),
     );
-    expect(groups.flatMap(([reply]) => (reply?.ok ? reply.facts : []))).toHaveLength(1);
-    expect((await driver().job(job.id)).result).toBe(0);
+    const facts = groups.flatMap(([reply]) => (reply?.ok ? reply.facts : []));
+    expect(facts).toHaveLength(1);
+    // A result of 0 is told as it is; which group comes first is the store's.
+    expect((await driver().job(job.id)).result).toBe(facts[0]?.result);
   });
 
   it('answers an empty group with nothing', async () => {

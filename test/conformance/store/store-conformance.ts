@@ -9,6 +9,7 @@ import { nodeCases } from './node-cases.ts';
 import { outboxCases } from './outbox-cases.ts';
 import { queueCases } from './queue-cases.ts';
 import { rejectedCases } from './rejected-cases.ts';
+import { requestCases } from './request-cases.ts';
 import { scheduleCases } from './schedule-cases.ts';
 import { StoreDriver } from './store-driver.ts';
 import { sweepCases } from './sweep-cases.ts';
@@ -70,6 +71,7 @@ export function describeStore(name: string, place: () => Promise<StorePlace>): v
     describe('nodes and the lead', () => nodeCases(suite));
     describe('schedules', () => scheduleCases(suite));
     describe('rejected messages', () => rejectedCases(suite));
+    describe('requests in the database', () => requestCases(suite));
     describe('ticks', () => tickCases(suite));
     describe('what operators say of queues', () => queueCases(suite));
   });

@@ -50,6 +50,17 @@ describe('what a handler throws', () => {
     expect(told(Object.freeze(new Error('frozen')))).toBe('frozen');
   });
 
+  it('is cut to its size as JSON writes it, where a control character takes six bytes', () => {
+    const jsonBytes = (text: string): number => utf8Bytes(JSON.stringify(text)) - 2;
+    for (const piece of ['\u0001', '"\n', '\u001b[31m', '\ud800', 'x', '\\😀']) {
+      const { message } = thrownError(piece.repeat(LIMITS.errorTextBytesMax));
+      expect(jsonBytes(message)).toBeLessThanOrEqual(LIMITS.errorTextBytesMax);
+      expect(jsonBytes(message)).toBeGreaterThan(LIMITS.errorTextBytesMax - 12);
+      const fits = piece.repeat(Math.floor(LIMITS.errorTextBytesMax / jsonBytes(piece)));
+      expect(clipText(fits)).toBe(fits);
+    }
+  });
+
   it('is cut to its size at a whole character', () => {
     const long = 'ä€😀'.repeat(LIMITS.errorTextBytesMax);
     for (const { message } of [thrownError(new Error(long)), thrownError(long)]) {

@@ -21,6 +21,15 @@ function read(value: unknown): { request: JobRequest | undefined; paths: string[
 }
 
 describe('a job request', () => {
+  it('counts characters, of which an emoji is one', () => {
+    const [tag, part] = ['😀'.repeat(LIMITS.tagLengthMax), '😀'.repeat(LIMITS.referencePartLengthMax)];
+    expect(read({ type: 'a', tags: [tag], reference: { type: part, id: part } }).paths).toEqual([]);
+    expect(read({ type: 'a', tags: [`${tag}x`], reference: { type: 'a', id: `${part}x` } }).paths).toEqual([
+      'tags.0',
+      'reference.id',
+    ]);
+  });
+
   it('takes a reference only if it would be read back as it came', () => {
     expect(read({ type: 'a', reference: { type: 'up\u0000load', id: '😀"\\' } }).paths).toEqual([]);
     expect(read({ type: 'a', reference: { type: '\ud800', id: 'x\udc00' } }).paths).toEqual([

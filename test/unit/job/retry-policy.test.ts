@@ -59,6 +59,15 @@ describe('the delay after a failure', () => {
     expect(retryDelayMs(constant({ base: '20s', max: '10s', jitter: 1 }), 1, most)).toBe(20_000);
   });
 
+  it('stays a number however often a job was retried by hand', () => {
+    for (const base of [0, 1, '1s'] as const) {
+      for (const make of [exponential, linear, constant]) {
+        const delay = retryDelayMs(make({ base, jitter: 0 }), 5_000, none);
+        expect([Number.isSafeInteger(delay), delay <= DELAY_MS_MAX]).toEqual([true, true]);
+      }
+    }
+  });
+
   it('refuses bad durations and jitters when it is declared', () => {
     for (const make of [exponential, linear, constant]) {
       // Callers without types may pass anything.

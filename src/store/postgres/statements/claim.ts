@@ -20,9 +20,13 @@ const FRAME_BYTES = 640;
 const EXECUTING = nextState('available', 'claim');
 assert(EXECUTING !== undefined, 'an available job can be claimed');
 
-/** At most how many bytes of JSON the job of a row takes. Names are plain, a reference may be all escapes of 6 bytes. */
+/** At most the bytes of a text in JSON: all escapes of 6 bytes, where it is not held as JSON already. */
+const escaped = (column: string): string =>
+  `case when starts_with(${column}, chr(1)) then octet_length(${column}) else 6 * length(${column}) end`;
+
+/** At most how many bytes of JSON the job of a row takes. */
 const BYTES = `${FRAME_BYTES} + octet_length(type) + coalesce(octet_length(schedule_name), 0)
-  + 6 * coalesce(octet_length(traceparent), 0) + 6 * coalesce(length(reference_type) + length(reference_id), 0)
+  + 6 * coalesce(octet_length(traceparent), 0) + coalesce(${escaped('reference_type')} + ${escaped('reference_id')}, 0)
   + octet_length(args) + coalesce(octet_length(tags), 0) + coalesce(octet_length(meta), 0)`;
 
 /** Of rows in the order of claims, those that fit into so many bytes together; the first always does. */

@@ -37,7 +37,11 @@ interface Turn {
 
 /** Keys that are looked for in one step. */
 const KEYS_STEP_MAX = 1_000;
-/** Up to so many rows are found by leaps from head to head: 4 µs each; in one statement they cost 40 µs and 3 each. */
+/**
+ * Up to so many rows are found by leaps from head to head: 4 µs each; in one statement they cost 40 µs and 3 each. It is
+ * also about how many keys a claim goes to: a larger one takes several jobs of each in its turn, for every key has pages of
+ * its own in the index, and each page that is changed costs 20 µs.
+ */
 const LEAPS_MAX = 32;
 /** After so many full keys the rest is looked for many at a time. */
 const FULL_PASSED_MAX = 16;
@@ -45,10 +49,11 @@ const FULL_PASSED_MAX = 16;
 const SHARE_MIN = 4;
 
 /**
- * Picks jobs of a queue by partition: of each priority its keys in turn, each once before any is served twice, from where
- * the last claim stopped; within a key in order. So no partition waits for another one, full or not. The keys are found
- * by leaps through their index: a claim costs what it takes and the full partitions that it passes, of which there are
- * at most as many as jobs execute. How many jobs wait, and in how many partitions, does not matter.
+ * Picks jobs of a queue by partition: of each priority its keys in turn from where the last claim stopped, none twice
+ * before each had its turn; a turn is one job, in claims of more than 32 a few. Within a key in order. So no partition
+ * waits for another one, full or not. The keys are found by leaps through their index: a claim costs what it takes and
+ * the full partitions that it passes, of which there are at most as many as jobs execute. How many jobs wait, and in how
+ * many partitions, does not matter.
  */
 export class PartitionPicker {
   readonly #world: StoreWorld;
@@ -100,22 +105,24 @@ export class PartitionPicker {
     return picked;
   }
 
-  /** Each key once before any is served twice; then what room is left is shared out among those that may have more. */
+  /** Each key in its turn before any has a second one; then what room is left is shared out among those that may have more. */
   #pickLevel(level: Level): void {
     const { rule, priority, picked, limit } = level;
     const place = `${rule.queue} ${priority}`;
     const from = this.#cursors.get(place) ?? '';
     const turn: Turn = { from, after: from, wrapped: from === '', over: false };
-    let served = limit - picked.size <= LEAPS_MAX ? this.#leap(level, turn) : [];
-    for (let chunk = limit - picked.size; !turn.over && picked.size < limit; ) {
+    const [had, room] = [picked.size, limit - picked.size];
+    const quantum = Math.max(1, Math.min(Math.ceil(room / LEAPS_MAX), rule.partition?.limit ?? 1));
+    let served = room <= LEAPS_MAX ? this.#leap(level, turn) : [];
+    for (let chunk = Math.ceil(room / quantum); !turn.over && picked.size < limit; ) {
       const keys = this.#openKeys(level, turn, chunk);
-      served.push(...this.#round(level, { keys, each: 1, after: 0 }));
+      served.push(...this.#round(level, { keys, each: quantum, after: 0 }));
       // Passing many full ones takes fewer and larger steps.
       chunk = Math.min(2 * chunk, KEYS_STEP_MAX);
     }
-    const last = served.at(-1);
-    if (last !== undefined) this.#cursors.set(place, last);
-    for (let after = 1; picked.size < limit; ) {
+    const last = [...picked.values()].at(-1);
+    if (last !== undefined && picked.size > had) this.#cursors.set(place, last);
+    for (let after = quantum; picked.size < limit; ) {
       const keys = served.filter((key) => this.#roomOf(level, key) > 0);
       if (keys.length === 0) break;
       const each = this.#shareOf(level, keys.length);

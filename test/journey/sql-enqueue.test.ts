@@ -1,0 +1,198 @@
+import { fileURLToPath } from 'node:url';
+import type { Client } from 'pg';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { enqueueWith } from '../../src/client/client.ts';
+import { defineJob, type StartOptions } from '../../src/index.ts';
+import type { FreshDatabase } from '../support/postgres/database.ts';
+import { plainClient } from '../support/postgres/enqueuer.ts';
+import { freshDatabase } from '../support/postgres/fresh-database.ts';
+import { type RotaNode, startRotaNode, until } from '../support/rota-node.ts';
+import { RotaProcess } from '../support/rota-process.ts';
+
+const CONFIG = fileURLToPath(new URL('../support/intake-config.ts', import.meta.url));
+
+/** Args of a type whose schema wants a text in `to`. */
+const mail = defineJob<{ to: string }>({
+  type: 'mail.send',
+  maxAttempts: 7,
+  args: {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: (value) =>
+        typeof (value as { to?: unknown }).to === 'string'
+          ? { value: value as { to: string } }
+          : { issues: [{ message: 'must be a text', path: ['to'] }] },
+    },
+  },
+  run: async ({ args }) => ({ sentTo: args.to }),
+});
+const debounced = defineJob({ type: 'debounced', queue: 'elsewhere', unique: { by: ['type'] } });
+
+let database: FreshDatabase;
+let client: Client;
+beforeEach(async () => {
+  database = await freshDatabase();
+  onTestFinished(() => database.drop());
+});
+
+async function startNode(options: StartOptions = {}): Promise<RotaNode> {
+  const node = await startRotaNode(
+    { queues: { default: 5 }, jobs: [mail, debounced] },
+    { store: database.url, ...options },
+  );
+  onTestFinished(() => node.stop());
+  client = await plainClient(database.url);
+  return node;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: rows are looked into as a program in any language would.
+const rows = async (text: string, values: unknown[] = []): Promise<any[]> => (await client.query(text, values)).rows;
+const ended = (node: RotaNode, id: string) => node.ask('jobs.job.wait', { id, timeoutMs: 10_000 });
+
+/** Resolves when the node has dealt with every request that is committed. */
+const dealtWith = () =>
+  until(
+    () => rows('select count(*)::int as n from rota.requests'),
+    ([row]) => row.n === 0,
+  );
+
+describe('a job that is enqueued inside a transaction', () => {
+  test('runs after the commit, with all that its type says; a rollback leaves nothing', async () => {
+    const node = await startNode();
+    await client.query('begin');
+    const lost = await enqueueWith(client, mail, { to: 'nobody' });
+    await client.query('rollback');
+    await client.query('begin; create table orders (id int)');
+    const id = await enqueueWith(
+      client,
+      mail,
+      { to: 'ada' },
+      { tags: ['Order'], reference: { type: 'order', id: '1' } },
+    );
+    // Another one that is committed later, after this node has looked more than once.
+    const marker = await plainClient(database.url);
+    const other = await enqueueWith(marker, 'mail.send', { to: 'bob' });
+    expect(await ended(node, other)).toMatchObject({ state: 'completed' });
+    expect((await node.request('jobs.job.get', { id })).status).toBe(404);
+    await client.query('commit');
+    await dealtWith();
+    expect(await ended(node, id)).toMatchObject({
+      ...{ state: 'completed', result: { sentTo: 'ada' }, maxAttempts: 7, tags: ['order'] },
+      reference: { type: 'order', id: '1' },
+    });
+    expect((await node.request('jobs.job.get', { id: lost })).status).toBe(404);
+  });
+
+  test('counts delays from when it was enqueued, by the database’s clock', async () => {
+    const node = await startNode();
+    const [before] = await rows('select extract(epoch from clock_timestamp())::float8 * 1000 as ms');
+    const id = await enqueueWith(client, mail, { to: 'ada' }, { scheduleIn: '1h', deadline: '2h' });
+    const [after] = await rows('select extract(epoch from clock_timestamp())::float8 * 1000 as ms');
+    await dealtWith();
+    const job = await node.ask('jobs.job.get', { id });
+    expect(job.state).toBe('scheduled');
+    expect(Date.parse(job.scheduledAt)).toBeGreaterThanOrEqual(Math.floor(before.ms) + 3_600_000);
+    expect(Date.parse(job.scheduledAt)).toBeLessThanOrEqual(Math.ceil(after.ms) + 3_600_000);
+  });
+
+  test('is one job, however often its id comes, and by whatever door', async () => {
+    const node = await startNode();
+    const id = '019b8d2a-0000-7000-8000-000000000001';
+    for (const to of ['ada', 'bob']) await enqueueWith(client, mail, { to }, { id });
+    await client.query(`select rota.enqueue('mail.send', '{"to":"eve"}', 'default', $1)`, [{ id }]);
+    await dealtWith();
+    expect(await ended(node, id)).toMatchObject({ result: { sentTo: 'ada' }, attempt: 1 });
+    expect(await node.ask('jobs.enqueue.default', { type: 'mail.send', args: { to: 'x' }, id })).toMatchObject({
+      conflict: true,
+    });
+    expect(await node.ask('jobs.job.count', {})).toMatchObject({ total: 1 });
+  });
+
+  test('is one of fifty that are equal, committed at once by as many programs', async () => {
+    const node = await startNode();
+    const programs = await Promise.all(Array.from({ length: 50 }, () => plainClient(database.url)));
+    await Promise.all(
+      programs.map(async (program, n) => {
+        await program.query('begin');
+        await enqueueWith(program, debounced, { n });
+        await program.query('commit');
+      }),
+    );
+    await dealtWith();
+    expect(await node.ask('jobs.job.count', { type: 'debounced' })).toMatchObject({ total: 1 });
+  });
+
+  test('that only a node can know to be wrong ends in the rejected list, beside its neighbours', async () => {
+    const node = await startNode();
+    await client.query('begin');
+    const wrong = await enqueueWith(client, 'mail.send', { to: 5 });
+    const unknown = await enqueueWith(client, 'nothing');
+    const nowhere = await enqueueWith(client, 'mail.send', { to: 'ada' }, { queue: 'nowhere' });
+    const deep = '['.repeat(70) + ']'.repeat(70);
+    await client.query(`select rota.enqueue('mail.send', $1)`, [deep]);
+    await client.query(`select rota.enqueue('mail.send', '{"to":"ada"}', 'default', '{"priority":"urgent"}')`);
+    const good = await enqueueWith(client, mail, { to: 'ada' });
+    await client.query('commit');
+    expect(await ended(node, good)).toMatchObject({ state: 'completed' });
+    await dealtWith();
+    const { rejected } = await node.ask('jobs.ctl.rejected.list');
+    expect(rejected).toHaveLength(5);
+    expect(rejected).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          msgId: wrong,
+          code: 'invalid_args',
+          issues: [{ path: 'args.to', message: 'must be a text' }],
+        }),
+        expect.objectContaining({ msgId: unknown, code: 'unknown_type' }),
+        expect.objectContaining({ msgId: nowhere, queue: 'nowhere', code: 'not_found' }),
+        expect.objectContaining({ code: 'invalid_job', issues: [expect.objectContaining({ path: 'priority' })] }),
+      ]),
+    );
+    await node.event(({ subject }) => subject === 'jobs.events.intake.nowhere.rejected');
+    expect(await node.ask('jobs.job.count', {})).toMatchObject({ total: 1 });
+  });
+
+  test('keeps the order of its statement, and all of many arrive', async () => {
+    const node = await startNode();
+    await client.query(`select rota.enqueue('debounced', jsonb_build_object('n', n), options => '{"unique":false}')
+      from generate_series(1, 2500) as n`);
+    await dealtWith();
+    const seen: number[] = [];
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const page = await node.ask('jobs.job.list', { order: 'asc', limit: 500, ...(cursor ? { cursor } : {}) });
+      seen.push(...page.jobs.map(({ args }: { args: { n: number } }) => args.n));
+      cursor = page.cursor;
+    }
+    expect(seen).toEqual(Array.from({ length: 2_500 }, (_, n) => n + 1));
+  });
+
+  test('is lost and doubled by no kill -9 of its node', async () => {
+    const rota = await RotaProcess.make({ config: CONFIG, env: { ROTA_STORE: database.url } });
+    onTestFinished(() => rota.dispose());
+    await rota.start();
+    client = await plainClient(database.url);
+    const ids: string[] = [];
+    for (let life = 0; life < 3; life += 1) {
+      await client.query('begin');
+      for (let n = 0; n < 400; n += 1) ids.push(await enqueueWith(client, 'work', { n }));
+      await client.query('commit');
+      // In the middle: some are jobs, and some still requests.
+      const left = ids.length;
+      await until(
+        () => rows('select (select count(*)::int from rota.jobs) as jobs'),
+        ([{ jobs }]) => jobs > left - 400,
+      );
+      await rota.kill();
+      await rota.start();
+    }
+    await dealtWith();
+    await until(
+      () => rows(`select count(*)::int as n from rota.jobs where state <> 'completed'`),
+      ([row]) => row.n === 0,
+    );
+    const stored = await rows('select id::text from rota.jobs');
+    expect(stored.map(({ id }) => id).sort()).toEqual([...ids].sort());
+  });
+});

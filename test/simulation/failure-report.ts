@@ -1,0 +1,34 @@
+import { execFileSync } from 'node:child_process';
+import type { RunResult } from './run.ts';
+import type { Shrunk } from './shrink.ts';
+
+/** Broken promises and trace lines that a report shows. */
+const BROKEN_SHOWN = 10;
+const LINES_SHOWN = 60;
+
+/** What a person needs to look at a failure: the seed, the code it was found in, the faults that are left, the jobs' stories. */
+export function failureReport(failed: RunResult, shrunk: Shrunk): string {
+  const { result, runs } = shrunk;
+  const { seed, mode, topology, nodes, faults } = result.plan;
+  const about = [...new Set(result.broken.slice(0, 3).map((broken) => broken.about))];
+  const shown = result.broken.slice(0, BROKEN_SHOWN);
+  return [
+    `seed ${seed} breaks ${failed.broken.length} promises (mode ${mode}, commit ${commit()})`,
+    `again: npm run simulate -- --seed ${seed} --mode ${mode}`,
+    ...shown.map(({ atMs, rule, about: whom, words }) => `  ${(atMs / 1000).toFixed(3)} s  ${rule}: ${whom} ${words}`),
+    `the world: ${topology} store; ${nodes.map(({ name, roles, route }) => `${name} ${roles.join('+')} ${route}`).join('; ')}`,
+    `faults that are left of ${failed.plan.faults.length} after ${runs} runs:`,
+    ...faults.map((fault) => `  ${JSON.stringify(fault)}`),
+    'the story of what is concerned:',
+    ...result.trace.about([...about, 'fault', 'heal', 'operator'], LINES_SHOWN).map((line) => `  ${line}`),
+  ].join('\n');
+}
+
+/** The commit that is checked out, where that is known. */
+function commit(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return 'unknown';
+  }
+}

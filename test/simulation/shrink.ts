@@ -1,0 +1,39 @@
+import type { Mutation } from './mutations/mutation.ts';
+import type { Plan } from './plan.ts';
+import { type RunResult, runPlan } from './run.ts';
+
+/** The smallest failing run that was found. */
+export interface Shrunk {
+  result: RunResult;
+  /** How many runs it took. */
+  runs: number;
+}
+
+/**
+ * Leaves faults out as long as the same rule is broken: first halves, then ever smaller parts (delta debugging).
+ * @param runsMax how many runs it may take
+ */
+export async function shrink(failed: RunResult, options: { mutation?: Mutation; runsMax: number }): Promise<Shrunk> {
+  const { mutation, runsMax } = options;
+  const rule = failed.broken[0]?.rule;
+  let best = failed;
+  let runs = 0;
+  const stillFails = async (faults: Plan['faults']): Promise<boolean> => {
+    runs += 1;
+    const result = await runPlan({ ...best.plan, faults }, mutation);
+    const same = result.broken.some((broken) => broken.rule === rule);
+    if (same) best = result;
+    return same;
+  };
+  let size = Math.ceil(best.plan.faults.length / 2);
+  while (size > 0 && runs < runsMax) {
+    let from = 0;
+    while (from < best.plan.faults.length && runs < runsMax) {
+      const { faults } = best.plan;
+      const without = [...faults.slice(0, from), ...faults.slice(from + size)];
+      if (!(await stillFails(without))) from += size;
+    }
+    size = size === 1 ? 0 : Math.ceil(size / 2);
+  }
+  return { result: best, runs };
+}
