@@ -119,7 +119,7 @@ export async function limitBacklogRates(options: LimitBacklogOptions = {}): Prom
   const { batch = 100, say = () => {} } = options;
   const fillings = [
     ...sized('10 thousand', { waiting: SMALL, ended: 0, batch }),
-    ...sized('100 thousand', { waiting: large / 10, ended: 0, batch }),
+    ...sized('100 thousand', { waiting: Math.max(SMALL, large / 10), ended: 0, batch }),
     ...sized('1 million', { waiting: large, ended: 0, batch }),
     ...sized('10 thousand, 1 million ended', { waiting: SMALL, ended: large, batch }),
     ...lopsided(large, batch),

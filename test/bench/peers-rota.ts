@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { connect, type RotaClient } from 'rota/client';
 import { type Peer, type PeerArgs, serve } from './peers-serve.ts';
 
@@ -13,6 +14,9 @@ interface Settings {
   limit: number;
 }
 
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 const QUEUE = 'bench';
 const PARKED = 'parked';
 const TYPE = 'bench.noop';
@@ -39,7 +43,7 @@ const asJson = (args: PeerArgs): { [name: string]: string | number } => ({ ...ar
 /** Rota as a peer among the others: the node in this process, or a client that also hears every job's end. */
 serve<Settings>(async (settings) => (settings.role === 'client' ? openClient(settings) : openNode(settings)));
 
-async function openNode({ role, port, data, store, limit }: Settings): Promise<Peer> {
+async function openNode({ port, data, store, limit }: Settings): Promise<Peer> {
   // Only the node's process carries the node.
   const { defineJob, defineScheduler, start } = await import('rota');
   let handle: (args: PeerArgs) => void = () => {};
@@ -63,7 +67,7 @@ async function openNode({ role, port, data, store, limit }: Settings): Promise<P
     return { open: byState.available + byState.executing, completed: byState.completed };
   };
   return {
-    name: `Rota (${role})`,
+    name: `Rota ${version}, Node ${process.versions.node}`,
     ...producer(client),
     work: async (handled) => {
       handle = handled;
@@ -86,7 +90,7 @@ async function openClient({ port }: Settings): Promise<Peer> {
   const client = await connect({ servers: `nats://127.0.0.1:${port}` });
   let heard: Promise<void> = Promise.resolve();
   return {
-    name: 'Rota (client)',
+    name: `Rota ${version}, client`,
     ...producer(client),
     listen: async (jobs) => {
       const events = client.events({ queue: QUEUE, what: 'completed' });

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../support/free-port.ts';
+import { Keeper } from '../support/postgres/keeper.ts';
 import { binPath, loadBin } from '../unit/setup/load-bin.ts';
 
 const FOLDER = fileURLToPath(new URL('peers', import.meta.url));
@@ -52,6 +52,10 @@ function readStamp(): string | undefined {
 const REDIS = {
   name: 'redis-server',
   packages: { apt: 'redis-server', brew: 'redis' },
+  // Debian starts the package as a service at once. Nobody asked for one.
+  afterApt: async (privileged: (command: string, args: string[]) => Promise<unknown>) => {
+    if (existsSync('/run/systemd/system')) await privileged('systemctl', ['disable', '--now', 'redis-server']);
+  },
   extra: ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'],
   byHand: 'install it yourself (Debian or Ubuntu: "apt-get install redis-server"; macOS: "brew install redis")',
 };
@@ -74,31 +78,20 @@ export async function startRedis(
 ): Promise<RedisServer> {
   const { ensureProgram } = await loadBin<ProgramModule>('setup/system-program.js');
   const program = await ensureProgram(REDIS, { say });
-  const [port, folder] = [await freePort(), mkdtempSync(join(tmpdir(), 'rota-redis-'))];
-  const address = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
+  const port = await freePort();
+  // It ends Redis and removes its folder, however this process ends.
+  const keeper = new Keeper({ name: 'redis', account: undefined, signal: 'TERM' });
+  const address = ['--port', String(port), '--bind', '127.0.0.1', '--dir', keeper.folder];
   const child = spawn(program, [...address, '--appendonly', 'yes', '--appendfsync', appendfsync, '--save', ''], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  const dispose = async (): Promise<void> => {
-    await ended(child);
-    process.off('exit', kill);
-    rmSync(folder, { recursive: true, force: true });
-  };
+  keeper.keep(child.pid);
   try {
-    return { port, pid: child.pid ?? 0, version: await versionOf(port, child), dispose };
+    return { port, pid: child.pid ?? 0, version: await versionOf(port, child), dispose: () => keeper.dispose() };
   } catch (error) {
-    await dispose();
+    await keeper.dispose();
     throw error;
   }
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  await exited;
 }
 
 /** Asks until it answers, which it does once it has started; fails with it. */

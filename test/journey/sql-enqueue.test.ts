@@ -31,6 +31,8 @@ const debounced = defineJob({ type: 'debounced', queue: 'elsewhere', unique: { b
 
 let database: FreshDatabase;
 let client: Client;
+/** Sees what is committed. */
+let watcher: Client;
 beforeEach(async () => {
   database = await freshDatabase();
   onTestFinished(() => database.drop());
@@ -43,11 +45,22 @@ async function startNode(options: StartOptions = {}): Promise<RotaNode> {
   );
   onTestFinished(() => node.stop());
   client = await plainClient(database.url);
+  watcher = await plainClient(database.url);
   return node;
 }
 
+/** A node as a process of its own, to be killed. */
+async function startProcess(): Promise<{ rota: RotaProcess }> {
+  const rota = await RotaProcess.make({ config: CONFIG, env: { ROTA_STORE: database.url } });
+  onTestFinished(() => rota.dispose());
+  await rota.start();
+  client = await plainClient(database.url);
+  watcher = await plainClient(database.url);
+  return { rota };
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: rows are looked into as a program in any language would.
-const rows = async (text: string, values: unknown[] = []): Promise<any[]> => (await client.query(text, values)).rows;
+const rows = async (text: string, values: unknown[] = []): Promise<any[]> => (await watcher.query(text, values)).rows;
 const ended = (node: RotaNode, id: string) => node.ask('jobs.job.wait', { id, timeoutMs: 10_000 });
 
 /** Resolves when the node has dealt with every request that is committed. */
@@ -70,9 +83,9 @@ describe('a job that is enqueued inside a transaction', () => {
       { to: 'ada' },
       { tags: ['Order'], reference: { type: 'order', id: '1' } },
     );
-    // Another one that is committed later, after this node has looked more than once.
-    const marker = await plainClient(database.url);
-    const other = await enqueueWith(marker, 'mail.send', { to: 'bob' });
+    // What is committed meanwhile is there before it.
+    const other = await enqueueWith(watcher, 'mail.send', { to: 'bob' });
+    await dealtWith();
     expect(await ended(node, other)).toMatchObject({ state: 'completed' });
     expect((await node.request('jobs.job.get', { id })).status).toBe(404);
     await client.query('commit');
@@ -134,8 +147,8 @@ describe('a job that is enqueued inside a transaction', () => {
     await client.query(`select rota.enqueue('mail.send', '{"to":"ada"}', 'default', '{"priority":"urgent"}')`);
     const good = await enqueueWith(client, mail, { to: 'ada' });
     await client.query('commit');
-    expect(await ended(node, good)).toMatchObject({ state: 'completed' });
     await dealtWith();
+    expect(await ended(node, good)).toMatchObject({ state: 'completed' });
     const { rejected } = await node.ask('jobs.ctl.rejected.list');
     expect(rejected).toHaveLength(5);
     expect(rejected).toEqual(
@@ -151,6 +164,9 @@ describe('a job that is enqueued inside a transaction', () => {
       ]),
     );
     await node.event(({ subject }) => subject === 'jobs.events.intake.nowhere.rejected');
+    const { endpoints } = await node.ask('$SRV.STATS.rota');
+    const intake = endpoints.find(({ name }: { name: string }) => name === 'intake');
+    expect(intake).toMatchObject({ num_requests: 6, num_errors: 5 });
     expect(await node.ask('jobs.job.count', {})).toMatchObject({ total: 1 });
   });
 
@@ -168,21 +184,45 @@ describe('a job that is enqueued inside a transaction', () => {
     expect(seen).toEqual(Array.from({ length: 2_500 }, (_, n) => n + 1));
   });
 
-  test('is lost and doubled by no kill -9 of its node', async () => {
-    const rota = await RotaProcess.make({ config: CONFIG, env: { ROTA_STORE: database.url } });
-    onTestFinished(() => rota.dispose());
+  test('is one job when its node is killed between the commit of the job and the end of the request', async () => {
+    const { rota } = await startProcess();
+    // Whoever forgets a request waits for this test.
+    const gate = await plainClient(database.url);
+    await gate.query(`create function public.at_gate() returns trigger language plpgsql as
+      'begin perform pg_advisory_xact_lock(77); return old; end'`);
+    await gate.query(
+      'create trigger gate before delete on rota.requests for each row execute function public.at_gate()',
+    );
+    await gate.query('select pg_advisory_lock(77)');
+    const id = await enqueueWith(client, 'work', {});
+    await until(
+      () => rows('select 1 from rota.jobs where id = $1', [id]),
+      (found) => found.length === 1,
+    );
+    await rota.kill();
+    expect(await rows('select deliveries from rota.requests')).toEqual([{ deliveries: 1 }]);
+    await gate.query('select pg_advisory_unlock(77)');
+    await gate.query('drop trigger gate on rota.requests');
     await rota.start();
-    client = await plainClient(database.url);
+    await dealtWith();
+    await until(
+      () => rows('select state, run from rota.jobs'),
+      ([row]) => row.state === 'completed',
+    );
+    expect(await rows('select id::text from rota.jobs')).toEqual([{ id }]);
+  });
+
+  test('is lost and doubled by no kill -9 of its node in the middle of many', async () => {
+    const { rota } = await startProcess();
     const ids: string[] = [];
-    for (let life = 0; life < 3; life += 1) {
+    for (let life = 0; life < 2; life += 1) {
+      const before = ids.length;
       await client.query('begin');
-      for (let n = 0; n < 400; n += 1) ids.push(await enqueueWith(client, 'work', { n }));
+      for (let n = 0; n < 800; n += 1) ids.push(await enqueueWith(client, 'work', { n }));
       await client.query('commit');
-      // In the middle: some are jobs, and some still requests.
-      const left = ids.length;
       await until(
-        () => rows('select (select count(*)::int from rota.jobs) as jobs'),
-        ([{ jobs }]) => jobs > left - 400,
+        () => rows('select count(*)::int as n from rota.jobs'),
+        ([row]) => row.n > before,
       );
       await rota.kill();
       await rota.start();

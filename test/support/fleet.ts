@@ -5,7 +5,7 @@ import { freePort } from './free-port.ts';
 import { startNatsServer, type TestNatsServer } from './nats-server.ts';
 import { PlainClient } from './plain-client.ts';
 import { type PostgresServer, startPostgres } from './postgres/postgres-server.ts';
-import { type Note, RotaProcess, readNotes } from './rota-process.ts';
+import { type Exit, type Note, RotaProcess, readNotes } from './rota-process.ts';
 import { TcpGate } from './tcp-gate.ts';
 
 /** What one node of a fleet is. */
@@ -35,7 +35,11 @@ export class Fleet {
   readonly nats: TestNatsServer;
   readonly client: PlainClient;
   readonly nodes = new Map<string, FleetNode>();
+  /** Lives of nodes that ended although nobody had asked for it, and the end of their logs. */
+  readonly strayExits: string[] = [];
   readonly #folder: string;
+  /** Nodes that are being ended. */
+  readonly #ending = new Set<string>();
 
   static async make(): Promise<Fleet> {
     // It is killed as a process, never as a machine: what it wrote the system keeps.
@@ -66,8 +70,30 @@ export class Fleet {
   async start(name: string, options: FleetNodeOptions = {}): Promise<FleetNode> {
     const node = await this.#make(name, options);
     this.nodes.set(name, node);
-    await node.process.start();
+    await this.startAgain(name);
     return node;
+  }
+
+  /** Starts a node that ended. */
+  async startAgain(name: string): Promise<void> {
+    const { process } = this.node(name);
+    const started = process.start();
+    void process.exited.then(({ code, signal }) => {
+      if (this.#ending.has(name)) return;
+      const lines = process.lines.slice(-5).map((line) => JSON.stringify(line));
+      this.strayExits.push([`node ${name} ended by itself (${signal ?? code})`, ...lines].join('\n'));
+    });
+    await started;
+  }
+
+  /** Ends a node: `SIGTERM` as an operator would, `SIGKILL` as a crash would. Resolves when it has gone. */
+  async end(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<Exit> {
+    const { process } = this.node(name);
+    this.#ending.add(name);
+    if (process.running) process.signal(signal);
+    const exit = await process.exited;
+    this.#ending.delete(name);
+    return exit;
   }
 
   node(name: string): FleetNode {
@@ -79,6 +105,7 @@ export class Fleet {
   /** Ends everything that still lives. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.close();
+    for (const name of this.nodes.keys()) this.#ending.add(name);
     for (const { process, nats, database } of this.nodes.values()) {
       await process.dispose();
       await Promise.all([nats.shut(), database.shut()]);

@@ -1,12 +1,17 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A door in front of a TCP server that a test opens and shuts: shut, connections through it break and none is made. */
+/**
+ * A door in front of a TCP server that a test opens and shuts: shut, connections through it break and none is made; held,
+ * they stay and nothing passes.
+ */
 export class TcpGate {
   /** The door's own port, the same over all its life. */
   readonly port: number;
   readonly #target: number;
-  readonly #sockets = new Set<Socket>();
+  /** Each socket with the one that gets what it says. */
+  readonly #sockets = new Map<Socket, Socket>();
+  #held = false;
   #server: Server | undefined;
 
   /** @param port where it stands, free at the moment */
@@ -26,8 +31,8 @@ export class TcpGate {
         [near, far],
         [far, near],
       ] as const) {
-        this.#sockets.add(socket);
-        socket.pipe(other);
+        this.#sockets.set(socket, other);
+        if (!this.#held) socket.pipe(other);
         socket.on('error', () => {});
         socket.on('close', () => {
           this.#sockets.delete(socket);
@@ -46,7 +51,19 @@ export class TcpGate {
     this.#server = undefined;
     const closed = once(server, 'close');
     server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
     await closed;
+  }
+
+  /** As where packets are lost: from now on nothing passes, and nobody is told. */
+  hold(): void {
+    this.#held = true;
+    for (const [socket, other] of this.#sockets) socket.unpipe(other).pause();
+  }
+
+  /** What was held passes, in order. */
+  release(): void {
+    this.#held = false;
+    for (const [socket, other] of this.#sockets) socket.pipe(other);
   }
 }

@@ -59,7 +59,7 @@ async function note(tx: Transaction, rows: readonly AttemptRow[], missedAt: numb
   if (rows.length === 0) return;
   await tx.run(
     `update @jobs as jobs set missed_at = $2 from unnest($1::bigint[], $3::integer[]) as seen (seq, run)
-      where jobs.seq = seen.seq and jobs.run = seen.run and ${executing}`,
+      where jobs.seq = seen.seq and case when ${executing} then jobs.run end = seen.run`,
     [numbers(rows.map(({ seq }) => seq)), missedAt, numbers(rows.map(({ run }) => run))],
   );
 }

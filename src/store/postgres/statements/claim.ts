@@ -66,7 +66,7 @@ const CLAIM_PLACES = `with picked as materialized (select jobs.seq, ${BYTES} as 
       from unnest($3::bigint[]) with ordinality as wanted (place, nth) join @jobs as jobs on jobs.seq = wanted.place
       order by wanted.nth), ${FITTING}
   ${TAKE} from sized where jobs.seq = sized.seq and (sized.total <= $4::bigint or sized.place = 1)
-    and ${allows('claim', 'jobs.state')} ${CLAIMED}`;
+    and case when ${allows('claim', 'jobs.state')} then true end ${CLAIMED}`;
 
 /**
  * Moves available jobs to executing, ordered by (priority, scheduledAt, insertion). Claims of one group go in turn; a

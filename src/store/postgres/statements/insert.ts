@@ -149,8 +149,8 @@ async function putRows(tx: Transaction, jobs: readonly NewJob[]): Promise<Set<st
   const numbersOf = (read: (job: NewJob) => number | null): string | null => listOrNull(jobs.map(read), numbers);
   const rows = await tx.lists(PUT, [
     words(jobs.map(({ id }) => id)),
-    texts(jobs.map(({ queue }) => queue)),
-    texts(jobs.map(({ type }) => type)),
+    words(jobs.map(({ queue }) => queue)),
+    words(jobs.map(({ type }) => type)),
     words(jobs.map(({ state }) => state)),
     numbers(jobs.map(({ priority }) => priority)),
     numbers(jobs.map(({ maxAttempts }) => maxAttempts)),

@@ -23,13 +23,17 @@ interface Plain {
 
 const COMPLETED = nextState('executing', 'complete');
 
-/** Completes attempts that are still their workers', as one statement; the rows say what the facts need. */
+/**
+ * Completes attempts that are still their workers', as one statement; the rows say what the facts need. That they execute
+ * is asked of the row alone: as a condition of its own it would lead to the index of what executes, which is then read
+ * once for each report (measured, 640 ms for a thousand instead of 40).
+ */
 const COMPLETE = `update @jobs as jobs set state = '${COMPLETED}', finished_at = said.now, result = said.result,
     terminate = null, settled_as = ${OUTCOMES.indexOf('complete')}, settled_run = jobs.run, missed_at = null
   from unnest($1::uuid[], $2::integer[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[])
     as said (id, run, attempt, runner, now, result)
-  where jobs.id = said.id and jobs.state = 'executing' and jobs.run = said.run and jobs.attempt = said.attempt
-    and jobs.runner = said.runner
+  where jobs.id = said.id and case when jobs.state = 'executing' then jobs.run end = said.run
+    and jobs.attempt = said.attempt and jobs.runner = said.runner
   returning jobs.seq, jobs.id, jobs.queue, jobs.type, jobs.max_attempts, jobs.scheduled_at, jobs.attempted_at,
     jobs.schedule_name, jobs.schedule_at, jobs.schedule_late`;
 

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { campaign, speedOf } from './campaign.ts';
+import { failureReport } from './failure-report.ts';
+import { KEPT_SEEDS } from './kept-seeds.ts';
+import { huntMutations, mutationTable } from './mutation-hunt.ts';
+import { MUTATIONS } from './mutations/mutations.ts';
+import { planOf } from './plan.ts';
+import { runPlan } from './run.ts';
+import { shrink } from './shrink.ts';
+
+/** How long load and faults go on in the runs here, in milliseconds of the world. */
+const ACTIVE_MS = 8 * 60_000;
+/** New seeds are tried for at most so long, in milliseconds. */
+const NEW_SEEDS_MS = 12_000;
+const NEW_SEEDS_MAX = 200;
+/** Mutations that every check plants; `npm run simulate -- --mutations` plants them all. */
+const PLANTED = ['ack-before-commit', 'claim-ignoring-run', 'settled-and-not-written'];
+
+describe('a simulated fleet', () => {
+  test('replays exactly from its seed', async () => {
+    const plan = planOf(7, 'safety', ACTIVE_MS);
+    const [one, same] = [await runPlan(plan), await runPlan(plan)];
+    const other = await runPlan(planOf(8, 'safety', ACTIVE_MS));
+    expect(one.trace.count).toBeGreaterThan(1_000);
+    expect(same.fingerprint).toBe(one.fingerprint);
+    expect(other.fingerprint).not.toBe(one.fingerprint);
+  });
+
+  test.each(KEPT_SEEDS)('keeps its promises with seed $seed ($why)', async ({ seed, mode, activeMs }) => {
+    const { failed } = await campaign({ seeds: [seed], modes: [mode], activeMs });
+    expect(failed && failureReport(failed, { result: failed, runs: 0 })).toBeUndefined();
+  });
+
+  test('keeps its promises with new seeds', async () => {
+    const first = Date.now() % 1_000_000_000;
+    const seeds = Array.from({ length: NEW_SEEDS_MAX }, (_, index) => first + index);
+    const modes = ['safety', 'liveness'] as const;
+    const result = await campaign({ seeds, modes, activeMs: ACTIVE_MS, realMsMax: NEW_SEEDS_MS });
+    const { failed, runs, sightings } = result;
+    console.log(`${runs} new seeds from ${first}, ${speedOf(result)} simulated seconds a second; seen: ${sightings.text()}`);
+    expect(failed && failureReport(failed, await shrink(failed, { runsMax: 10 }))).toBeUndefined();
+    expect(sightings.counts.size, 'faults happened').toBeGreaterThan(0);
+  });
+
+  test('finds planted bugs', async () => {
+    const mutations = MUTATIONS.filter(({ name }) => PLANTED.includes(name));
+    expect(mutations).toHaveLength(PLANTED.length);
+    const hunts = await huntMutations({ first: 1, activeMs: ACTIVE_MS, mutations });
+    expect(hunts.filter(({ found }) => found === undefined), mutationTable(hunts)).toEqual([]);
+  });
+});

@@ -1,0 +1,54 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { startJanitor } from '../../../src/actors/janitor/janitor.ts';
+import { silentLogger } from '../../../src/kernel/log.ts';
+import { LocalRoute } from '../../../src/messaging/local/local-route.ts';
+import { answer } from '../../../src/messaging/reply.ts';
+import { Subjects } from '../../../src/messaging/subjects.ts';
+import { VirtualClock } from '../../../src/testing/testing.ts';
+
+const KEEP = { completed: 1_000, cancelled: 1_000, discarded: 1_000 };
+
+const LOOKS_MAX = 200;
+
+/** A janitor with a store whose only job is due at a time by the store's clock, and how often it was asked to stage. */
+function janitorWith({ dueInMs, storeBehindMs }: { dueInMs: number; storeBehindMs: number }) {
+  const clock = new VirtualClock();
+  const subjects = new Subjects('jobs');
+  const bus = new LocalRoute({ route: 'local', clock, subjects });
+  const dueAt = clock.now() + dueInMs;
+  const stagedAt: number[] = [];
+  let asked = 0;
+  bus.subscribe(subjects.store('*'), {}, (message) => {
+    const verb = message.subject.split('.').at(-1);
+    if (verb === 'expire') return answer(message, { answer: { expired: 0, nextAt: null } });
+    if (verb === 'prune') return answer(message, { answer: { pruned: 0 } });
+    if (verb !== 'stage') return answer(message, { answer: { rescued: 0, queues: [] } });
+    asked += 1;
+    // Where it never rests, time stands: the test ends all the same.
+    if (asked > LOOKS_MAX) return undefined;
+    const staged = stagedAt.length === 0 && dueAt <= clock.now() - storeBehindMs ? 1 : 0;
+    if (staged > 0) stagedAt.push(clock.monotonicMs());
+    answer(message, { answer: { staged, queues: [], nextAt: stagedAt.length > 0 ? null : dueAt } });
+  });
+  const janitor = startJanitor({
+    ...{ bus, subjects, clock, pollMs: 10_000, leaseMs: 30_000, keepMs: KEEP },
+    log: silentLogger,
+  });
+  onTestFinished(() => janitor.stop());
+  return { clock, stagedAt, asked: () => asked };
+}
+
+test('stages a job at its time', async () => {
+  const { clock, stagedAt, asked } = janitorWith({ dueInMs: 1_234, storeBehindMs: 0 });
+  await clock.advance(5_000);
+  expect(stagedAt).toEqual([1_234]);
+  expect(asked()).toBeLessThan(5);
+});
+
+test('rests between its looks while the store, whose clock is behind, finds nothing due', async () => {
+  const { clock, stagedAt, asked } = janitorWith({ dueInMs: 1_000, storeBehindMs: 200 });
+  await clock.advance(5_000);
+  expect(stagedAt[0]).toBeGreaterThanOrEqual(1_200);
+  expect(stagedAt[0]).toBeLessThan(1_300);
+  expect(asked(), 'looks in vain are few').toBeLessThan(12);
+});
