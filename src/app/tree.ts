@@ -136,8 +136,9 @@ function queues(world: World): ChildSpec {
     intensity: 5,
     periodSeconds: 30,
     children: [
-      service('steward', () => startSteward({ clock, keeper, tell, log })),
       ...[...queueLimits(world)].map(([name, limit]) => queue(world, name, limit)),
+      // Last, so that it is stopped first: to it a queue that is being stopped would look like one that gave up.
+      service('steward', () => startSteward({ clock, keeper, tell, log })),
     ],
   });
 }

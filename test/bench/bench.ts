@@ -2,6 +2,7 @@ import { backlogRates } from './backlog-bench.ts';
 import { busHop } from './bus-hop.ts';
 import { intakeRates } from './intake-bench.ts';
 import { NodeBench, type NodeRound } from './node-bench.ts';
+import { idleCost, memoryUnderLoad, startTimes } from './node-costs.ts';
 import { peerRates } from './peers-bench.ts';
 import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
 import { scheduleCosts } from './schedule-bench.ts';
@@ -52,6 +53,15 @@ console.log('\nOne request and its answer between actors, in microseconds:');
 console.table(await busHop());
 console.log('\nOne child of a supervisor, in microseconds, by how many there are:');
 console.table(await supervisorCosts());
+console.log('\nFrom starting the program to the start of its first job, in milliseconds (wanted: below 1,000):');
+console.table(await startTimes());
+console.log('\nA node with 100 idle queues, in percent of one core (wanted: below 1):');
+console.table(await idleCost());
+const minutes = Number(/^--steady=(\d+)$/.exec(process.argv.find((arg) => arg.startsWith('--steady')) ?? '')?.[1] ?? 0);
+if (minutes > 0) {
+  console.log(`\nMemory of a node under full load for ${minutes} minutes, in MiB (wanted: flat, below 250):`);
+  console.table(await memoryUnderLoad(minutes));
+}
 // Minutes, most of them to fill the stores: only when asked for.
 if (process.env.ROTA_BENCH_BACKLOG === '1' || process.argv.includes('--backlog')) {
   console.log('\nClaim and settle through the store port, by what is in the store (wanted: within 20 % of the first):');

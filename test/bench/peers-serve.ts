@@ -130,12 +130,18 @@ export async function serve<Settings>(open: (settings: Settings) => Promise<Peer
     answer(request).then(
       (handled) => {
         send({ id, done: true, ...(handled === undefined ? {} : { handled }) });
-        if (request.do === 'close') process.disconnect?.();
+        if (request.do !== 'close') return;
+        // Only once the answer is out, which an exit at once might lose.
+        process.off('disconnect', abandoned);
+        process.once('disconnect', () => process.exit(0));
+        process.disconnect?.();
       },
       (error) => send({ id, done: false, error: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),
     );
   });
-  process.once('disconnect', () => process.exit(0));
+  // The bench died: what the peer started, such as a server, must not outlive it.
+  const abandoned = (): void => void peer.close().finally(() => process.exit(1));
+  process.once('disconnect', abandoned);
   send({ ready: peer.name });
 }
 

@@ -25,6 +25,8 @@ for (let run = 0; run < RUNS; run++) {
   const ours = await storeRate(store, WORK);
   await store.close();
   [raw, best] = [Math.max(raw, lean.jobsPerSecond), Math.max(best, ours.jobsPerSecond)];
-  console.log(`raw    ${round(lean)}\nstore  ${round(ours)}  ratio ${(ours.jobsPerSecond / lean.jobsPerSecond).toFixed(2)}`);
+  console.log(
+    `raw    ${round(lean)}\nstore  ${round(ours)}  ratio ${(ours.jobsPerSecond / lean.jobsPerSecond).toFixed(2)}`,
+  );
 }
 console.log(`best of each: ${(best / raw).toFixed(2)}`);

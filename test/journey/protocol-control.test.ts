@@ -114,6 +114,8 @@ describe('node', () => {
     expect(ids).toEqual(
       expect.arrayContaining(['nats-server', 'connection', 'persistence', 'intake', 'queues', 'scheduler']),
     );
+    // It is stopped before the queues, or those that are stopped already would look to it as if they had given up.
+    expect(ids.indexOf('steward')).toBeGreaterThan(ids.lastIndexOf('executor'));
     expect(ids).toEqual(expect.arrayContaining(['queue:a', 'queue:b', 'executor', 'janitor', 'steward']));
     expect(await node.request('jobs.ctl.node.tree', { node: 'nobody' })).toMatchObject({
       status: 404,
