@@ -1,14 +1,20 @@
 import type { Clock } from '../kernel/clock.ts';
-import { errorText } from '../kernel/error.ts';
+import { ERROR_STATUS, errorText, RotaError, statusOf } from '../kernel/error.ts';
 
 /** How often an endpoint was asked since its server started, and how long that took together. */
 export interface EndpointCounts {
   requests: number;
   errors: number;
-  /** Empty when there was none. */
+  /** The status and the message, as in `404:there is no job …`; empty when there was none. */
   lastError: string;
   /** Milliseconds from each request to its answer. */
   busyMs: number;
+}
+
+/** An error as services in other languages write their last one: status and sentence. */
+function told(error: unknown): string {
+  const code = error instanceof RotaError && error.code in ERROR_STATUS ? error.code : 'unavailable';
+  return `${statusOf(code)}:${errorText(error)}`;
 }
 
 /** Counts requests by endpoint, where they are served. Names that were not given at the start are not counted. */
@@ -34,7 +40,7 @@ export class RequestCounts {
       refuse(error);
       if (counts !== undefined) {
         counts.errors += 1;
-        counts.lastError = errorText(error);
+        counts.lastError = told(error);
       }
     }
     if (counts === undefined) return;

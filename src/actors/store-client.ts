@@ -4,6 +4,7 @@ import type { Bus } from '../messaging/bus.ts';
 import { ask, replyValue } from '../messaging/reply.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../store/job-store.ts';
+import { insertedResults } from './inserted-body.ts';
 
 /** How long an actor waits for the store before it counts as away. */
 export const STORE_TIMEOUT_MS = 15_000;
@@ -41,9 +42,16 @@ export function storeClient(bus: Bus, subjects: Subjects, timeoutMs: number = ST
       reply = await askInParts(bus, subjects, { verb, bytes: body.bytes, timeoutMs });
     }
     // The persistence actor is ours and answers each verb in its own shape.
-    return reply as TimedAnswer<V>;
+    return (verb === 'insert' ? inserted(options, reply) : reply) as TimedAnswer<V>;
   };
   return { askTimed, ask: async (verb, options) => (await askTimed(verb, options)).answer };
+}
+
+/** The answer to an insert leaves out what was stored as it was sent. */
+function inserted(options: unknown, reply: unknown): TimedAnswer<'insert'> {
+  const { jobs } = options as StoreOptions<'insert'>; // its verb was `insert`
+  const { answer, ...time } = reply as TimedAnswer<'insert'>;
+  return { ...time, answer: insertedResults(jobs, answer) };
 }
 
 /** The parts go one after the other to the one who takes the first word; the answer to the last is that of the whole. */

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { lookAtProcess } from '../actors/nats-server/process-look.ts';
 import { isRecord } from '../kernel/check.ts';
 import { errorText } from '../kernel/error.ts';
+import type { SchemaState } from '../store/postgres/examine-schema.ts';
 import { openDatabase } from '../store/sqlite/database.ts';
 import { MIGRATIONS } from '../store/sqlite/migrate.ts';
 import type { Finding } from './finding.ts';
@@ -36,25 +37,41 @@ export async function examineStore({ dataFolder, store, roles }: Settings): Prom
 async function examineServer(url: string): Promise<Finding> {
   try {
     const { examineSchema } = await import('../store/postgres/examine-schema.ts');
-    const { server, schema, version, known, drifted } = await examineSchema(url);
-    const found = `PostgreSQL ${server}, schema "${schema}" at version ${version}`;
-    if (version > known) {
-      const remedy = 'update Rota, or name another schema with ?schema= in --store';
-      return { what: STORE, state: 'wrong', found: `${found}, newer than the ${known} of this Rota`, remedy };
-    }
-    if (drifted.length > 0) {
-      const remedy = 'somebody made these tables otherwise: compare them with those of a fresh schema';
-      return { what: STORE, state: 'warning', found: `${found}; drifted: migration ${drifted.join(', ')}`, remedy };
-    }
-    return {
-      what: STORE,
-      state: 'ok',
-      found: version < known ? `${found}; the next start brings it to ${known}` : found,
-    };
+    return schemaFinding(await examineSchema(url));
   } catch (error) {
     const remedy = 'see that the server runs and that --store names its host, database, user and password';
     return { what: STORE, state: 'wrong', found: errorText(error), remedy };
   }
+}
+
+function schemaFinding({ server, serves, schema, version, known, drifted, mayMigrate }: SchemaState): Finding {
+  const found = `PostgreSQL ${server}, schema "${schema}" at version ${version}`;
+  const wrong = (why: string, remedy: string): Finding => ({
+    what: STORE,
+    state: 'wrong',
+    found: `${found}${why}`,
+    remedy,
+  });
+  if (!serves) return wrong('; Rota needs 13 or newer', 'update the server, or name another one with --store');
+  if (version > known) {
+    return wrong(
+      `, newer than the ${known} of this Rota`,
+      'update Rota, or name another schema with ?schema= in --store',
+    );
+  }
+  if (version < known && !mayMigrate) {
+    const remedy = `grant it: "grant create on database …", or where the schema is there "grant create on schema ${schema} …"`;
+    return wrong(`, and the user may not bring it to ${known}`, remedy);
+  }
+  if (drifted.length > 0) {
+    const remedy = 'somebody made these tables otherwise: compare them with those of a fresh schema';
+    return { what: STORE, state: 'warning', found: `${found}; drifted: migration ${drifted.join(', ')}`, remedy };
+  }
+  return {
+    what: STORE,
+    state: 'ok',
+    found: version < known ? `${found}; the next start brings it to ${known}` : found,
+  };
 }
 
 function examineFolder(folder: string, owner: number | undefined): Finding {

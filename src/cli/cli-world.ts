@@ -9,9 +9,19 @@ export interface TextStream {
 }
 
 /** The part of a client that commands use; a test brings its own. */
-export type CliClient = Pick<RotaClient, 'enqueue' | 'get' | 'list' | 'wait' | 'events' | 'close'> & {
-  readonly queues: { list(): Promise<readonly object[]> };
-  readonly schedules: { list(): Promise<readonly object[]> };
+export type CliClient = Pick<
+  RotaClient,
+  'enqueue' | 'get' | 'list' | 'wait' | 'events' | 'close' | 'cancel' | 'retry' | 'delete' | 'update'
+> & {
+  readonly queues: { list(): Promise<readonly object[]> } & Pick<
+    RotaClient['queues'],
+    'pause' | 'resume' | 'scale' | 'limit' | 'purge'
+  >;
+  readonly schedules: { list(): Promise<readonly object[]> } & Pick<
+    RotaClient['schedules'],
+    'get' | 'put' | 'delete' | 'pause' | 'resume' | 'run' | 'preview'
+  >;
+  readonly rejected: { list(): Promise<readonly object[]> };
   readonly nodes: { list(): Promise<readonly object[]>; types(): Promise<readonly object[]> } & Pick<
     RotaClient['nodes'],
     'tree'

@@ -1,5 +1,4 @@
 import { isRecord } from '../kernel/check.ts';
-import { parseTime } from '../kernel/clock.ts';
 import { DURATION_MS_MAX } from '../kernel/duration.ts';
 import { RotaError } from '../kernel/error.ts';
 import { isUuidV7 } from '../kernel/identity.ts';
@@ -7,7 +6,7 @@ import type { Json } from '../kernel/json.ts';
 import type { CliClient } from './cli-world.ts';
 import { type Call, defineCommand, EXIT, type Flags, type FlagValues } from './command.ts';
 import { cell } from './display.ts';
-import { durationFlag, wholeNumber } from './flag-values.ts';
+import { durationFlag, metaFlag, priorityFlag, timeFlag, wholeNumber } from './flag-values.ts';
 import { readJson } from './json-input.ts';
 import { withSession } from './session.ts';
 import { CONNECTION_SETTINGS } from './setting-flags.ts';
@@ -91,32 +90,16 @@ export function enqueueOptions(flags: EnqueueFlags): Options {
   if (id !== undefined && !isUuidV7(id.toLowerCase())) {
     throw new UsageError(`--id ${id} is no UUIDv7`, 'leave it out to have one made');
   }
-  if (time !== undefined && parseTime(time) === undefined) {
-    throw new UsageError(`--scheduled-at ${time} is no time`, 'write it in UTC like 2026-01-31T10:00:00Z');
-  }
   return {
     ...(id === undefined ? {} : { id: id.toLowerCase() }),
-    ...(priority === undefined ? {} : { priority: priorityOf(priority) }),
+    ...(priority === undefined ? {} : { priority: priorityFlag(priority) }),
     ...(delay === undefined ? {} : { scheduleIn: durationFlag('--schedule-in', delay) }),
-    ...(time === undefined ? {} : { scheduledAt: time }),
+    ...(time === undefined ? {} : { scheduledAt: timeFlag('--scheduled-at', time) }),
     ...(attempts === undefined ? {} : { maxAttempts: wholeNumber('--max-attempts', attempts, 1_000) }),
     ...(tag === undefined ? {} : { tags: tag }),
-    ...(meta === undefined ? {} : { meta: metaOf(meta) }),
+    ...(meta === undefined ? {} : { meta: metaFlag(meta) }),
     ...(reference === undefined ? {} : { reference: referenceOf(reference) }),
   };
-}
-
-function priorityOf(text: string): NonNullable<Options['priority']> {
-  const word = (['critical', 'high', 'normal', 'low'] as const).find((known) => known === text);
-  if (word !== undefined) return word;
-  if (/^[0-9]$/.test(text)) return Number(text);
-  throw new UsageError(`--priority ${text} is none`, 'use 0 to 9, critical, high, normal or low');
-}
-
-function metaOf(text: string): Record<string, Json> {
-  const meta = readJson(text, 'the text of --meta');
-  if (isRecord(meta)) return meta;
-  throw new UsageError('--meta is no JSON object', `write it like --meta '{"tenant":"acme"}'`);
 }
 
 function referenceOf(text: string): { type: string; id: string } {

@@ -1,22 +1,17 @@
 import { isRecord } from '../kernel/check.ts';
-import { isUuidV7 } from '../kernel/identity.ts';
 import type { CliClient } from './cli-world.ts';
-import { defineCommand, EXIT, type Flags, type FlagValues } from './command.ts';
+import { defineCommand, EXIT, type Flags } from './command.ts';
 import { cell, relativeTime } from './display.ts';
 import { wholeNumber } from './flag-values.ts';
+import { FILTER_FLAGS, jobId, jobQuery } from './job-filter.ts';
 import { jobPage } from './job-page.ts';
 import { withSession } from './session.ts';
 import { CONNECTION_SETTINGS } from './setting-flags.ts';
 import { stateStyle } from './state-style.ts';
 import { type Column, writeTable } from './table.ts';
-import { UsageError } from './usage-error.ts';
 
 const FLAGS = {
-  state: { type: 'string', value: 'STATE[,…]', what: 'only of these states, like available,retryable' },
-  queue: { type: 'string', value: 'QUEUE', what: 'only of this queue' },
-  type: { type: 'string', value: 'TYPE', what: 'only of this type' },
-  tag: { type: 'string', value: 'TAG', what: 'only with this tag' },
-  schedule: { type: 'string', value: 'NAME', what: 'only those that this schedule made' },
+  ...FILTER_FLAGS,
   limit: { type: 'string', value: 'N', what: 'at most so many, default 20' },
 } as const satisfies Flags;
 
@@ -35,16 +30,17 @@ export const jobs = defineCommand({
   positionals: [{ name: 'ID', what: 'show this job with all that is known of it' }],
   flags: FLAGS,
   settings: CONNECTION_SETTINGS,
+  notes: ['"rota jobs cancel", "retry", "delete" and "update" change them.'],
   examples: ['rota jobs', 'rota jobs --state retryable,discarded --queue mail', 'rota jobs ID --json'],
   run: async (call) => {
     const { out, json, world, flags } = call;
     const [id] = call.positionals;
-    if (id !== undefined) checkId(id);
+    const wanted = id === undefined ? undefined : jobId(id);
     const query = jobQuery(flags);
     const limit = flags.limit === undefined ? LIMIT_DEFAULT : wholeNumber('--limit', flags.limit, LIMIT_MAX);
     return withSession(call, async ({ client }) => {
-      if (id !== undefined) {
-        const job = await client.get(id.toLowerCase());
+      if (wanted !== undefined) {
+        const job = await client.get(wanted);
         if (json) out.json(job);
         else out.line(jobPage(job, { now: world.clock.now(), paint: out.paint }));
         return EXIT.ok;
@@ -57,26 +53,6 @@ export const jobs = defineCommand({
     });
   },
 });
-
-function checkId(id: string): void {
-  if (isUuidV7(id.toLowerCase())) return;
-  throw new UsageError(`${id} is no job id`, 'an id is a whole UUID; "rota jobs --type TYPE" lists those of a type');
-}
-
-/** The filter that flags make. */
-export function jobQuery({ state, queue, type, tag, schedule }: FlagValues<typeof FLAGS>): Query {
-  // The states are checked where they are known, at the other end.
-  const states = state?.split(',').map((word) => word.trim()) as NonNullable<
-    Extract<Query['state'], readonly unknown[]>
-  >;
-  return {
-    ...(state === undefined ? {} : { state: states }),
-    ...(queue === undefined ? {} : { queue }),
-    ...(type === undefined ? {} : { type }),
-    ...(tag === undefined ? {} : { tag }),
-    ...(schedule === undefined ? {} : { schedule }),
-  };
-}
 
 /** Pages through a list until there are enough, for a page may be shorter than it was asked to be. */
 async function firstJobs(client: CliClient, query: Query, limit: number): Promise<{ jobs: Job[]; more: boolean }> {

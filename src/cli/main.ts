@@ -8,10 +8,27 @@ import { enqueue } from './enqueue.ts';
 import { tellFailure } from './failure.ts';
 import { commandHelp, generalHelp } from './help.ts';
 import { jobs } from './jobs.ts';
+import { jobsCancel } from './jobs-cancel.ts';
+import { jobsDelete } from './jobs-delete.ts';
+import { jobsRetry } from './jobs-retry.ts';
+import { jobsUpdate } from './jobs-update.ts';
 import { nodes } from './nodes.ts';
 import { Output } from './output.ts';
 import { queues } from './queues.ts';
+import { queuesLimit } from './queues-limit.ts';
+import { queuesPause } from './queues-pause.ts';
+import { queuesPurge } from './queues-purge.ts';
+import { queuesResume } from './queues-resume.ts';
+import { queuesScale } from './queues-scale.ts';
+import { rejected } from './rejected.ts';
 import { schedules } from './schedules.ts';
+import { schedulesDelete } from './schedules-delete.ts';
+import { schedulesGet } from './schedules-get.ts';
+import { schedulesPause } from './schedules-pause.ts';
+import { schedulesPreview } from './schedules-preview.ts';
+import { schedulesPut } from './schedules-put.ts';
+import { schedulesResume } from './schedules-resume.ts';
+import { schedulesRun } from './schedules-run.ts';
 import { start } from './start.ts';
 import { tree } from './tree.ts';
 import { UsageError } from './usage-error.ts';
@@ -23,8 +40,25 @@ export const COMMANDS: readonly Command[] = [
   enqueue,
   watch,
   jobs,
+  jobsCancel,
+  jobsRetry,
+  jobsDelete,
+  jobsUpdate,
   schedules,
+  schedulesGet,
+  schedulesPut,
+  schedulesPause,
+  schedulesResume,
+  schedulesRun,
+  schedulesDelete,
+  schedulesPreview,
   queues,
+  queuesPause,
+  queuesResume,
+  queuesScale,
+  queuesLimit,
+  queuesPurge,
+  rejected,
   nodes,
   tree,
   doctor,
@@ -73,11 +107,11 @@ async function run(argv: readonly string[], world: CliWorld, out: Output): Promi
   }
   if (word === '--help' || word === '-h' || word === 'help') {
     const [about] = rest;
-    out.line(about === undefined ? generalHelp(COMMANDS) : commandHelp(commandNamed(about)));
+    out.line(about === undefined ? generalHelp(COMMANDS) : commandHelp(commandOf(rest).command));
     return EXIT.ok;
   }
-  const command = commandNamed(word);
-  const { flags, settings, positionals, help } = readArguments(command, rest);
+  const { command, args } = commandOf(argv);
+  const { flags, settings, positionals, help } = readArguments(command, args);
   if (help) {
     out.line(commandHelp(command));
     return EXIT.ok;
@@ -85,6 +119,26 @@ async function run(argv: readonly string[], world: CliWorld, out: Output): Promi
   // Each value was read as the command's own table of flags says.
   const values = flags as FlagValues<Flags>;
   return command.run({ flags: values, settings, positionals, json: flags.json === true, out, world });
+}
+
+/** The second words that go with a command. */
+function verbsOf({ name }: Command): string[] {
+  return COMMANDS.filter((one) => one.name.startsWith(`${name} `)).map((one) => one.name.slice(name.length + 1));
+}
+
+/** The command that words begin with, of two words where there is such a one, and what stands after it. */
+function commandOf([word = '', ...rest]: readonly string[]): { command: Command; args: readonly string[] } {
+  const longer = COMMANDS.find(({ name }) => name === `${word} ${rest[0]}`);
+  if (longer !== undefined) return { command: longer, args: rest.slice(1) };
+  const command = commandNamed(word);
+  const [second] = rest;
+  const verbs = verbsOf(command);
+  if (second !== undefined && !second.startsWith('-') && command.positionals.length === 0 && verbs.length > 0) {
+    const near = nearest(second, verbs);
+    const guess = near === undefined ? '' : `; did you mean "${near}"?`;
+    throw new UsageError(`"rota ${word}" has no "${second}"${guess}`, `it has ${verbs.join(', ')}`);
+  }
+  return { command, args: rest };
 }
 
 function commandNamed(word: string): Command {

@@ -29,6 +29,7 @@ export const queues = defineCommand({
   flags: {},
   settings: CONNECTION_SETTINGS,
   examples: ['rota queues'],
+  notes: ['"rota queues pause", "resume", "scale", "limit" and "purge" control one of them.'],
   run: (call) =>
     withSession(call, async ({ client }) => {
       const found = (await client.queues.list()).filter(isRecord);

@@ -17,6 +17,7 @@ export const schedules = defineCommand({
   flags: {},
   settings: CONNECTION_SETTINGS,
   examples: ['rota schedules', 'rota schedules --json'],
+  notes: ['"rota schedules get", "put", "pause", "resume", "run" and "delete" are for one; "preview" for none yet.'],
   run: (call) =>
     withSession(call, async ({ client }) => {
       const found = (await client.schedules.list()).filter(isRecord);

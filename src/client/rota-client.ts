@@ -227,6 +227,11 @@ export class RotaClient {
       this.#send(this.#world.subjects.control('node', 'tree'), node === undefined ? {} : { node }),
   };
 
+  /** What was published to the durable intake and became no job, newest first: at most 1,000, each with the reason. */
+  readonly rejected = {
+    list: async (): Promise<Record<string, unknown>[]> => this.#listOf('rejected', 'list', 'rejected'),
+  };
+
   /**
    * Job events as they happen, from now on; with no filter every event of the system.
    * @param filter of a queue, of some facts (`completed`, …), or any subject pattern of NATS

@@ -49,17 +49,18 @@ export const backoff: Check<BackoffPolicy> = (value, path, issues) => {
   };
 };
 
-const tagTexts = arrayOf(
-  string({ max: LIMITS.tagLengthMax, what: `a text of 1 to ${LIMITS.tagLengthMax} characters` }),
-  {
-    max: LIMITS.tagsMax,
-  },
-);
+/** One tag. It is looked for as text, which half a surrogate pair is not: it would be found in one store and not in another. */
+export const tag = string({
+  max: LIMITS.tagLengthMax,
+  accept: (text) => text.isWellFormed(),
+  what: `a text of 1 to ${LIMITS.tagLengthMax} characters`,
+});
+const tagTexts = arrayOf(tag, { max: LIMITS.tagsMax });
 
 /** Tags, answered in lower case and without repeats. */
 export const tags: Check<string[]> = (value, path, issues) => {
   const read = tagTexts(value, path, issues);
-  return read && [...new Set(read.map((tag) => tag.toLowerCase()))];
+  return read && [...new Set(read.map((text) => text.toLowerCase()))];
 };
 
 /** Checks JSON that stands in a job's field: a body's nesting is what is limited, and the job is its first level. */

@@ -130,6 +130,10 @@ export function optional<T>(check: Check<T>): Check<T> & { optional: true } {
   return Object.assign(wrapped, { optional: true as const });
 }
 
+function unknownField(known: readonly string[]): string {
+  return `is not a known field; ${known.length === 0 ? 'there are none here' : `known are ${known.join(', ')}`}`;
+}
+
 /**
  * An object with exactly these fields. Unknown fields are refused by name, so that a typing mistake never passes.
  * @param fields checks by field name
@@ -141,7 +145,7 @@ export function object<F extends Fields>(fields: F): Check<Shape<F>> {
     if (!isRecord(value)) return issues.add(path, 'must be an object');
     const before = issues.list.length;
     for (const key of Object.keys(value)) {
-      if (!known.has(key)) issues.add(at(path, key), `is not a known field; known are ${names.join(', ')}`);
+      if (!known.has(key)) issues.add(at(path, key), unknownField(names));
     }
     const read: Record<string, unknown> = {};
     for (const name of names) {

@@ -14,7 +14,8 @@ export interface Evidence {
   interrupted?: ReadonlySet<string>;
 }
 
-const TERMINAL = new Set(['completed', 'cancelled', 'discarded']);
+/** The states that a job ends in. */
+export const TERMINAL: ReadonlySet<string> = new Set(['completed', 'cancelled', 'discarded']);
 const LIVE = ['scheduled', 'available', 'executing', 'retryable'];
 
 /** What may be told of a job in which states, and where it is then: the design's table, written down a second time. */
@@ -49,13 +50,18 @@ export function brokenPromises(evidence: Evidence): string[] {
 function brokenEnd(id: string, job: WireJob | undefined, events: readonly WireEvent[]): string[] {
   if (job === undefined) return [`${id} was acknowledged and is lost`];
   if (!TERMINAL.has(job.state)) return [`${id} has not ended: ${job.state}`];
-  const ends = new Set(events.filter((event) => TERMINAL.has(whatOf(event))).map((event) => event.id));
+  const ends = endsTold(events);
   if (ends.size === 0) return [`${id} is ${job.state} and nobody was told`];
   return ends.size === 1 ? [] : [`${id} ended under several ids: ${[...ends].join(', ')}`];
 }
 
+/** The ids under which ends were told. */
+export function endsTold(events: readonly WireEvent[]): Set<string> {
+  return new Set(events.filter((event) => TERMINAL.has(whatOf(event))).map((event) => event.id));
+}
+
 /** Each counted attempt left one entry, and the one that completed none. */
-function brokenAttempts({ id, state, attempt, errors }: WireJob): string[] {
+export function brokenAttempts({ id, state, attempt, errors }: WireJob): string[] {
   const counted = errors.map((entry) => entry.attempt);
   const wanted = Array.from({ length: state === 'completed' ? attempt - 1 : attempt }, (_, index) => index + 1);
   if (!TERMINAL.has(state) || counted.join() === wanted.join()) return [];
@@ -68,8 +74,15 @@ function brokenRuns(id: string, notes: Evidence['notes'], events: readonly WireE
   const broken = starts.flatMap((run, index) =>
     index > 0 && run <= (starts[index - 1] ?? 0) ? [`${id} started run ${run} after run ${starts[index - 1]}`] : [],
   );
+  return [...broken, ...brokenCompletion(id, notes, events)];
+}
+
+/** The run that completed a job ended, and none was started after it. */
+export function brokenCompletion(id: string, notes: Evidence['notes'], events: readonly WireEvent[]): string[] {
   const completed = events.find((event) => whatOf(event) === 'completed');
-  if (completed === undefined) return broken;
+  if (completed === undefined) return [];
+  const broken: string[] = [];
+  const starts = notes.filter(({ what }) => what === 'start').map(({ run }) => run);
   const last = runOf(completed);
   const ended = notes.some(({ what, run }) => what === 'end' && run === last);
   if (!ended) broken.push(`${id} is completed by run ${last}, which never ended`);
@@ -112,6 +125,7 @@ function afterAnything(states: ReadonlySet<string>): Set<string> {
     : new Set(states);
 }
 
-const whatOf = ({ type }: WireEvent): string => type.slice(type.lastIndexOf('.') + 1);
-/** An event's id begins with (job, run). */
-const runOf = ({ id }: WireEvent): number => Number(id.split(':')[1]);
+/** What an event tells: `completed`. */
+export const whatOf = ({ type }: WireEvent): string => type.slice(type.lastIndexOf('.') + 1);
+/** The run that an event is of: its id begins with (job, run). */
+export const runOf = ({ id }: WireEvent): number => Number(id.split(':')[1]);

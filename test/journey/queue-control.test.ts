@@ -110,6 +110,20 @@ describe('pause', () => {
     await control('resume', 'held');
     await executing(1);
   });
+
+  test('with waitMs tells of a queue that was resumed meanwhile that it is not paused', async () => {
+    await enqueue('held', 1);
+    await executing(1);
+    const quiet = control('pause', 'held', { waitMs: 30_000 });
+    await until(
+      async () =>
+        (await node.ask('jobs.ctl.queue.list')).queues.find(({ name }: { name: string }) => name === 'held').paused,
+      Boolean,
+    );
+    await control('resume', 'held');
+    release();
+    expect(await quiet).toMatchObject({ paused: false, counts: { executing: 0 } });
+  });
 });
 
 describe('scale', () => {

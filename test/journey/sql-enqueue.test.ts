@@ -3,9 +3,11 @@ import type { Client } from 'pg';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { enqueueWith } from '../../src/client/client.ts';
 import { defineJob, type StartOptions } from '../../src/index.ts';
+import { startNatsServer } from '../support/nats-server.ts';
 import type { FreshDatabase } from '../support/postgres/database.ts';
-import { plainClient } from '../support/postgres/enqueuer.ts';
+import { openTestStore, plainClient } from '../support/postgres/enqueuer.ts';
 import { freshDatabase } from '../support/postgres/fresh-database.ts';
+import { startPostgres } from '../support/postgres/postgres-server.ts';
 import { type RotaNode, startRotaNode, until } from '../support/rota-node.ts';
 import { RotaProcess } from '../support/rota-process.ts';
 
@@ -28,6 +30,7 @@ const mail = defineJob<{ to: string }>({
   run: async ({ args }) => ({ sentTo: args.to }),
 });
 const debounced = defineJob({ type: 'debounced', queue: 'elsewhere', unique: { by: ['type'] } });
+const CONFIGURED = { queues: { default: 5 }, jobs: [mail, debounced] };
 
 let database: FreshDatabase;
 let client: Client;
@@ -39,10 +42,7 @@ beforeEach(async () => {
 });
 
 async function startNode(options: StartOptions = {}): Promise<RotaNode> {
-  const node = await startRotaNode(
-    { queues: { default: 5 }, jobs: [mail, debounced] },
-    { store: database.url, ...options },
-  );
+  const node = await startRotaNode(CONFIGURED, { store: database.url, ...options });
   onTestFinished(() => node.stop());
   client = await plainClient(database.url);
   watcher = await plainClient(database.url);
@@ -170,6 +170,17 @@ describe('a job that is enqueued inside a transaction', () => {
     expect(await node.ask('jobs.job.count', {})).toMatchObject({ total: 1 });
   });
 
+  test('becomes a job where the node with the store is no intake', async () => {
+    const nats = await startNatsServer();
+    onTestFinished(() => nats.dispose());
+    await startNode({ nats: nats.url, node: 'keeper', roles: 'store' });
+    const doer = await startRotaNode(CONFIGURED, { nats: nats.url, node: 'doer', roles: 'intake,queues' });
+    onTestFinished(() => doer.stop());
+    const id = await enqueueWith(client, mail, { to: 'ada' });
+    await dealtWith();
+    expect(await ended(doer, id)).toMatchObject({ state: 'completed', attemptedBy: { node: 'doer' } });
+  });
+
   test('keeps the order of its statement, and all of many arrive', async () => {
     const node = await startNode();
     await client.query(`select rota.enqueue('debounced', jsonb_build_object('n', n), options => '{"unique":false}')
@@ -210,6 +221,47 @@ describe('a job that is enqueued inside a transaction', () => {
       ([row]) => row.state === 'completed',
     );
     expect(await rows('select id::text from rota.jobs')).toEqual([{ id }]);
+  });
+
+  test('that ends whoever checks it is handled alone, and given up', async () => {
+    await (await openTestStore(database.url)).close();
+    client = await plainClient(database.url);
+    watcher = await plainClient(database.url);
+    const poison = await enqueueWith(client, 'poison', { how: 'crash' });
+    const good = await enqueueWith(client, 'work', {});
+    // As it is after it took its neighbours along for three times, and was then tried alone for twice.
+    await client.query('update rota.requests set deliveries = 5 where id = $1', [poison]);
+    await client.query(`insert into rota.suspect_messages (key, tries, at)
+      select id || ':' || seq, 2, 0 from rota.requests where id = '${poison}'`);
+    const rota = await RotaProcess.make({ config: CONFIG, env: { ROTA_STORE: database.url } });
+    onTestFinished(() => rota.dispose());
+    await rota.launch('starting');
+    expect(await rota.exited).toMatchObject({ signal: 'SIGKILL' });
+    expect(await rows('select id::text from rota.jobs')).toEqual([{ id: good }]);
+    await rota.start();
+    await dealtWith();
+    expect(await rows('select message_id, code from rota.rejected_messages')).toEqual([
+      { message_id: poison, code: 'invalid_request' },
+    ]);
+    expect(rota.running).toBe(true);
+  });
+
+  test('is taken when the database is back, and its node lives on meanwhile', async () => {
+    const server = await startPostgres({ fsync: false });
+    onTestFinished(() => server.dispose());
+    const node = await startNode({ store: server.url });
+    await server.stop();
+    await until(
+      () => node.request('jobs.enqueue.default', { type: 'mail.send', args: { to: 'x' } }, { timeoutMs: 20_000 }),
+      ({ status }) => status === 503,
+    );
+    await server.restart();
+    const again = await plainClient(server.url);
+    const id = await enqueueWith(again, mail, { to: 'ada' });
+    await until(
+      () => node.request('jobs.job.wait', { id }),
+      ({ value }) => value.state === 'completed',
+    );
   });
 
   test('is lost and doubled by no kill -9 of its node in the middle of many', async () => {

@@ -27,7 +27,14 @@ export interface CampaignOptions {
 /** Runs seed after seed, in the modes in turn, until one fails or there is no more. */
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
   const { seeds, modes, activeMs, mutation, realMsMax = Number.POSITIVE_INFINITY, onRun } = options;
-  const soFar: CampaignResult = { runs: 0, failed: undefined, sightings: new Sightings(), simulatedMs: 0, realMs: 0, jobs: 0 };
+  const soFar: CampaignResult = {
+    runs: 0,
+    failed: undefined,
+    sightings: new Sightings(),
+    simulatedMs: 0,
+    realMs: 0,
+    jobs: 0,
+  };
   for (const seed of seeds) {
     if (soFar.realMs >= realMsMax) break;
     const mode = modes[soFar.runs % modes.length] ?? 'safety';

@@ -4,8 +4,8 @@ import { isTerminal } from '../../src/job/state.ts';
 import type { StoreAnswer, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
 import type { QueueRecord } from '../../src/store/queue-record.ts';
 import { type Complain, JobHistory } from './job-history.ts';
-import type { CommitListener, SimDatabase } from './sim-database.ts';
 import type { Sightings } from './sightings.ts';
+import type { CommitListener, SimDatabase } from './sim-database.ts';
 import type { Trace } from './trace.ts';
 
 /** What the checks work with. */
@@ -65,30 +65,39 @@ export class CommitChecks implements CommitListener {
     // A verb's answer has the verb's shape: the port says so.
     switch (request.verb) {
       case 'stage':
-        return this.history.staged(request.now);
+        this.history.staged(request.now);
+        break;
       case 'insert':
-        return this.#inserted(request, answer as StoreAnswer<'insert'>);
+        this.#inserted(request, answer as StoreAnswer<'insert'>);
+        break;
       case 'claim':
-        return this.#claimed(request, facts);
+        this.#claimed(request, facts);
+        break;
       case 'settle':
-        return this.#settled(request, answer as StoreAnswer<'settle'>);
+        this.#settled(request, answer as StoreAnswer<'settle'>);
+        break;
       case 'beat':
         if ((answer as StoreAnswer<'beat'>).lost.length > 0) this.#world.sightings.saw('zombie fenced');
         this.#signs.set(request.worker, request.now);
-        return;
+        break;
       case 'touch':
         for (const { worker } of request.workers) this.#signs.set(worker, request.now);
-        return;
+        break;
       case 'rescue':
-        return this.#rescued(request, facts);
+        this.#rescued(request, facts);
+        break;
       case 'changeQueue':
-        return this.#ruled((answer as StoreAnswer<'changeQueue'>).queue);
+        this.#ruled((answer as StoreAnswer<'changeQueue'>).queue);
+        break;
       case 'lead':
-        return this.#led(answer as StoreAnswer<'lead'>);
+        this.#led(answer as StoreAnswer<'lead'>);
+        break;
       case 'tick':
-        return this.#ruledBy(request.term, 'ticks');
+        this.#ruledBy(request.term, 'ticks');
+        break;
       case 'changeSchedules':
-        return this.#schedulesChanged(request);
+        this.#schedulesChanged(request);
+        break;
     }
   }
 
@@ -132,7 +141,8 @@ export class CommitChecks implements CommitListener {
       const accepted = this.history.jobs.get(id)?.accepted ?? new Set();
       const said = outcomes.filter((report) => report.id === id);
       const known = said.some(({ run, outcome }) => accepted.has(`${run} ${worker} ${outcome}`));
-      if (!known) this.#world.complain('settled by its owner', id, `${worker} was told that it is settled and it is not`);
+      if (!known)
+        this.#world.complain('settled by its owner', id, `${worker} was told that it is settled and it is not`);
     }
   }
 
@@ -158,7 +168,8 @@ export class CommitChecks implements CommitListener {
     if (term === this.#term && instance !== this.#leader) {
       this.#world.complain('one leader', instance, `${this.#leader} has its term ${term}`);
     }
-    if (term > this.#term && this.#leader !== '' && instance !== this.#leader) this.#world.sightings.saw('leader deposed');
+    if (term > this.#term && this.#leader !== '' && instance !== this.#leader)
+      this.#world.sightings.saw('leader deposed');
     this.#term = term;
     this.#leader = instance;
   }
@@ -171,7 +182,8 @@ export class CommitChecks implements CommitListener {
   #schedulesChanged({ changes, term }: Told<'changeSchedules'>): void {
     this.#ruledBy(term, 'schedules');
     for (const { name, revision, state } of changes) {
-      if (revision === null && state !== null && !this.cursorsFrom.has(name)) this.cursorsFrom.set(name, state.cursorAt);
+      if (revision === null && state !== null && !this.cursorsFrom.has(name))
+        this.cursorsFrom.set(name, state.cursorAt);
     }
   }
 }
@@ -189,8 +201,11 @@ function wantedOf(request: StoreRequest): ReadonlyMap<string, NewJob> {
 /** What the trace says of a request: enough to follow a job by its id. */
 function summary(request: StoreRequest, reply: StoreReply): string {
   if (!reply.ok) return `refused: ${reply.error.message}`;
-  const facts = reply.facts.map(({ id, what, run, attempt, state }) => `${id} ${what} run ${run} attempt ${attempt} ${state}`);
-  const asked = request.verb === 'settle' || request.verb === 'beat' || request.verb === 'claim' ? `${request.worker} ` : '';
+  const facts = reply.facts.map(
+    ({ id, what, run, attempt, state }) => `${id} ${what} run ${run} attempt ${attempt} ${state}`,
+  );
+  const asked =
+    request.verb === 'settle' || request.verb === 'beat' || request.verb === 'claim' ? `${request.worker} ` : '';
   const told = request.verb === 'settle' ? JSON.stringify(reply.answer) : '';
   const ended = reply.facts.filter(({ state }) => isTerminal(state)).length;
   return `${asked}${facts.join(', ')}${told}${ended > 0 ? ` (${ended} ended)` : ''}`;

@@ -9,12 +9,12 @@ const LINES_SHOWN = 60;
 /** What a person needs to look at a failure: the seed, the code it was found in, the faults that are left, the jobs' stories. */
 export function failureReport(failed: RunResult, shrunk: Shrunk): string {
   const { result, runs } = shrunk;
-  const { seed, mode, topology, nodes, faults } = result.plan;
+  const { seed, mode, topology, nodes, faults, activeMs } = result.plan;
   const about = [...new Set(result.broken.slice(0, 3).map((broken) => broken.about))];
   const shown = result.broken.slice(0, BROKEN_SHOWN);
   return [
     `seed ${seed} breaks ${failed.broken.length} promises (mode ${mode}, commit ${commit()})`,
-    `again: npm run simulate -- --seed ${seed} --mode ${mode}`,
+    `again: npm run simulate -- --seed ${seed} --mode ${mode} --minutes ${activeMs / 60_000}`,
     ...shown.map(({ atMs, rule, about: whom, words }) => `  ${(atMs / 1000).toFixed(3)} s  ${rule}: ${whom} ${words}`),
     `the world: ${topology} store; ${nodes.map(({ name, roles, route }) => `${name} ${roles.join('+')} ${route}`).join('; ')}`,
     `faults that are left of ${failed.plan.faults.length} after ${runs} runs:`,
@@ -27,7 +27,10 @@ export function failureReport(failed: RunResult, shrunk: Shrunk): string {
 /** The commit that is checked out, where that is known. */
 function commit(): string {
   try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   } catch {
     return 'unknown';
   }

@@ -1,8 +1,8 @@
 import type { MemoryBroker } from '../../src/messaging/memory/memory-broker.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
 import type { Fault, Plan } from './plan.ts';
-import type { SimNode } from './sim-node.ts';
 import type { Sightings } from './sightings.ts';
+import type { SimNode } from './sim-node.ts';
 import type { Trace } from './trace.ts';
 
 /** What faults befall. */
@@ -17,6 +17,8 @@ export interface FaultWorld {
 
 /** The one endpoint that hears everything: faults of links pass it by, for it only stands for what was told. */
 export const OBSERVER = 'observer';
+/** How long a client may answer no ping, in milliseconds. */
+const SILENT_MS_MAX = 240_000;
 /** Between two crashes of one part, in milliseconds. */
 const CRASH_EVERY_MS = 400;
 
@@ -48,9 +50,13 @@ export class FaultScript {
     trace.add('fault', JSON.stringify(fault));
     const heal = this.#apply(fault);
     if (heal === undefined) return;
-    if (!fault.kind.startsWith('store-')) sightings.saw(`fault ${fault.kind}`);
-    this.#healers.set(fault, heal);
-    if (Number.isFinite(fault.forMs)) clock.setTimeout(() => this.#heal(fault), fault.forMs);
+    // Those of the store are seen where they meet somebody, a crash where there is such a part.
+    if (!fault.kind.startsWith('store-') && fault.kind !== 'crash') sightings.saw(`fault ${fault.kind}`);
+    const timer = Number.isFinite(fault.forMs) ? clock.setTimeout(() => this.#heal(fault), fault.forMs) : undefined;
+    this.#healers.set(fault, () => {
+      clock.clearTimeout(timer);
+      heal();
+    });
   }
 
   #heal(fault: Fault): void {
@@ -89,8 +95,7 @@ export class FaultScript {
     const { trouble } = node;
     switch (fault.kind) {
       case 'freeze':
-        node.freeze();
-        return () => node.thaw();
+        return this.#freeze(node, fault.node);
       case 'store-fail':
         trouble.failing = true;
         return () => {
@@ -124,8 +129,20 @@ export class FaultScript {
     }
   }
 
+  /** A program that says nothing for so long is dropped by the broker, as NATS drops a client that answers no ping. */
+  #freeze(node: SimNode, name: string): () => void {
+    const { broker, clock } = this.#world;
+    node.freeze();
+    const dropped = clock.setTimeout(() => broker.partition(name), SILENT_MS_MAX);
+    return () => {
+      clock.clearTimeout(dropped);
+      broker.heal(name);
+      node.thaw();
+    };
+  }
+
   #crash(node: SimNode, path: readonly string[], times: number): void {
-    node.crash(path);
+    if (node.crash(path)) this.#world.sightings.saw('fault crash');
     if (times > 1) {
       this.#world.clock.setTimeout(() => this.#crash(node, path, times - 1), CRASH_EVERY_MS);
     }
@@ -139,4 +156,5 @@ export class FaultScript {
 }
 
 /** Faults that stand until they are healed, and that two of may be on at once. */
-const isSwitch = ({ kind }: Fault): boolean => kind === 'broker-down' || kind === 'partition' || kind === 'freeze' || kind === 'store-fail';
+const isSwitch = ({ kind }: Fault): boolean =>
+  kind === 'broker-down' || kind === 'partition' || kind === 'freeze' || kind === 'store-fail';

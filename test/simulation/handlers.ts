@@ -43,7 +43,8 @@ export class Handlers {
         if (process.dead) return;
         this.#trace.add(`${life} handler`, `${id} run ${run} begins`);
         const before = this.#begun.get(`${id} ${run}`);
-        if (before !== undefined) this.complain('a run is begun once', id, `run ${run} was begun by ${before} and ${life}`);
+        if (before !== undefined)
+          this.complain('a run is begun once', id, `run ${run} was begun by ${before} and ${life}`);
         this.#begun.set(`${id} ${run}`, life);
         this.#count(life, queue, 1);
       },

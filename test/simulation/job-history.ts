@@ -39,7 +39,15 @@ const EVENTS: Partial<Record<JobFactName, readonly LifeEvent[]>> = {
 };
 
 /** Facts that end a run. */
-const ENDS: ReadonlySet<JobFactName> = new Set(['completed', 'retryable', 'snoozed', 'discarded', 'released', 'rescued', 'cancelled']);
+const ENDS: ReadonlySet<JobFactName> = new Set([
+  'completed',
+  'retryable',
+  'snoozed',
+  'discarded',
+  'released',
+  'rescued',
+  'cancelled',
+]);
 
 /** Says what is wrong, in words, with the id of the job. */
 export type Complain = (rule: string, about: string, words: string) => void;
@@ -71,14 +79,21 @@ export class JobHistory {
 
   /** Takes one fact that a request made true. `wanted` is what the request wanted to insert, by id. */
   take(fact: JobFact, request: StoreRequest, wanted: ReadonlyMap<string, NewJob>): void {
-    if (fact.what === 'inserted') return this.#inserted(fact, wanted.get(fact.id));
     const job = this.jobs.get(fact.id);
-    if (job === undefined || job.deleted) return this.#complain('unknown job', fact.id, `"${fact.what}" of a job that is not there`);
-    if (fact.what === 'progress' || fact.what === 'scheduled') return this.#move(job, fact.state);
-    if (fact.what === 'updated') return this.#move(job, fact.state);
+    if (fact.what === 'inserted') this.#inserted(fact, wanted.get(fact.id));
+    else if (job === undefined || job.deleted) {
+      this.#complain('unknown job', fact.id, `"${fact.what}" of a job that is not there`);
+    } else this.#goesOn(job, fact, request);
+  }
+
+  #goesOn(job: KnownJob, fact: JobFact, request: StoreRequest): void {
     if (fact.what === 'deleted') {
       if (job.state === 'executing') this.#complain('legal transitions', job.id, 'was deleted while it executed');
       job.deleted = true;
+      return;
+    }
+    if (fact.what === 'progress' || fact.what === 'scheduled' || fact.what === 'updated') {
+      this.#move(job, fact.state);
       return;
     }
     this.#checkMove(job, fact);
@@ -158,9 +173,11 @@ export class JobHistory {
   }
 
   #ended(job: KnownJob, fact: JobFact, request: StoreRequest): void {
-    if (fact.run !== job.run) this.#complain('settled by its owner', job.id, `run ${fact.run} ended while ${job.run} ran`);
-    if (request.verb === 'beat' && request.worker !== job.worker) {
-      this.#complain('settled by its owner', job.id, `a beat of ${request.worker} ended the run of ${job.worker}`);
+    if (fact.run !== job.run)
+      this.#complain('settled by its owner', job.id, `run ${fact.run} ended while ${job.run} ran`);
+    if (request.verb === 'beat') {
+      if (request.worker === job.worker) job.accepted.add(`${job.run} ${request.worker} release`);
+      else this.#complain('settled by its owner', job.id, `a beat of ${request.worker} ended the run of ${job.worker}`);
     }
     if (request.verb !== 'settle') return;
     const report = request.outcomes.find(({ id, run = job.run }) => id === job.id && run === job.run);

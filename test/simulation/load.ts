@@ -1,9 +1,9 @@
+import { sleep } from '../../src/kernel/clock.ts';
 import { RotaError } from '../../src/kernel/error.ts';
 import { type IdSource, uuidSource } from '../../src/kernel/identity.ts';
-import { ask } from '../../src/messaging/reply.ts';
 import type { Bus } from '../../src/messaging/bus.ts';
+import { ask } from '../../src/messaging/reply.ts';
 import { Subjects } from '../../src/messaging/subjects.ts';
-import { sleep } from '../../src/kernel/clock.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
 import { Chance, streamOf } from './chance.ts';
 import type { Handlers } from './handlers.ts';
@@ -165,8 +165,10 @@ export class Load {
     const { history, complain, trace } = this.#world;
     trace.add('client', `${asked.id} is acknowledged as ${id}`);
     const job = history.jobs.get(id);
-    if (job === undefined) complain('acknowledged is committed', asked.id, `was answered as ${id}, which is not stored`);
-    else if (job.type !== asked.type) complain('acknowledged is committed', asked.id, `was answered as ${id}, another type`);
+    if (job === undefined)
+      complain('acknowledged is committed', asked.id, `was answered as ${id}, which is not stored`);
+    else if (job.type !== asked.type)
+      complain('acknowledged is committed', asked.id, `was answered as ${id}, another type`);
     if (id === asked.id) asked.acknowledged = true;
   }
 
@@ -194,7 +196,10 @@ export class Load {
     else if (drawn < 0.65) {
       await this.#control('queue.limit', { queue: 'rated', rate: { limit: chance.between(2, 6), period: 30_000 } });
     } else if (drawn < 0.8) {
-      await this.#control('queue.limit', { queue: 'tenants', partition: { by: 'args.tenant', limit: chance.between(1, 2) } });
+      await this.#control('queue.limit', {
+        queue: 'tenants',
+        partition: { by: 'args.tenant', limit: chance.between(1, 2) },
+      });
     } else if (drawn < 0.9) {
       await this.#control('schedule.pause', { name: 'switched' });
       await sleep(this.#world.clock, chance.between(500, 80_000));

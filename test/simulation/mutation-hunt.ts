@@ -24,7 +24,8 @@ export async function huntMutations(options: {
     const seeds = Array.from({ length: mutation.seedsMax }, (_, index) => first + index);
     const { failed, runs, realMs } = await campaign({ seeds, modes: ['safety'], activeMs, mutation });
     const broken = failed?.broken[0];
-    const found = failed && broken && { seed: failed.plan.seed, rule: broken.rule, words: `${broken.about} ${broken.words}` };
+    const found = failed &&
+      broken && { seed: failed.plan.seed, rule: broken.rule, words: `${broken.about} ${broken.words}` };
     const hunt = { mutation, found, runs, realMs };
     hunts.push(hunt);
     onHunt?.(hunt);

@@ -1,8 +1,8 @@
-import { MemoryBroker, VirtualClock } from '../../src/testing/testing.ts';
+import { isTerminal } from '../../src/job/state.ts';
+import type { CloudEvent } from '../../src/messaging/contract/event.ts';
 import { Subjects } from '../../src/messaging/subjects.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import type { CloudEvent } from '../../src/messaging/contract/event.ts';
-import { isTerminal } from '../../src/job/state.ts';
+import { MemoryBroker, VirtualClock } from '../../src/testing/testing.ts';
 import { streamOf } from './chance.ts';
 import { CommitChecks } from './commit-checks.ts';
 import { checkEnd } from './end-checks.ts';
@@ -12,10 +12,10 @@ import type { Complain } from './job-history.ts';
 import { Load } from './load.ts';
 import type { Mutation } from './mutations/mutation.ts';
 import type { Plan } from './plan.ts';
+import { Sightings } from './sightings.ts';
 import { SimDatabase } from './sim-database.ts';
 import { QUEUE_LIMITS } from './sim-jobs.ts';
 import { SimNode } from './sim-node.ts';
-import { Sightings } from './sightings.ts';
 import { Trace } from './trace.ts';
 
 /** One promise that was broken. */
@@ -154,6 +154,7 @@ class SimWorld {
     await checkEnd({
       ...{ database: this.#database, checks, load: this.#load, handlers: this.#handlers, told: this.#told, complain },
       ...{ scheduleEndAt: this.#scheduleEndAt, now: clock.now() },
+      cutOff: this.plan.faults.some(({ forMs, kind }) => !Number.isFinite(forMs) && kind !== 'kill'),
     });
     if (clock.pending > 0) complain('nothing is left', 'timers', `${clock.pending} timers wait after the end`);
     await this.#database.close();
@@ -173,7 +174,8 @@ class SimWorld {
       if (!type.startsWith('jobs.job.') || !['completed', 'cancelled', 'discarded'].includes(what)) return;
       const end = `${String(data.id)} ${id.split(':')[1]} ${what}`;
       this.#told.add(end);
-      if (!this.checks.history.ends.has(end)) complain('settle, then tell', String(data.id), `"${end}" was told before it was so`);
+      if (!this.checks.history.ends.has(end))
+        complain('settle, then tell', String(data.id), `"${end}" was told before it was so`);
     });
   }
 }

@@ -37,6 +37,9 @@ export class Sightings {
   }
 
   text(): string {
-    return [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([what, count]) => `${what} ${count}`).join(', ');
+    return [...this.counts]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([what, count]) => `${what} ${count}`)
+      .join(', ');
   }
 }

@@ -71,12 +71,19 @@ export interface NodeStoreWorld {
   trouble: StoreTrouble;
   /** How long a group is under way each way, in milliseconds; 0: the store is in the node. */
   latencyMs: number;
+  /** More groups than any load here explains. */
+  onSpin(words: string): void;
   onFault(what: 'store-fail' | 'store-stall' | 'store-lost-answer'): void;
 }
+
+/** How often one node may ask what is due, or who leads, within a second of the world. */
+const LOOKS_A_SECOND_MAX = 100;
 
 /** The database as one node has it: with its latency and its troubles. A group that was sent is written, also when its sender dies. */
 export class NodeStore implements JobStore {
   readonly #parts: NodeStoreWorld;
+  #second = 0;
+  #looks = 0;
 
   constructor(parts: NodeStoreWorld) {
     this.#parts = parts;
@@ -89,6 +96,7 @@ export class NodeStore implements JobStore {
   async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
     const { process, database, trouble, world, chance, onFault } = this.#parts;
     if (!process.passes()) return new Promise(() => {});
+    this.#count(requests);
     const stalledMs = trouble.stalledUntilMs - world.monotonicMs();
     if (stalledMs > 0) {
       onFault('store-stall');
@@ -107,6 +115,18 @@ export class NodeStore implements JobStore {
     }
     await this.#travel();
     return this.#inside(replies);
+  }
+
+  /** Who asks one thing after the other without a rest goes unseen where time stands, and costs a fleet its database. */
+  #count(requests: readonly StoreRequest[]): void {
+    const { world, process, onSpin } = this.#parts;
+    if (!requests.some(({ verb }) => verb === 'stage' || verb === 'lead')) return;
+    const second = Math.floor(world.monotonicMs() / 1_000);
+    if (second !== this.#second) [this.#second, this.#looks] = [second, 0];
+    this.#looks += 1;
+    if (this.#looks !== LOOKS_A_SECOND_MAX) return;
+    onSpin(`asked the store ${this.#looks} times within a second what is due`);
+    process.kill();
   }
 
   /** The database is everybody's. */

@@ -1,5 +1,10 @@
 import { defineScheduler, type SchedulerConfig } from '../../src/app/configuration.ts';
-import { defineJob, type HandlerContext, type JobDefinition, type JobDefinitionOptions } from '../../src/job/definition.ts';
+import {
+  defineJob,
+  type HandlerContext,
+  type JobDefinition,
+  type JobDefinitionOptions,
+} from '../../src/job/definition.ts';
 import { cancel, discard, snooze } from '../../src/job/outcome.ts';
 import { type Clock, sleep } from '../../src/kernel/clock.ts';
 import type { IdSource } from '../../src/kernel/identity.ts';
@@ -70,10 +75,14 @@ const flaky = watched('flaky', async (context, watcher) => {
 });
 
 /** Fails until no attempt is left. */
-const doomed = watched('doomed', async (context, watcher) => {
-  await rest(context, watcher);
-  throw new Error('never succeeds');
-}, { maxAttempts: 3 });
+const doomed = watched(
+  'doomed',
+  async (context, watcher) => {
+    await rest(context, watcher);
+    throw new Error('never succeeds');
+  },
+  { maxAttempts: 3 },
+);
 
 /** Hands its attempt back some times. */
 const later = watched('later', async (context, watcher) => {
@@ -83,15 +92,23 @@ const later = watched('later', async (context, watcher) => {
 });
 
 /** Never returns unless its signal aborts. */
-const hang = watched('hang', async ({ signal }) => {
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-  throw new Error('was aborted');
-}, { timeout: '4s', maxAttempts: 2, queue: 'slow' });
+const hang = watched(
+  'hang',
+  async ({ signal }) => {
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    throw new Error('was aborted');
+  },
+  { timeout: '4s', maxAttempts: 2, queue: 'slow' },
+);
 
 /** Does not hear its signal and goes on beyond its timeout, for longer than a lease. */
-const deaf = watched('deaf', async (_context, { clock }) => {
-  await sleep(clock, 150_000);
-}, { timeout: '3s', maxAttempts: 2, queue: 'slow' });
+const deaf = watched(
+  'deaf',
+  async (_context, { clock }) => {
+    await sleep(clock, 150_000);
+  },
+  { timeout: '3s', maxAttempts: 2, queue: 'slow' },
+);
 
 /** Ends itself in other ways. */
 const odd = watched('odd', async ({ args }) => (args.times === 1 ? discard('no use') : cancel('not wanted')));
@@ -107,9 +124,13 @@ const parent = watched('parent', async ({ enqueue, job }, watcher) => {
 const only = watched('only', rest, { unique: { by: ['type', 'queue', 'args'], keys: ['key'] } });
 
 /** Of a schedule whose ticks come faster than it works. */
-const slowTick = watched('slow-tick', async (context, watcher) => {
-  await sleep(watcher.clock, 40_000, context.signal);
-}, { queue: 'slow', timeout: '60s' });
+const slowTick = watched(
+  'slow-tick',
+  async (context, watcher) => {
+    await sleep(watcher.clock, 40_000, context.signal);
+  },
+  { queue: 'slow', timeout: '60s' },
+);
 
 /** Known to version b only. */
 const fresh = watched('fresh', rest);
@@ -121,6 +142,9 @@ export const TYPE_NAMES: readonly string[] = [...TYPES, fresh].map(({ type }) =>
 
 /** Schedules whose ticks are all accounted for, however versions and leaders change. */
 export const STEADY_SCHEDULES = ['all', 'latest', 'skip', 'overlap', 'restart', 'berlin', 'nightly'];
+
+/** Schedules that operators also run by hand. */
+export const RUN_BY_HAND: readonly string[] = ['all'];
 
 /** What the nodes of a version run. Schedules end at `endAt`, so that the world can come to rest. */
 export function simConfig(version: Version, endAt: number): SchedulerConfig {
@@ -134,7 +158,11 @@ export function simConfig(version: Version, endAt: number): SchedulerConfig {
       skip: every('20s', work, { ...until, misfire: 'skip' }),
       overlap: every('24s', slowTick, { ...until, overlap: 'skip' }),
       restart: every('71s', slowTick, { ...until, overlap: 'cancel_running' }),
-      berlin: cron('*/2 * * * *', work, { ...until, timezone: 'Europe/Berlin', misfire: { policy: 'all', max: 1_000 } }),
+      berlin: cron('*/2 * * * *', work, {
+        ...until,
+        timezone: 'Europe/Berlin',
+        misfire: { policy: 'all', max: 1_000 },
+      }),
       nightly: cron('30 1,2 * * *', work, { ...until, timezone: 'Europe/Berlin', dst: { repeat: 'both' } }),
       thrice: every('130s', work, { ...until, maxRuns: 3 }),
       switched: every('36s', work, { ...until }),

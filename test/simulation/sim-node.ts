@@ -5,14 +5,14 @@ import type { MemoryBroker } from '../../src/messaging/memory/memory-broker.ts';
 import { startVirtualNode, type VirtualClock, type VirtualNode } from '../../src/testing/testing.ts';
 import { Chance, streamOf } from './chance.ts';
 import type { Handlers } from './handlers.ts';
+import type { Mutation } from './mutations/mutation.ts';
 import type { NodePlan, Version } from './plan.ts';
+import type { Sightings } from './sightings.ts';
 import { SimBus } from './sim-bus.ts';
 import { NodeStore, type SimDatabase, type StoreTrouble } from './sim-database.ts';
 import { simConfig } from './sim-jobs.ts';
 import { SimProcess } from './sim-process.ts';
-import type { Sightings } from './sightings.ts';
 import type { Trace } from './trace.ts';
-import type { Mutation } from './mutations/mutation.ts';
 
 /** What all nodes of a world share. */
 export interface NodeWorld {
@@ -145,12 +145,23 @@ export class SimNode {
   }
 
   #boot(process: SimProcess): Promise<VirtualNode> {
-    const { seed, clock: world, broker, database, handlers, storeLatencyMs, scheduleEndAt, sightings, mutation } = this.#world;
+    const {
+      seed,
+      clock: world,
+      broker,
+      database,
+      handlers,
+      storeLatencyMs,
+      scheduleEndAt,
+      sightings,
+      mutation,
+    } = this.#world;
     const random = streamOf(seed, process.name);
     const newId = uuidSource(process.clock, streamOf(seed, `${process.name} handlers`));
     const store = new NodeStore({
       ...{ process, database, world, trouble: this.trouble, latencyMs: storeLatencyMs },
       chance: new Chance(streamOf(seed, `${process.name} store`)),
+      onSpin: (words) => handlers.complain('everybody rests', process.name, words),
       onFault: (what) => sightings.saw(`fault ${what}`),
     });
     const bus = (options: Parameters<MemoryBroker['connect']>[0]): SimBus => {

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { type CampaignResult, campaign, speedOf } from './campaign.ts';
 import { failureReport } from './failure-report.ts';
-import { MUTATIONS } from './mutations/mutations.ts';
 import { huntMutations, mutationTable } from './mutation-hunt.ts';
+import { MUTATIONS } from './mutations/mutations.ts';
 import type { Mode } from './plan.ts';
 import { ACTIVE_MS } from './plan.ts';
 import type { RunResult } from './run.ts';
@@ -41,7 +41,9 @@ function progress(result: RunResult, soFar: CampaignResult): void {
   console.log(`${run}: ${end} ${fingerprint.slice(0, 12)} ${speedOf(result)}x`);
   if (soFar.runs % 20 === 0) {
     const hours = (soFar.simulatedMs / 3_600_000).toFixed(1);
-    console.log(`-- ${soFar.runs} runs, ${hours} simulated hours, ${soFar.jobs} jobs, ${speedOf(soFar)} simulated seconds a second`);
+    console.log(
+      `-- ${soFar.runs} runs, ${hours} simulated hours, ${soFar.jobs} jobs, ${speedOf(soFar)} simulated seconds a second`,
+    );
   }
 }
 
@@ -56,15 +58,19 @@ async function simulate(): Promise<number> {
     const hunts = await huntMutations({ first, activeMs, onHunt: (hunt) => console.log(mutationTable([hunt])) });
     return hunts.every(({ found }) => found !== undefined) ? 0 : 1;
   }
-  const modes: readonly Mode[] = values.mode === 'both' ? ['safety', 'liveness'] : [values.mode === 'liveness' ? 'liveness' : 'safety'];
+  const modes: readonly Mode[] =
+    values.mode === 'both' ? ['safety', 'liveness'] : [values.mode === 'liveness' ? 'liveness' : 'safety'];
   const count = values.forever ? Number.POSITIVE_INFINITY : Number(values.seeds ?? 1);
   const mutation = MUTATIONS.find(({ name }) => name === values.mutation);
   const planted = mutation === undefined ? {} : { mutation };
   const result = await campaign({ seeds: seedsFrom(first, count), modes, activeMs, ...planted, onRun: progress });
   const { failed, sightings, runs } = result;
-  console.log(`${runs} runs, ${(result.simulatedMs / 1000).toFixed(0)} simulated seconds, ${speedOf(result)} in a second of the machine`);
+  console.log(
+    `${runs} runs, ${(result.simulatedMs / 1000).toFixed(0)} simulated seconds, ${speedOf(result)} in a second of the machine`,
+  );
   console.log(`seen: ${sightings.text()}`);
-  if (runs > 1 && sightings.missing.length > 0) console.log(`inconclusive: never seen: ${sightings.missing.join(', ')}`);
+  if (runs > 1 && sightings.missing.length > 0)
+    console.log(`inconclusive: never seen: ${sightings.missing.join(', ')}`);
   if (failed === undefined) return 0;
   console.log(failureReport(failed, await shrink(failed, { ...planted, runsMax: SHRINK_RUNS_MAX })));
   return 1;

@@ -40,7 +40,9 @@ export class Trace {
 
   /** The lines that mention any of some words, as text, the last `max` of them. */
   about(words: readonly string[], max: number): string[] {
-    const fitting = this.lines.filter(({ what, detail }) => words.some((word) => what.includes(word) || detail.includes(word)));
+    const fitting = this.lines.filter(({ what, detail }) =>
+      words.some((word) => what.includes(word) || detail.includes(word)),
+    );
     return fitting.slice(-max).map(lineText);
   }
 }

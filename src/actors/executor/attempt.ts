@@ -26,7 +26,7 @@ export interface RunningAttempt {
   /** How it ended; after a time-out at once, whatever the handler does. Never rejects. */
   outcome: Promise<Outcome>;
   /** Resolves when the handler has really returned or what it ran in has really ended, however late. Never rejects. */
-  ended: Promise<void>;
+  ended: Promise<unknown>;
   /** Ends the handler by force. Undefined where nothing can: in this thread. */
   terminate: (() => void) | undefined;
 }
@@ -44,17 +44,9 @@ export const inlineHost: AttemptHost = { run: runAttempt };
 
 /** Runs a handler in this thread and turns whatever it does into an outcome. */
 export function runAttempt(input: AttemptInput): RunningAttempt {
-  const { definition, context, attempt, timeoutMs, clock, onTimeout } = input;
-  const handled = Promise.resolve()
-    .then(() => definition.run?.(context))
-    .then(
-      (value) => returned(value),
-      (thrown: unknown) => failed(thrown, definition, attempt),
-    )
-    // A value that cannot even be looked at, such as a proxy whose traps throw.
-    .catch((fault: unknown) => failed(fault, definition, attempt));
-  const ended = handled.then(() => undefined);
-  if (timeoutMs === null) return { outcome: handled, ended, terminate: undefined };
+  const { definition, attempt, timeoutMs, clock, onTimeout } = input;
+  const handled = handle(input);
+  if (timeoutMs === null) return { outcome: handled, ended: handled, terminate: undefined };
 
   const { promise: timeUp, resolve } = Promise.withResolvers<Outcome>();
   const timer = clock.setTimeout(() => {
@@ -62,7 +54,18 @@ export function runAttempt(input: AttemptInput): RunningAttempt {
     onTimeout();
   }, timeoutMs);
   const outcome = Promise.race([handled, timeUp]).finally(() => clock.clearTimeout(timer));
-  return { outcome, ended, terminate: undefined };
+  return { outcome, ended: handled, terminate: undefined };
+}
+
+/** The handler begins in the next microtask, when whoever started it has noted the attempt. */
+async function handle({ definition, context, attempt }: AttemptInput): Promise<Outcome> {
+  await undefined;
+  try {
+    return returned(await definition.run?.(context));
+  } catch (thrown) {
+    // Also a value that cannot even be looked at, such as a proxy whose traps throw.
+    return failed(thrown, definition, attempt);
+  }
 }
 
 /** What is recorded of an attempt whose time was over. */
@@ -90,6 +93,7 @@ function returned(value: unknown): Outcome {
 
 /** A value becomes JSON as JSON.stringify has it: dates as text, undefined left out. What cannot costs only the result. */
 function completed(value: unknown): Outcome & { outcome: 'complete' } {
+  if (value === null || value === undefined) return { outcome: 'complete', result: null };
   let text: string | undefined;
   try {
     text = JSON.stringify(value);

@@ -5,6 +5,7 @@ import type { Json } from '../../kernel/json.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { OutcomeReport, RunRef } from '../../store/job-store.ts';
 import type { AttemptHosts, RunningAttempt } from './attempt.ts';
+import { LazyLogger } from './lazy-logger.ts';
 import type { ClaimedWork } from './messages.ts';
 
 /** What the abort signal of a handler carries as its reason. */
@@ -28,6 +29,7 @@ export interface RunningJobsWorld {
 }
 
 interface Entry {
+  key: string;
   work: ClaimedWork;
   abort: AbortController;
   /** Undefined: there is no handler for it. */
@@ -42,8 +44,6 @@ interface Entry {
   skippedOnce: boolean;
   /** The handler has really returned. */
   returned: boolean;
-  /** Resolves when the outcome is known or the job disowned. */
-  over: PromiseWithResolvers<void>;
 }
 
 /**
@@ -54,6 +54,10 @@ export class RunningJobs {
   readonly #world: RunningJobsWorld;
   /** By (id, run): a deaf handler of an earlier run may still be here, and is another attempt. */
   readonly #entries = new Map<string, Entry>();
+  /** The last run of each job that is here: only it can still be open. */
+  readonly #lastRuns = new Map<string, Entry>();
+  /** Those who wait until no attempt is open. */
+  #quieted: (() => void)[] = [];
 
   constructor(world: RunningJobsWorld) {
     this.#world = world;
@@ -85,13 +89,22 @@ export class RunningJobs {
   start(work: ClaimedWork): void {
     const key = keyOf(work);
     if (this.#entries.has(key)) return;
-    for (const { work: earlier } of this.#open()) if (earlier.id === work.id) this.disown(earlier, 'lost');
+    const earlier = this.#lastRuns.get(work.id);
+    if (earlier !== undefined) this.disown(earlier.work, 'lost');
     const definition = this.#world.definitions.get(work.type);
     const entry: Entry = {
-      ...{ work, abort: new AbortController(), running: undefined, over: Promise.withResolvers<void>() },
-      ...{ disowned: false, reported: false, settled: false, skippedOnce: false, returned: false },
+      key,
+      work,
+      abort: new AbortController(),
+      running: undefined,
+      disowned: false,
+      reported: false,
+      settled: false,
+      skippedOnce: false,
+      returned: false,
     };
     this.#entries.set(key, entry);
+    this.#lastRuns.set(work.id, entry);
     if (definition?.run === undefined) {
       entry.returned = true;
       this.#report(entry, { outcome: 'release' });
@@ -105,11 +118,21 @@ export class RunningJobs {
       clock: this.#world.clock,
       onTimeout: () => entry.abort.abort('timeout' satisfies AbortReason),
     });
-    entry.running.outcome.then((how) => this.#report(entry, isGivenUp(entry, how) ? { outcome: 'release' } : how));
-    entry.running.ended.then(() => {
+    const { outcome, ended } = entry.running;
+    const report = (how: Outcome): void => this.#report(entry, isGivenUp(entry, how) ? { outcome: 'release' } : how);
+    const returned = (): void => {
       entry.returned = true;
       this.#freeIfDone(entry);
-    });
+    };
+    if (ended === outcome) {
+      outcome.then((how) => {
+        report(how);
+        returned();
+      });
+    } else {
+      outcome.then(report);
+      ended.then(returned);
+    }
   }
 
   /** The store has dealt with these outcomes. */
@@ -132,7 +155,7 @@ export class RunningJobs {
     if (entry === undefined || entry.disowned || entry.reported) return;
     entry.disowned = true;
     entry.abort.abort(reason);
-    entry.over.resolve();
+    this.#closed();
     this.#freeIfDone(entry);
   }
 
@@ -149,7 +172,7 @@ export class RunningJobs {
 
   /** Resolves when no attempt is open, that is without an outcome. */
   async quiet(): Promise<void> {
-    await Promise.all(this.#open().map(({ over }) => over.promise));
+    if (this.#open().length > 0) await new Promise<void>((resolve) => this.#quieted.push(resolve));
   }
 
   /** Hands back what is still open, deaf handlers at a stop, and ends those by force that can be. */
@@ -172,16 +195,24 @@ export class RunningJobs {
     this.abortAll();
     for (const { running } of this.#entries.values()) running?.terminate?.();
     this.#entries.clear();
+    this.#lastRuns.clear();
+    this.#closed();
   }
 
   #open(): Entry[] {
     return [...this.#entries.values()].filter(({ disowned, reported }) => !disowned && !reported);
   }
 
+  /** An attempt is not open any more: those who wait until none is are told. */
+  #closed(): void {
+    if (this.#quieted.length === 0 || this.#open().length > 0) return;
+    for (const resolve of this.#quieted.splice(0)) resolve();
+  }
+
   #report(entry: Entry, outcome: Outcome): void {
     if (entry.disowned || entry.reported) return;
     entry.reported = true;
-    entry.over.resolve();
+    this.#closed();
     const { id, type, schedule } = entry.work;
     // Periodic jobs are few and nobody waits for their answer, so the log tells how they ended.
     if (schedule !== null)
@@ -191,7 +222,8 @@ export class RunningJobs {
 
   #freeIfDone(entry: Entry): void {
     if (!entry.returned || !(entry.settled || entry.disowned)) return;
-    if (this.#entries.delete(keyOf(entry.work))) this.#world.onFree();
+    if (this.#lastRuns.get(entry.work.id) === entry) this.#lastRuns.delete(entry.work.id);
+    if (this.#entries.delete(entry.key)) this.#world.onFree();
   }
 
   #context(entry: Entry) {
@@ -202,7 +234,7 @@ export class RunningJobs {
       args: work.args,
       job: handlerJob(work),
       signal: entry.abort.signal,
-      log: log.child({ job: work.id, type: work.type, attempt: work.attempt }),
+      log: new LazyLogger(log, { job: work.id, type: work.type, attempt: work.attempt }),
       progress: (value: Json) => {
         if (!entry.disowned && !entry.reported) this.#world.onProgress(ref, value);
       },
@@ -219,7 +251,13 @@ const refOf = ({ id, attempt, run }: ClaimedWork): Required<RunRef> => ({ id, at
 const isGivenUp = ({ abort }: Entry, how: Outcome): boolean =>
   abort.signal.reason === ('stopping' satisfies AbortReason) && how.outcome === 'fail' && how.error.kind === 'error';
 
-const msOf = (text: string): number => parseTime(text) ?? 0;
+/** Jobs that came together have their times in common. */
+let lastRead = { text: '', ms: 0 };
+
+function msOf(text: string): number {
+  if (text !== lastRead.text) lastRead = { text, ms: parseTime(text) ?? 0 };
+  return lastRead.ms;
+}
 
 function handlerJob(work: ClaimedWork): HandlerJob {
   const { id, type, queue, attempt, maxAttempts, run, priority, tags, meta, reference, schedule, traceparent } = work;

@@ -20,8 +20,8 @@ export interface SettlerWorld {
   onSettled(reports: readonly OutcomeReport[]): void;
 }
 
-/** Outcomes that one settlement carries. */
-const BATCH_MAX = 500;
+/** Outcomes that one settlement carries: as many as a claim brings. */
+const BATCH_MAX = 1_000;
 const SETTLE_TIMEOUT_MS = 10_000;
 /** Refusals of a whole settlement that a repeat cannot mend: something in it is too large or not as the contract says. */
 const FAULTS: ReadonlySet<string> = new Set(['invalid_request', 'too_large']);

@@ -101,7 +101,9 @@ export class QueueDesk {
     // Not awaited: it may take a minute and must not count against the inbox.
     this.#pauses += 1;
     this.#quiet(queue, waitMs)
-      .then(async (quiet) => answer(message, { ...(await this.#view(said)), ...(quiet ? {} : { timedOut: true }) }))
+      // Somebody may have resumed it meanwhile: the answer tells what holds now.
+      .then(async (quiet) => ({ ...(await this.#view(await this.#said(said))), ...(quiet ? {} : { timedOut: true }) }))
+      .then((view) => answer(message, view))
       .catch((error: unknown) => refuse(message, error))
       .finally(() => {
         this.#pauses -= 1;
@@ -158,6 +160,12 @@ export class QueueDesk {
     await registry.mustKnowQueue(queue);
     const { queue: said, changed } = await store.ask('changeQueue', { now: clock.now(), queue, change });
     return { said, changed };
+  }
+
+  /** What is said of a queue by now. */
+  async #said(before: QueueRecord): Promise<QueueRecord> {
+    const [now] = await this.#world.store.ask('queues', { queues: [before.queue] });
+    return now ?? { ...before, paused: false };
   }
 
   async #view(said: QueueRecord): Promise<QueueAnswer> {

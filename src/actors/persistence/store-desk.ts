@@ -4,7 +4,7 @@ import { REPLY_FRAME_BYTES } from '../../messaging/payload.ts';
 import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
 import type { InsertResult, RefusalReason, StoreAnswer, StoreOptions, StoreRequest } from '../../store/job-store.ts';
 import type { QueueRecord } from '../../store/queue-record.ts';
-import { insertedBody } from './inserted-body.ts';
+import { insertedBody } from '../inserted-body.ts';
 import { PartedRequests, type WholeRequest } from './parted-requests.ts';
 import type { PersistenceWorld } from './persistence.ts';
 

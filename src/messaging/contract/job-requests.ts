@@ -1,9 +1,10 @@
 import type { JobChanges } from '../../job/job-change.ts';
-import { args, jobType, meta, priority, queueName, reference, tags } from '../../job/job-fields.ts';
+import { args, jobType, meta, priority, queueName, reference, tag, tags } from '../../job/job-fields.ts';
 import { LIMITS } from '../../job/limits.ts';
 import { JOB_STATES, type JobState } from '../../job/state.ts';
 import { arrayOf, boolean, type Check, integer, object, oneOf, optional, string, time } from '../../kernel/check.ts';
 import { RotaError } from '../../kernel/error.ts';
+import { isToken } from '../../kernel/identity.ts';
 import { readRequest } from './request.ts';
 
 /** The verbs of `job.<verb>`. */
@@ -23,8 +24,7 @@ const states: Check<JobState[]> = (value, path, issues) => {
   const one = state(value, path, issues);
   return one && [one];
 };
-const scheduleName = string({ max: 64, what: 'a schedule name' });
-const tag = string({ max: LIMITS.tagLengthMax, what: 'a tag' });
+const scheduleName = string({ max: 64, accept: isToken, what: 'a schedule name: 1 to 64 of A-Z a-z 0-9 _ -' });
 
 const filterFields = {
   state: optional(states),

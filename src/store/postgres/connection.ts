@@ -1,6 +1,6 @@
 import { type ClientBase, Pool, type PoolClient, type PoolConfig } from 'pg';
 import type { Cell, Row } from '../cell.ts';
-import { faultOf, LostConnection, sqlState } from './fault.ts';
+import { connectText, faultOf, LostConnection, sqlState } from './fault.ts';
 import type { Statement } from './statements.ts';
 
 /** What a statement is given. Lists are written by `sql-list`. */
@@ -105,6 +105,5 @@ export class Connection {
 /** What the server said stays; anything else that the driver throws is about the connection. */
 function asFault(thrown: unknown): unknown {
   if (sqlState(thrown) !== undefined || thrown instanceof LostConnection) return thrown;
-  const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
-  return new LostConnection(`no connection to the database: ${text}`, { cause: thrown });
+  return new LostConnection(`no connection to the database: ${connectText(thrown)}`, { cause: thrown });
 }

@@ -1,19 +1,22 @@
 import { integer, text } from '../cell.ts';
 import { Connection, openPool } from './connection.ts';
-import { checksumOf, MIGRATIONS } from './migrate.ts';
-import { Statements } from './statements.ts';
+import { driftOf, MIGRATIONS, migrationsRun, SERVER_VERSION_MIN } from './migrate.ts';
 import { readStoreUrl } from './store-url.ts';
 
 /** What a database says of the store in it. */
 export interface SchemaState {
   /** Of the server, like `17.2`. */
   server: string;
+  /** Whether that is one which can hold a store. */
+  serves: boolean;
   schema: string;
   /** How many migrations were run in it, and how many this program knows. */
   version: number;
   known: number;
   /** Migrations that were run with another text than this program's. */
   drifted: string[];
+  /** Whether the user may make what is missing. */
+  mayMigrate: boolean;
 }
 
 /**
@@ -36,14 +39,18 @@ export async function examineSchema(place: string): Promise<SchemaState> {
 }
 
 async function stateOf(connection: Connection, schema: string): Promise<SchemaState> {
-  const [server] = await connection.lists({ text: "select current_setting('server_version')" }, []);
-  const [there] = await connection.lists({ text: 'select to_regclass($1)::text' }, [`"${schema}".migrations`]);
-  const sql = new Statements(schema, false).text('select version, name, checksum from @migrations order by 1');
-  const rows = there?.[0] === null ? [] : await connection.lists({ text: sql }, []);
-  const drifted = rows.flatMap(([version, name, checksum]) => {
-    const migration = MIGRATIONS[integer(version) - 1];
-    const same = migration === undefined || checksumOf(migration) === text(checksum);
-    return same ? [] : [`${integer(version)} (${text(name)})`];
-  });
-  return { server: text(server?.[0]), schema, version: rows.length, known: MIGRATIONS.length, drifted };
+  const [about] = await connection.lists(
+    {
+      text: `select current_setting('server_version'), current_setting('server_version_num')::integer,
+        coalesce((select has_schema_privilege(oid, 'create')::integer from pg_namespace where nspname = $1),
+          has_database_privilege(current_database(), 'create')::integer)`,
+    },
+    [schema],
+  );
+  const [server, number, may] = about ?? [];
+  const rows = await migrationsRun(connection, schema);
+  return {
+    ...{ server: text(server), serves: integer(number) >= SERVER_VERSION_MIN, schema },
+    ...{ version: rows.length, known: MIGRATIONS.length, drifted: driftOf(rows), mayMigrate: integer(may) === 1 },
+  };
 }

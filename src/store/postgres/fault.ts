@@ -42,6 +42,11 @@ export function isConfigFault(thrown: unknown): boolean {
   return state !== undefined && CONFIG.has(state);
 }
 
+/** Why there is no connection. Of a host with several addresses Node tells an error for each, and nothing of its own. */
+export function connectText(thrown: unknown): string {
+  return thrown instanceof AggregateError ? thrown.errors.map(errorText).join('; ') : errorText(thrown);
+}
+
 /** The connection broke, or no answer came in time. */
 export class LostConnection extends Error {
   override readonly name: string = 'LostConnection';

@@ -53,13 +53,17 @@ export async function lockedJob(tx: Transaction, id: string): Promise<Placed | u
   return row && placedOf(row);
 }
 
-/** The rows of attempts by their ids, locked in order of insertion, so that two groups never wait for each other. */
+/**
+ * The rows of attempts by their ids, locked in order of insertion, so that two groups never wait for each other. The order
+ * is written so that no walk along the whole table looks like a way to it.
+ */
 export async function lockedAttempts(tx: Transaction, ids: readonly string[]): Promise<Map<string, AttemptRow>> {
   const list = idList(ids);
   if (list === '{}') return new Map();
-  const rows = await tx.lists(`${ATTEMPT_ROWS} where jobs.id = any($1::uuid[]) order by jobs.seq for update of jobs`, [
-    list,
-  ]);
+  const rows = await tx.lists(
+    `${ATTEMPT_ROWS} where jobs.id = any($1::uuid[]) order by jobs.seq + 0 for update of jobs`,
+    [list],
+  );
   return new Map(rows.map((row) => byId(attemptOf(row))));
 }
 

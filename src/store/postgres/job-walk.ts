@@ -3,6 +3,7 @@ import { integer } from '../cell.ts';
 import type { JobFilter } from '../job-store.ts';
 import { conditionOf, Values } from './job-filter.ts';
 import type { Transaction } from './transaction.ts';
+import { isOneOf } from './verb.ts';
 
 /** A part of a walk in order of insertion: which rows, between which places (both excluded). */
 export interface Walk {
@@ -13,17 +14,17 @@ export interface Walk {
   limit: number;
 }
 
-/** States that come and go; the others are in the index of lists. */
-const LIVE: readonly JobState[] = ['available', 'executing'];
+/** The states whose jobs are in an index by queue and state that is in order of insertion. */
+const LATER: readonly JobState[] = ['scheduled', 'retryable'];
 
-/** Up to so many available jobs are read and sorted; among more, walking the table finds a page sooner. */
-const SORTED_MAX = 20_000;
+/** Up to so many jobs of other states are read and sorted; among more, walking the table finds a page sooner. */
+const SORTED_MAX = 50_000;
 
 /**
- * The places of jobs in order of insertion. A filter by reference or schedule has its index. Queues and states have one
- * index by (queue, state), walked once for each pair that has jobs and merged, so that ten retryable jobs are found
- * among a million completed ones; what is available or executes is found by the index of claims or of what executes. The
- * rest (type, tag, times) is looked for row by row.
+ * The places of jobs in order of insertion. A filter by reference or schedule has its index. What is scheduled or
+ * retryable has one by queue and state, walked once for each pair that has jobs. The jobs of any other state are read
+ * from the index that has them and sorted, so that ten discarded ones are found among a million completed ones; where
+ * they are many the table is walked, which soon meets them. The rest (type, tag, times) is looked for row by row.
  */
 export async function walkJobs(tx: Transaction, walk: Walk): Promise<number[]> {
   const { filter, descending, limit } = walk;
@@ -34,9 +35,14 @@ export async function walkJobs(tx: Transaction, walk: Walk): Promise<number[]> {
   if (byTable) return await walkTable(tx, walk);
   const states = [...new Set(filter.states ?? JOB_STATES)];
   const found: number[] = [];
-  const listed = states.filter((state) => !LIVE.includes(state));
-  if (listed.length > 0) found.push(...(await walkListed(tx, walk, listed)));
-  for (const state of LIVE) if (states.includes(state)) found.push(...(await walkLive(tx, walk, state)));
+  const later = states.filter((state) => LATER.includes(state));
+  if (later.length > 0) found.push(...(await walkLater(tx, walk, later)));
+  const many: JobState[] = [];
+  for (const state of states.filter((one) => !LATER.includes(one))) {
+    if (await hasMany(tx, walk.filter, state)) many.push(state);
+    else found.push(...(await walkSorted(tx, walk, state)));
+  }
+  if (many.length > 0) found.push(...(await walkTable(tx, { ...walk, filter: { ...filter, states: many } })));
   return found.sort((a, b) => (descending ? b - a : a - b)).slice(0, limit);
 }
 
@@ -52,13 +58,13 @@ const between = ({ descending, above, below, limit }: Walk, values: Values): str
   `jobs.seq > ${values.add(above)} and jobs.seq < ${values.add(below)}
     order by jobs.seq ${descending ? 'desc' : 'asc'} limit ${values.add(limit)}`;
 
-const NOT_LIVE = "jobs.state <> 'available' and jobs.state <> 'executing'";
+const IS_LATER = isOneOf(LATER, 'jobs.state');
 
-/** Walks the index of queues and states once for each pair that has jobs; the pairs are found by leaps. */
-async function walkListed(tx: Transaction, walk: Walk, states: readonly JobState[]): Promise<number[]> {
+/** Walks the index of what is for later once for each queue and state that have jobs; the pairs are found by leaps. */
+async function walkLater(tx: Transaction, walk: Walk, states: readonly JobState[]): Promise<number[]> {
   const values = new Values();
   const { states: _states, queue, ...others } = walk.filter;
-  const pair = `select jobs.queue, jobs.state from @jobs as jobs where ${NOT_LIVE}`;
+  const pair = `select jobs.queue, jobs.state from @jobs as jobs where ${IS_LATER}`;
   const first = 'order by jobs.queue, jobs.state limit 1';
   const from = queue === undefined ? '' : `and jobs.queue >= ${values.add(queue)}`;
   const within = queue === undefined ? '' : `and pairs.queue = ${values.add(queue)}`;
@@ -66,17 +72,14 @@ async function walkListed(tx: Transaction, walk: Walk, states: readonly JobState
       union all select next.queue, next.state from pairs cross join lateral
         (${pair} and (jobs.queue, jobs.state) > (pairs.queue, pairs.state) ${first}) as next where true ${within})
     select found.seq from pairs cross join lateral
-      (select jobs.seq from @jobs as jobs where jobs.queue = pairs.queue and jobs.state = pairs.state and ${NOT_LIVE}
+      (select jobs.seq from @jobs as jobs where jobs.queue = pairs.queue and jobs.state = pairs.state and ${IS_LATER}
         and ${conditionOf(others, values)} and ${between(walk, values)}) as found
     where pairs.state = any(${values.add(`{${states.join(',')}}`)}::text[]) ${within}`;
   return placesOf(await tx.once(sql, values.list));
 }
 
-/** Reads what is available or executes, which is rarely much, and sorts it; where it is much, walks the table. */
-async function walkLive(tx: Transaction, walk: Walk, state: JobState): Promise<number[]> {
-  if (state === 'available' && (await availableUpTo(tx, walk.filter, SORTED_MAX + 1)) > SORTED_MAX) {
-    return walkTable(tx, { ...walk, filter: { ...walk.filter, states: [state] } });
-  }
+/** Reads the jobs of a state from the index that has them, and sorts their places. */
+async function walkSorted(tx: Transaction, walk: Walk, state: JobState): Promise<number[]> {
   const values = new Values();
   const { states: _states, ...others } = walk.filter;
   const sql = `with jobs as materialized (select jobs.seq from @jobs as jobs
@@ -85,12 +88,14 @@ async function walkLive(tx: Transaction, walk: Walk, state: JobState): Promise<n
   return placesOf(await tx.once(sql, values.list));
 }
 
-async function availableUpTo(tx: Transaction, { queue }: JobFilter, most: number): Promise<number> {
+async function hasMany(tx: Transaction, { queue }: JobFilter, state: JobState): Promise<boolean> {
+  // What executes is never so much that it could not be sorted, and its walk by the table might never meet it.
+  if (state === 'executing') return false;
   const values = new Values();
   const of = queue === undefined ? '' : `and queue = ${values.add(queue)}`;
-  const sql = `select count(*) from (select 1 from @jobs where state = 'available' ${of} limit ${values.add(most)}) as waiting`;
+  const sql = `select count(*) from (select 1 from @jobs where state = '${state}' ${of} limit ${SORTED_MAX + 1}) as jobs`;
   const [row] = await tx.once(sql, values.list);
-  return integer(row?.[0]);
+  return integer(row?.[0]) > SORTED_MAX;
 }
 
 const placesOf = (rows: readonly unknown[][]): number[] => rows.map(([seq]) => integer(seq));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { type Clock, sleep } from '../../kernel/clock.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
-import { type Cell, integer, text } from '../cell.ts';
+import { integer, text } from '../cell.ts';
 import { Connection } from './connection.ts';
 import { faultOf, isConfigFault } from './fault.ts';
 import { lockOf } from './group.ts';
@@ -38,7 +38,7 @@ export interface MigrateWorld {
 }
 
 /** PostgreSQL 13, the first with transaction ids that are never used again (`xid8`). */
-const SERVER_VERSION_MIN = 130_000;
+export const SERVER_VERSION_MIN = 130_000;
 const RETRY_MS = 1_000;
 
 /** The sum of a migration, kept beside it to notice that a schema was not made by this text. */
@@ -78,24 +78,13 @@ async function migrate(connection: Connection, schema: string, warn: (message: s
   }
   const statements = new Statements(schema, false);
   const lock = `select pg_advisory_xact_lock(${lockOf(schema, 'migrations')})`;
-  const known = async (): Promise<Cell[][]> => {
-    // Asked of the catalogue's rows: `to_regclass` may answer from a cache of before the lock was waited for.
-    const [there] = await connection.lists(
-      { text: "select 1 from pg_tables where schemaname = $1 and tablename = 'migrations'" },
-      [schema],
-    );
-    if (there === undefined) return [];
-    return connection.lists(
-      { text: statements.text('select version, name, checksum from @migrations order by 1') },
-      [],
-    );
-  };
-  check(await known(), warn);
-  for (let version = (await known()).length; version < MIGRATIONS.length; ) {
+  const before = await migrationsRun(connection, schema);
+  check(before, warn);
+  for (let version = before.length; version < MIGRATIONS.length; ) {
     await connection.script(`begin isolation level read committed read write; ${lock}`);
     try {
       // Another one may have been here while this one waited for the lock.
-      version = (await known()).length + 1;
+      version = (await migrationsRun(connection, schema)).length + 1;
       const migration = MIGRATIONS[version - 1];
       if (migration !== undefined) await apply(connection, { migration, version, schema, statements });
       await connection.script('commit');
@@ -130,17 +119,42 @@ async function apply(connection: Connection, { migration, version, schema, state
   );
 }
 
-function check(rows: readonly Cell[][], warn: (message: string) => void): void {
+function check(rows: readonly MigrationRun[], warn: (message: string) => void): void {
   if (rows.length > MIGRATIONS.length) {
     const versions = `is at version ${rows.length}, this program knows ${MIGRATIONS.length}`;
     throw new RotaError('invalid_config', `the store's schema ${versions}: it was written by a newer Rota`);
   }
-  for (const [version, name, checksum] of rows) {
-    const migration = MIGRATIONS[integer(version) - 1];
-    if (migration !== undefined && checksumOf(migration) !== text(checksum)) {
-      warn(
-        `the store's schema has drifted: migration ${integer(version)} (${text(name)}) is not the one of this program`,
-      );
-    }
+  for (const drifted of driftOf(rows)) {
+    warn(`the store's schema has drifted: migration ${drifted} is not the one of this program`);
   }
+}
+
+/** A migration that was run in a schema. */
+export interface MigrationRun {
+  version: number;
+  name: string;
+  checksum: string;
+}
+
+/** The migrations that were run in a schema, in order; none where there is no such schema. */
+export async function migrationsRun(connection: Connection, schema: string): Promise<MigrationRun[]> {
+  // Asked of the catalogue's rows: `to_regclass` may answer from a cache of before another one's migration was waited for.
+  const [there] = await connection.lists(
+    { text: "select 1 from pg_tables where schemaname = $1 and tablename = 'migrations'" },
+    [schema],
+  );
+  if (there === undefined) return [];
+  const sql = new Statements(schema, false).text('select version, name, checksum from @migrations order by 1');
+  const rows = await connection.lists({ text: sql }, []);
+  return rows.map(([version, name, checksum]) => ({
+    ...{ version: integer(version), name: text(name), checksum: text(checksum) },
+  }));
+}
+
+/** Those that were run with another text than this program's, like `2 (nodes)`. */
+export function driftOf(rows: readonly MigrationRun[]): string[] {
+  return rows.flatMap(({ version, name, checksum }) => {
+    const migration = MIGRATIONS[version - 1];
+    return migration === undefined || checksumOf(migration) === checksum ? [] : [`${version} (${name})`];
+  });
 }

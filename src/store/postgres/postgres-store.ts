@@ -44,12 +44,14 @@ const REACH_MS = 5_000;
 const REACH_EVERY_MS = 150;
 
 /**
- * What every transaction sets for itself alone, so that nothing hangs on the session. Statements are made for indexes:
- * plans that read or sort a whole table would be right for the nearly empty one that they were made on, and are kept.
+ * What every transaction sets for itself alone, so that nothing hangs on the session. An owner that freezes in the middle
+ * holds locks (the lead's, a queue's) that its fellows wait for: the server ends it well within a leader lease. Statements
+ * are made for indexes: plans that read or sort a whole table would be right for the nearly empty one that they were made
+ * on, and are kept.
  */
 const LOCAL_SETTINGS = Object.entries({
   ...{ jit: 'off', plan_cache_mode: 'force_generic_plan', statement_timeout: '15000', lock_timeout: '10000' },
-  ...{ idle_in_transaction_session_timeout: '60000', enable_seqscan: 'off', enable_bitmapscan: 'off' },
+  ...{ idle_in_transaction_session_timeout: '5000', enable_seqscan: 'off', enable_bitmapscan: 'off' },
   ...{ enable_sort: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' },
 })
   .map(([name, value]) => `set_config('${name}', '${value}', true)`)

@@ -17,7 +17,7 @@ export interface QueueRule {
 
 /** What rules are read from. */
 export const READ_RULES = `select queue, paused, global_limit, rate_limit, rate_period_ms, partition_by,
-  partition_limit, sorted_to from @queues order by queue`;
+  partition_limit, sorted_to from @queues`;
 
 /**
  * What operators said of queues, read as each transaction begins, in its first message. Groups that write hold a lock
@@ -35,8 +35,9 @@ export class QueueRules {
     return this.#rules.get(queue);
   }
 
+  /** What was said of all queues, by name. */
   all(): QueueRule[] {
-    return [...this.#rules.values()];
+    return [...this.#rules.values()].sort((a, b) => (a.queue < b.queue ? -1 : 1));
   }
 
   /** The partition of a job in a queue; null: the queue has none. */

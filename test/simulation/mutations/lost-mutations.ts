@@ -30,7 +30,9 @@ function doubleInsert(store: JobStore): JobStore {
       const reply = replies[index];
       if (request.verb !== 'insert' || !reply?.ok) continue;
       const answered = reply.answer as StoreAnswer<'insert'>;
-      const again = request.jobs.filter((job, place) => answered[place]?.conflict && answered[place]?.job.id === job.id);
+      const again = request.jobs.filter(
+        (job, place) => answered[place]?.conflict && answered[place]?.job.id === job.id,
+      );
       if (again.length === 0) continue;
       const jobs = again.map((job) => ({ ...job, id: copyId(job.id) }));
       const [made] = await store.perform([{ verb: 'insert', jobs }]);
@@ -76,7 +78,8 @@ export const LOST_MUTATIONS: readonly Mutation[] = [
     seedsMax: 3,
     store: (store) =>
       changedStore(store, {
-        request: (request) => (request.verb === 'settle' ? { ...request, outcomes: request.outcomes.slice(1) } : request),
+        request: (request) =>
+          request.verb === 'settle' ? { ...request, outcomes: request.outcomes.slice(1) } : request,
         reply: (reply, request) => {
           if (request.verb !== 'settle' || !reply.ok) return reply;
           const [first] = request.outcomes;

@@ -38,8 +38,20 @@ function eventsBeforeCommit(store: JobStore, node: MutatedNode): JobStore {
       if (request.verb !== 'settle') continue;
       for (const { id, run = 0, attempt, outcome } of request.outcomes) {
         if (outcome !== 'complete') continue;
-        const job = { id, run, attempt, type: 'work', queue: 'work', state: 'completed', maxAttempts: 20, schedule: null } as const;
-        const { subject, event } = jobEvent(jobFact('completed', job, { at: request.now }), subjects, { node: 'early', count: 1 });
+        const job = {
+          id,
+          run,
+          attempt,
+          type: 'work',
+          queue: 'work',
+          state: 'completed',
+          maxAttempts: 20,
+          schedule: null,
+        } as const;
+        const { subject, event } = jobEvent(jobFact('completed', job, { at: request.now }), subjects, {
+          node: 'early',
+          count: 1,
+        });
         bus.publish(subject, { body: Body.of(event, 'json') });
       }
     }

@@ -21,7 +21,10 @@ function settleForAnybody(store: JobStore): JobStore {
       }
       const merged: StoreAnswer<'settle'> = { settled: [], refused: [] };
       const told: StoreReply & { ok: true } = { ok: true, answer: merged, facts: [] };
-      const rows = await rowsOf(store, request.outcomes.map(({ id }) => id));
+      const rows = await rowsOf(
+        store,
+        request.outcomes.map(({ id }) => id),
+      );
       for (const outcome of request.outcomes) {
         const row = rows.get(outcome.id);
         const worker = row?.worker ?? request.worker;
@@ -48,6 +51,19 @@ function ticksOfAnyTerm(store: JobStore): JobStore {
     reply: (reply, { verb }) => {
       if (verb === 'lead' && reply.ok) ({ term } = reply.answer as StoreAnswer<'lead'>);
       return reply;
+    },
+  });
+}
+
+/** Who was given the lead once believes to have it. */
+function leadsForEver(store: JobStore): JobStore {
+  const led = new Map<string, StoreReply>();
+  return changedStore(store, {
+    reply: (reply, request) => {
+      if (request.verb !== 'lead' || !reply.ok) return reply;
+      const { instance } = reply.answer as StoreAnswer<'lead'>;
+      if (instance === request.instance && !led.has(instance)) led.set(instance, reply);
+      return led.get(request.instance) ?? reply;
     },
   });
 }
@@ -84,32 +100,9 @@ export const OWNER_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'stale-leader-ticks',
-    what: 'a tick counts under whatever term it was decided',
-    seedsMax: 40,
-    store: ticksOfAnyTerm,
-  },
-  {
-    name: 'lead-for-everybody',
-    what: 'everybody who asks for the lead gets it',
+    what: 'who led once never asks again, and a tick counts under whatever term it was decided',
     seedsMax: 10,
-    nodeStore: (store) =>
-      changedStore(store, {
-        reply: (reply, request) =>
-          request.verb === 'lead' && reply.ok
-            ? { ...reply, answer: { ...(reply.answer as StoreAnswer<'lead'>), instance: request.instance } }
-            : reply,
-      }),
-  },
-  {
-    name: 'cancel-forgets-the-run',
-    what: 'a beat never says that a job is lost or cancelled, and a stale settlement is answered as settled',
-    seedsMax: 20,
-    nodeStore: (store) =>
-      changedStore(store, {
-        reply: (reply, { verb }) => {
-          if (verb !== 'beat' || !reply.ok) return reply;
-          return { ...reply, answer: { cancel: [], lost: [] } };
-        },
-      }),
+    store: ticksOfAnyTerm,
+    nodeStore: leadsForEver,
   },
 ];

@@ -16,8 +16,13 @@ export interface FakeWorld extends CliWorld {
   signal(name: NodeJS.Signals): void;
 }
 
+/** Of a client what a test brings, down to the verbs. */
+type SomeClient = {
+  [K in keyof CliClient]?: CliClient[K] extends (...args: never) => unknown ? CliClient[K] : Partial<CliClient[K]>;
+};
+
 export interface FakeOptions {
-  client?: Partial<CliClient>;
+  client?: SomeClient;
   /** Instead of a connection: what connecting fails with. */
   connectError?: Error;
   env?: Record<string, string>;
@@ -58,7 +63,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
         world.closed = true;
       };
       // Only what a test brings is used by the command that it runs.
-      return { ...client, close } as CliClient;
+      return { ...client, close } as unknown as CliClient;
     },
     onSignal: (_signals, listener) => {
       listeners.add(listener);

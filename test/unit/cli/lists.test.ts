@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CliClient } from '../../../src/cli/cli-world.ts';
-import { jobQuery } from '../../../src/cli/jobs.ts';
+import { jobQuery } from '../../../src/cli/job-filter.ts';
 import { plain } from '../../../src/cli/output.ts';
 import { specText } from '../../../src/cli/schedules.ts';
 import { treeText } from '../../../src/cli/tree.ts';

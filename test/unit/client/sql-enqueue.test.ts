@@ -9,6 +9,7 @@ import { StoreDriver } from '../../conformance/store/store-driver.ts';
 import type { FreshDatabase } from '../../support/postgres/database.ts';
 import { openTestStore, plainClient, urlAs } from '../../support/postgres/enqueuer.ts';
 import { freshDatabase } from '../../support/postgres/fresh-database.ts';
+import { startPooler } from '../../support/postgres/pooler.ts';
 
 const mail = defineJob<{ to: string }>({ type: 'mail.send', queue: 'mail', run: async () => {} });
 const MAIL = {
@@ -90,6 +91,19 @@ describe('enqueueWith on a database', () => {
     });
     await expect(gone).rejects.toThrow('no');
     expect(await requests()).toEqual([{ queue: 'mail', traceparent: 'trace', body: { id, ...MAIL } }]);
+  });
+
+  it('works through a pooler that lends a connection for one transaction', async () => {
+    const pooler = await startPooler(database.url);
+    onTestFinished(() => pooler.dispose());
+    const client = await plainClient(pooler.url);
+    const sql = postgres(pooler.url, { max: 1, prepare: false });
+    onTestFinished(() => sql.end());
+    await client.query('begin');
+    const first = await enqueueWith(client, 'a');
+    await client.query('commit');
+    const second = await sql.begin((transaction) => enqueueWith(transaction, 'b'));
+    expect((await requests()).map(({ body }) => body.id)).toEqual([first, second]);
   });
 
   it('works where the store has another schema', async () => {

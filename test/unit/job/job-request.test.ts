@@ -95,6 +95,7 @@ describe('a job request', () => {
     ['too many tags', { type: 'a', tags: Array(33).fill('x') }, ['tags']],
     ['a tag that is no text', { type: 'a', tags: ['x', 7] }, ['tags.1']],
     ['a long tag', { type: 'a', tags: ['x'.repeat(129)] }, ['tags.0']],
+    ['half a character in a tag', { type: 'a', tags: ['x', '\ud800'] }, ['tags.1']],
     ['meta that is a list', { type: 'a', meta: [] }, ['meta']],
     ['half a reference', { type: 'a', reference: { type: 'x' } }, ['reference.id']],
     ['a long reference', { type: 'a', reference: { type: 'x', id: 'y'.repeat(257) } }, ['reference.id']],

@@ -100,5 +100,12 @@ it('takes what the driver throws for a lost connection, and what nobody knows fo
 });
 
 it('never changes a migration that was shipped', () => {
-  expect(MIGRATIONS.map((one) => [one.name, checksumOf(one)])).toMatchInlineSnapshot();
+  expect(MIGRATIONS.map((one) => [one.name, checksumOf(one)])).toEqual([
+    ['jobs', '4aeb0e8d7b5cabf8'],
+    ['workers and nodes', '263b933005be79e1'],
+    ['schedules', 'ceceaa48d2a8f41d'],
+    ['rejected messages', 'fd006f94ee8d71b1'],
+    ['queues', 'c5c29715c6585ac9'],
+    ['requests', '9d8c2552c753ef25'],
+  ]);
 });

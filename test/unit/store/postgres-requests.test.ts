@@ -14,6 +14,24 @@ const BYTES_MAX = 1_000_000;
 /** Long after any time of the database's: what is taken then has no holder left. */
 const LATER = 4_000_000_000_000;
 
+/** Calls that are plainly wrong, and what they are told. */
+const WRONG = [
+  ['null', 'type must be a job type'],
+  ["'two words'", 'type must be a job type'],
+  [`'${'x'.repeat(129)}'`, 'type must be a job type'],
+  ["e'a\\n'", 'type must be a job type'],
+  ["'a', '{}', 'a.b'", 'queue must be a queue name'],
+  ["'a', '{}', ''", 'queue must be a queue name'],
+  ["'a', '5'", 'args must be an object or an array'],
+  ["'a', '{}', 'default', '[]'", 'options must be an object'],
+  [`'a', options => '{"prio": 1}'`, 'prio is not a known option; known are id, priority'],
+  [`'a', options => '{"queue": "mail"}'`, 'queue is not a known option'],
+  [`'a', options => '{"type": "b"}'`, 'type is not a known option'],
+  [`'a', options => '{"id": "019b8d2a-0000-4000-8000-000000000001"}'`, 'id must be a UUIDv7'],
+  [`'a', options => '{"id": 7}'`, 'id must be a UUIDv7'],
+  [`'a', options => '{"scheduleIn": "1h", "scheduledAt": "2030-01-01T00:00:00Z"}'`, 'scheduleIn cannot stand beside'],
+] as const;
+
 let database: FreshDatabase;
 let driver: StoreDriver;
 let client: Client;
@@ -89,23 +107,11 @@ describe('the function enqueue', () => {
     expect(JSON.parse((await take())[0]?.body ?? '').id).toBe(id.toLowerCase());
   });
 
-  it.each([
-    ['null', 'type must be a job type'],
-    ["'two words'", 'type must be a job type'],
-    [`'${'x'.repeat(129)}'`, 'type must be a job type'],
-    ["e'a\\n'", 'type must be a job type'],
-    ["'a', '{}', 'a.b'", 'queue must be a queue name'],
-    ["'a', '{}', ''", 'queue must be a queue name'],
-    ["'a', '5'", 'args must be an object or an array'],
-    ["'a', '{}', 'default', '[]'", 'options must be an object'],
-    [`'a', options => '{"prio": 1}'`, 'prio is not a known option; known are id, priority'],
-    [`'a', options => '{"queue": "mail"}'`, 'queue is not a known option'],
-    [`'a', options => '{"type": "b"}'`, 'type is not a known option'],
-    [`'a', options => '{"id": "019b8d2a-0000-4000-8000-000000000001"}'`, 'id must be a UUIDv7'],
-    [`'a', options => '{"id": 7}'`, 'id must be a UUIDv7'],
-    [`'a', options => '{"scheduleIn": "1h", "scheduledAt": "2030-01-01T00:00:00Z"}'`, 'scheduleIn cannot stand beside'],
-  ])('refuses at once %s', async (call, message) => {
-    expect(await refusal(call)).toEqual({ code: '22023', message: expect.stringContaining(`enqueue: ${message}`) });
+  it('refuses at once what is plainly wrong, and writes nothing', async () => {
+    for (const [call, message] of WRONG) {
+      const told = { code: '22023', message: expect.stringContaining(`enqueue: ${message}`) };
+      expect(await refusal(call), call).toEqual(told);
+    }
     expect(await take()).toEqual([]);
   });
 

@@ -1,10 +1,10 @@
-import { JOB_STATES } from '../../../job/state.ts';
+import { INCOMPLETE_STATES, JOB_STATES, TERMINAL_STATES } from '../../../job/state.ts';
 import { type Cell, integer, text } from '../../cell.ts';
 import { stateOf } from '../../job-row.ts';
 import type { JobCounts, JobFilter } from '../../job-store.ts';
 import { conditionOf, Values } from '../job-filter.ts';
 import type { Transaction } from '../transaction.ts';
-import { type Asked, oneByOne, type Verb } from '../verb.ts';
+import { type Asked, isOneOf, oneByOne, type Verb } from '../verb.ts';
 
 /** How many jobs there are. By queue and state alone the indexes are counted, without the rows; else the rows. */
 export const count: Verb<'count'> = oneByOne(async (tx, { options: { filter } }: Asked<'count'>) => {
@@ -25,11 +25,9 @@ export const count: Verb<'count'> = oneByOne(async (tx, { options: { filter } }:
 });
 
 /** Each part has an index of its own that holds queue and state; together they hold every job. */
-const PARTS = [
-  "jobs.state = 'available'",
-  "jobs.state = 'executing'",
-  "jobs.state <> 'available' and jobs.state <> 'executing'",
-];
+const PARTS = [...INCOMPLETE_STATES.map((state) => [state]), TERMINAL_STATES].map((states) =>
+  isOneOf(states, 'jobs.state'),
+);
 
 async function counted(tx: Transaction, filter: JobFilter): Promise<Cell[][]> {
   const values = new Values();

@@ -78,8 +78,7 @@ async function placeRound(tx: Transaction, round: readonly Placing[]): Promise<I
       clashed.push(one);
       continue;
     }
-    results.set(one, { job: storedJob(one.job), conflict: false });
-    tellStored(one);
+    results.set(one, { job: tellStored(one), conflict: false });
   }
   const same = clashed.length === 0 ? undefined : await sameRows(tx, clashed);
   return round.map((one) => {
@@ -91,12 +90,14 @@ async function placeRound(tx: Transaction, round: readonly Placing[]): Promise<I
   });
 }
 
-function tellStored({ job, tell }: Placing): void {
+/** Tells of a job that was stored; answers it. */
+function tellStored({ job, tell }: Placing): Job {
   const stored = storedJob(job);
   tell(jobFact('inserted', stored, { at: job.insertedAt }));
   if (job.state === 'scheduled') {
     tell(jobFact('scheduled', stored, { at: job.insertedAt, nextAt: job.scheduledAt }));
   }
+  return stored;
 }
 
 /** The rows that are there with the ids of jobs, or with their ticks. */
@@ -136,7 +137,7 @@ const PUT = `insert into @jobs (id, queue, type, state, priority, max_attempts, 
     tags, meta, args, partition_key
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::integer[], $7::bigint[], $8::bigint[],
     $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::smallint[],
-    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[])
+    $17::text[], $18::text[], $19::text[], $20::text[], string_to_array($21, chr(31)), $22::text[])
     as job (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at, timeout_ms, deadline_at, unique_key,
       reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, backoff, tags, meta, args,
       partition_key)
@@ -168,7 +169,8 @@ async function putRows(tx: Transaction, jobs: readonly NewJob[]): Promise<Set<st
     textsOf(({ backoff }) => jsonCell(backoff)),
     textsOf(({ tags }) => filledCell(tags)),
     textsOf(({ meta }) => filledCell(meta)),
-    texts(jobs.map(({ args }) => JSON.stringify(args))),
+    // JSON has no control characters: joined by one it needs no quoting, here nor there.
+    jobs.map(({ args }) => JSON.stringify(args)).join('\u001f'),
     textsOf((job) => tx.queues.keyOf(job.queue, job)),
   ]);
   return new Set(rows.map(([id]: Cell[]) => text(id)));

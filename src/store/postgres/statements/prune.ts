@@ -5,9 +5,17 @@ import { pruneRejected } from './rejected-messages.ts';
 /** Workers and nodes that gave no sign of life for so long are forgotten. */
 const FORGET_AFTER_MS = 86_400_000;
 
-const REMOVE = `delete from @jobs where seq = any (array(select seq from @jobs
-  where state = $1 and ${isOneOf(TERMINAL_STATES)} and finished_at < $2 order by finished_at limit $3
-  for update skip locked))`;
+const ENDED = isOneOf(TERMINAL_STATES, 'jobs.state');
+
+/** The queues that have jobs in a state, by leaps through the index; and of each what is past its time, the oldest first. */
+const REMOVE = `with recursive queues (queue) as (
+    (select jobs.queue from @jobs as jobs where ${ENDED} order by jobs.queue limit 1)
+    union all select (select jobs.queue from @jobs as jobs where ${ENDED} and jobs.queue > queues.queue
+      order by jobs.queue limit 1) from queues where queues.queue is not null)
+  delete from @jobs as gone where gone.seq = any (array(select old.seq from queues cross join lateral
+    (select jobs.seq from @jobs as jobs where jobs.queue = queues.queue and jobs.state = $1 and ${ENDED}
+      and jobs.finished_at < $2 order by jobs.finished_at limit $3) as old limit $3))
+    and case when ${ENDED.replaceAll('jobs.', 'gone.')} then gone.state end = $1`;
 
 /** A worker's name stays as long as rows may speak of it: they were all inserted before its last sign of life. */
 const FORGET_WORKERS = `delete from @workers as known

@@ -16,7 +16,7 @@ export const rescue: Verb<'rescue'> = oneByOne(async (tx, { options, tell }: Ask
   const rows = await tx.lists(
     `${ATTEMPT_ROWS} where ${allows('rescue', 'jobs.state')}
         and ran.seen_at < case when ran.owner is null or ran.owner = $2 then $1::bigint else $1::bigint - ${WRITE_EVERY_MS} end
-      order by jobs.seq limit $3 for update of jobs skip locked`,
+      order by jobs.seq + 0 limit $3 for update of jobs skip locked`,
     [deadBefore, tx.owner, limit],
   );
   const end = new AttemptEnd();

@@ -34,8 +34,8 @@ const COMPLETE = `update @jobs as jobs set state = '${COMPLETED}', finished_at =
     as said (id, run, attempt, runner, now, result)
   where jobs.id = said.id and case when jobs.state = 'executing' then jobs.run end = said.run
     and jobs.attempt = said.attempt and jobs.runner = said.runner
-  returning jobs.seq, jobs.id, jobs.queue, jobs.type, jobs.max_attempts, jobs.scheduled_at, jobs.attempted_at,
-    jobs.schedule_name, jobs.schedule_at, jobs.schedule_late`;
+  returning jobs.id, jobs.queue, jobs.type, jobs.max_attempts, jobs.attempted_at, jobs.schedule_name, jobs.schedule_at,
+    jobs.schedule_late`;
 
 /**
  * Ends attempts: each only if it is still this worker's, by what `job/` decides; a repeat is answered as settled. What
@@ -117,26 +117,24 @@ async function complete(tx: Transaction, plain: ReadonlyMap<string, Plain>): Pro
   ]);
   return new Map(
     rows.map((row) => {
-      const one = plain.get(text(row[1]));
+      const one = plain.get(text(row[0]));
       assert(one !== undefined, 'a job that was completed was reported');
       return [one.report.id, ranRow(row, one)];
     }),
   );
 }
 
-/** The row of an attempt that was just completed, as it was while it ran. */
+/** What a completion and its fact need of the row of an attempt that was just completed, as it was while it ran. */
 function ranRow(row: readonly Cell[], { report, options }: Plain): AttemptRow {
-  const [seq, id, queue, type, maxAttempts, scheduledAt, attemptedAt, scheduleName, scheduleAt, scheduleLate] = row;
+  const [id, queue, type, maxAttempts, attemptedAt, scheduleName, scheduleAt, scheduleLate] = row;
   return {
     ...NOBODY,
-    seq: integer(seq),
     id: text(id),
     queue: text(queue),
     type: text(type),
     attempt: report.attempt,
     maxAttempts: integer(maxAttempts),
     run: report.run ?? 0,
-    scheduledAt: integer(scheduledAt),
     attemptedAt: integerOrNull(attemptedAt),
     worker: options.worker,
     schedule: scheduleOf(scheduleName, scheduleAt, scheduleLate),
