@@ -96,7 +96,8 @@ export class Rota {
     log.info({ graceMs }, 'stopping');
     tell({ kind: 'node', name: node, what: 'stopping', data: { node, graceMs } });
     await this.#end('scheduling');
-    await Promise.all([...queueLimits(world).keys()].map((queue) => this.#drain(queue, graceMs)));
+    const queues = settings.roles.has('queues') ? [...queueLimits(world).keys()] : [];
+    await Promise.all(queues.map((queue) => this.#drain(queue, graceMs)));
     for (const part of ['queues', 'sql-intake', 'durable-intake', 'intake', 'node', 'persistence'])
       await this.#end(part);
     tell({ kind: 'node', name: node, what: 'stopped', data: { node } });

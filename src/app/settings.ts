@@ -254,6 +254,7 @@ function queueLimits(value: unknown, path: string, issues: Issues): ReadonlyMap<
     if (!isToken(name) || rest.length > 0 || !Number.isInteger(number) || number < 1 || number > QUEUE_LIMIT_MAX) {
       return issues.add(path, 'must be like default:10,mail:2');
     }
+    if (limits.has(name)) return issues.add(path, `names "${name}" twice`);
     limits.set(name, number);
   }
   return limits;
@@ -265,13 +266,16 @@ function keepTimes(value: unknown, path: string, issues: Issues): KeepMs | undef
   if (typeof value !== 'string' || !value.includes('=')) return { completed: all, cancelled: all, discarded: all };
   const weekMs = 7 * 86_400_000;
   const keep: KeepMs = { completed: weekMs, cancelled: weekMs, discarded: weekMs };
-  for (const pair of value.split(',')) {
+  const pairs = value.split(',');
+  for (const [index, pair] of pairs.entries()) {
     const [word = '', time] = pair.split('=').map((part) => part.trim());
     const state = TERMINAL_STATES.find((known) => known === word);
     const ms = duration(time, path, issues);
     if (state === undefined)
       return issues.add(path, `"${word}" is no terminal state: use ${TERMINAL_STATES.join(', ')}`);
     if (ms === undefined) return undefined;
+    const isSaidBefore = pairs.slice(0, index).some((other) => other.split('=')[0]?.trim() === word);
+    if (isSaidBefore) return issues.add(path, `names "${word}" twice`);
     keep[state] = ms;
   }
   return keep;

@@ -3,7 +3,7 @@ import { prepareNatsServer } from '../actors/nats-server/prepare.ts';
 import type { Services } from '../job/definition.ts';
 import { isRecord } from '../kernel/check.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { type Issue, RotaError } from '../kernel/error.ts';
+import { errorText, type Issue, RotaError } from '../kernel/error.ts';
 import { systemRandom, uuidSource } from '../kernel/identity.ts';
 import { createLogger, type Logger } from '../kernel/log.ts';
 import { Subjects } from '../messaging/subjects.ts';
@@ -15,7 +15,7 @@ import { mentionLeftHistory } from './left-history.ts';
 import { NatsLink } from './nats-link.ts';
 import type { Rota } from './rota.ts';
 import { type RawSettings, readSettings, type Settings } from './settings.ts';
-import { threadPersistence } from './tree-parts.ts';
+import { mentionUnnamedQueues, threadPersistence } from './tree-parts.ts';
 import { startTree } from './tree-start.ts';
 import { makeWorld, type WorldParts } from './world.ts';
 
@@ -47,7 +47,7 @@ export async function start(config: SchedulerConfig, options: StartOptions = {})
   const { services, logger, configFile, configFolder = configFolderOf(configFile), isolation, ...given } = options;
   const { configuration, settings } = await readAll(config, configFolder, given);
   const place = { configFile, configFolder };
-  await mkdir(settings.dataFolder, { recursive: true });
+  await makeDataFolder(settings.dataFolder);
   const ownsFile = settings.roles.has('store') && settings.store.kind === 'sqlite';
   const owned = ownsFile || settings.nats.kind === 'embedded';
   const lock = owned ? lockDataFolder(settings.dataFolder) : undefined;
@@ -56,6 +56,14 @@ export async function start(config: SchedulerConfig, options: StartOptions = {})
   } catch (error) {
     lock?.release();
     throw error;
+  }
+}
+
+async function makeDataFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw invalidConfig([{ path: 'settings.data', message: `is no folder that can be used: ${errorText(error)}` }]);
   }
 }
 
@@ -111,6 +119,7 @@ async function startHere(checked: Checked): Promise<Rota> {
   const world = makeWorld(await partsOf(checked), services);
   const rota = await startTree(world, { lock, ownsServices: services === undefined });
   mentionLeftHistory(world);
+  mentionUnnamedQueues(world);
   return rota;
 }
 

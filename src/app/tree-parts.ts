@@ -20,6 +20,18 @@ export function queueLimits({ settings, configuration }: World): ReadonlyMap<str
   return settings.queues ?? new Map([...configuration.queues].map(([name, { limit }]) => [name, limit]));
 }
 
+/** Warns of queues that run here and that nothing in the config names: most likely a slip in the setting. */
+export function mentionUnnamedQueues({ settings, configuration, log }: World): void {
+  const { queues, definitions, schedules } = configuration;
+  const named = new Set([
+    ...queues.keys(),
+    ...[...definitions.values()].map(({ queue }) => queue),
+    ...schedules.map(({ declaration }) => declaration.job.queue),
+  ]);
+  const unnamed = [...(settings.queues?.keys() ?? [])].filter((name) => !named.has(name));
+  if (unnamed.length > 0) log.warn({ queues: unnamed }, 'queues run here that the config does not name');
+}
+
 /** The types whose handlers are here. */
 export function runnableTypes({ configuration }: World): string[] {
   return [...configuration.definitions.values()].filter(({ run }) => run !== undefined).map(({ type }) => type);

@@ -1,5 +1,5 @@
 import { errorText, RotaError } from '../kernel/error.ts';
-import { type Report, type Supervisor, startSupervisor } from '../supervisor/supervisor.ts';
+import { type Report, type Supervisor, SupervisorError, startSupervisor } from '../supervisor/supervisor.ts';
 import type { DataLock } from './data-lock.ts';
 import { Rota } from './rota.ts';
 import { treeOf } from './tree.ts';
@@ -45,10 +45,18 @@ function told({ log, tell, settings }: World, { type, supervisor, id, incarnatio
   tell({ kind: 'supervisor', name: settings.node, what: type, about: `${supervisor}/${id}`, data });
 }
 
-/** The innermost cause of a failed start: what a person can do something about. */
+/** Why a start failed, below what the supervisors say of it: what a person can do something about. */
 function startError(error: unknown): unknown {
   let cause = error;
-  while (cause instanceof Error && !(cause instanceof RotaError) && cause.cause !== undefined) cause = cause.cause;
+  while (cause instanceof SupervisorError && cause.cause !== undefined) cause = cause.cause;
   if (cause instanceof RotaError) return cause;
-  return new RotaError('unavailable', `the node could not start: ${errorText(cause)}`, { cause: error });
+  return new RotaError('unavailable', `the node could not start: ${withCauses(cause)}`, { cause: error });
+}
+
+/** A message and what is behind it, unless it says that itself. What comes from a thread has lost its class. */
+function withCauses(error: unknown): string {
+  const text = errorText(error);
+  if (!(error instanceof Error) || error.cause === undefined) return text;
+  const behind = withCauses(error.cause);
+  return text.includes(behind) ? text : `${text}: ${behind}`;
 }

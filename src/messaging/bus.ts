@@ -1,5 +1,6 @@
 import type { RotaError } from '../kernel/error.ts';
 import type { Body } from './body.ts';
+import type { JsonLines } from './json-lines.ts';
 
 /** Header fields, by name as written. */
 export type Headers = Readonly<Record<string, string>>;
@@ -67,6 +68,8 @@ export interface Bus {
   /** Calls the listener at each change of state, until the returned function is called. */
   onState(listener: (state: BusState) => void): () => void;
   publish(subject: string, envelope: Envelope): void;
+  /** Publishes each of many bodies, as {@link publish} does; left out where that gains nothing. See `publishLines`. */
+  publishLines?(subject: string, lines: JsonLines): void;
   /**
    * Sends a request and waits for its answer, which may itself be an error reply.
    * @throws RotaError `unavailable` when nobody serves the subject or the bus is down, `timeout` when no answer came in

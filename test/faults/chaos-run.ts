@@ -40,6 +40,8 @@ export interface ChaosReport {
 /** How many jobs of the queue `slow` may run at once, over all nodes. */
 const SLOW_LIMIT = 5;
 const HOUR_MS = 3_600_000;
+/** The longest rest after a long fault, so that what it held up is over before the next. */
+const REST_MS_MAX = 8_000;
 /** Everything has ended by then, once all faults are over, or never will. */
 const DRAIN_MS = 45_000;
 /** By then all is told, so much after the broker is back. */
@@ -62,7 +64,7 @@ export async function runChaos({ seed, forMs, afterwards, say = () => {} }: Chao
     faults.push({ fault, span: await struck(fault) });
     const { acknowledged } = load.asked;
     say(`${fault.name} for ${fault.forMs} ms; ${acknowledged.size} acknowledged, ${fleet.client.ends.size} ended`);
-    await wait(chance.between(500, 2_000));
+    await wait(chance.between(500, 2_000) + Math.min(fault.forMs / 4, REST_MS_MAX));
   };
   await wait(1_000);
   const until = performance.now() + forMs;
@@ -126,11 +128,14 @@ async function nothingLeft(url: string, rows: string, withinMs: number): Promise
 }
 
 function recoveryOf(fault: string, endedAt: number, jobs: readonly ChaosJob[]): Recovery {
-  const ends = jobs.map(({ insertedAt, finishedAt, state }) => ({
-    insertedAt: Date.parse(insertedAt),
-    finishedAt: Date.parse(finishedAt ?? ''),
-    state,
-  }));
+  // What only ends when it is cancelled says nothing of the fleet.
+  const ends = jobs
+    .filter(({ type }) => type !== 'polite')
+    .map(({ insertedAt, finishedAt, state }) => ({
+      insertedAt: Date.parse(insertedAt),
+      finishedAt: Date.parse(finishedAt ?? ''),
+      state,
+    }));
   const after = ends.filter(({ finishedAt }) => finishedAt >= endedAt);
   const first = after.filter(({ state }) => state === 'completed').map(({ finishedAt }) => finishedAt - endedAt);
   const before = after.filter(({ insertedAt }) => insertedAt <= endedAt).map(({ finishedAt }) => finishedAt - endedAt);

@@ -41,7 +41,7 @@ describe('a simulated fleet', { timeout: PATIENCE_MS }, () => {
     const result = await campaign({ seeds, modes, activeMs: ACTIVE_MS, realMsMax: NEW_SEEDS_MS });
     const { failed, runs, sightings } = result;
     console.log(
-      `${runs} new seeds from ${first}, ${speedOf(result)} simulated seconds a second; seen: ${sightings.text()}`,
+      `${runs} new seeds from ${first}, ${speedOf(result)} simulated seconds a second; seen: ${sightings.text()}; never seen: ${sightings.missing.join(', ')}`,
     );
     expect(failed && failureReport(failed, await shrink(failed, { runsMax: 10 }))).toBeUndefined();
     expect(sightings.counts.size, 'faults happened').toBeGreaterThan(0);

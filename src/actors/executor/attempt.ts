@@ -63,8 +63,12 @@ async function handle({ definition, context, attempt }: AttemptInput): Promise<O
   try {
     return returned(await definition.run?.(context));
   } catch (thrown) {
-    // Also a value that cannot even be looked at, such as a proxy whose traps throw.
-    return failed(thrown, definition, attempt);
+    try {
+      return failed(thrown, definition, attempt);
+    } catch (fault) {
+      // What cannot even be looked at, such as a proxy whose traps throw.
+      return failed(fault, definition, attempt);
+    }
   }
 }
 

@@ -1,11 +1,13 @@
 import { isTerminalFact, type JobFact } from '../../job/job-event.ts';
 import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
+import { utf8Bytes } from '../../kernel/json.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus } from '../../messaging/bus.ts';
 import { jobEvent } from '../../messaging/contract/event.ts';
 import { onceHeaders } from '../../messaging/event-history.ts';
+import { JsonLines, publishLines } from '../../messaging/json-lines.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { PlaceRun } from '../../store/job-store.ts';
 
@@ -88,23 +90,19 @@ export class Announcer {
 
   /** Publishes facts in order, right after their commit. */
   tell(facts: readonly JobFact[]): void {
-    for (const fact of facts) {
-      const seq = fact.outboxSeq;
-      if (seq === undefined) this.#publish(fact);
-      else this.#tellTerminal(fact, seq);
-    }
+    this.#publish(facts.filter(({ outboxSeq }) => outboxSeq === undefined || this.#mayTell(outboxSeq)));
     if (this.#fresh.length > 0 || this.#behind) this.#run();
   }
 
-  #tellTerminal(fact: JobFact, seq: number): void {
+  /** Whether a terminal fact is to be told now; notes that a flush has to follow, or that it is told (again) later. */
+  #mayTell(seq: number): boolean {
     const up = this.#world.bus.state === 'up';
-    if (up) this.#publish(fact);
-    if (up && !this.#returning) {
-      addPlace(this.#fresh, seq);
-      return;
+    if (up && !this.#returning) addPlace(this.#fresh, seq);
+    else {
+      this.#behind = true;
+      this.#missed = true;
     }
-    this.#behind = true;
-    this.#missed = true;
+    return up;
   }
 
   /** Resolves when nothing is left to tell, or the bus is down or failing. */
@@ -141,17 +139,32 @@ export class Announcer {
     this.#run();
   }
 
-  #publish(fact: JobFact): void {
+  /** Publishes in order. Those that follow each other on one subject, as a commit brings them, go together. */
+  #publish(facts: readonly JobFact[]): void {
     const { bus, subjects, node, eventsKept } = this.#world;
-    this.#told += 1;
-    const { subject, event } = jobEvent(fact, subjects, { node, count: this.#told });
-    let body = Body.of(event, 'json');
-    if (body.bytes.length > bus.payloadBytesMax) {
-      // A server with a small max_payload: the fact must go out, what made it large can be asked for.
-      const { result: _result, progress: _progress, ...data } = event.data;
-      body = Body.of({ ...event, data }, 'json');
+    let texts: string[] = [];
+    let to = '';
+    const send = (): void => {
+      if (texts.length > 0) publishLines(bus, to, JsonLines.of(texts));
+      texts = [];
+    };
+    for (const fact of facts) {
+      this.#told += 1;
+      const teller = { node, count: this.#told };
+      let event = jobEvent(fact, subjects, teller);
+      if (!isWithin(event.text, bus.payloadBytesMax)) {
+        // A server with a small max_payload: the fact must go out, what made it large can be asked for.
+        const { result: _result, progress: _progress, ...lean } = fact;
+        event = jobEvent(lean, subjects, teller);
+      }
+      const { subject, id, text } = event;
+      const alone = onceHeaders(id, eventsKept && isTerminalFact(fact.what));
+      if (subject !== to || alone.headers !== undefined) send();
+      to = subject;
+      if (alone.headers === undefined) texts.push(text);
+      else bus.publish(subject, { body: Body.ofText(text, undefined), ...alone });
     }
-    bus.publish(subject, { body, ...onceHeaders(event.id, eventsKept && isTerminalFact(fact.what)) });
+    send();
   }
 
   #run(): void {
@@ -207,11 +220,15 @@ export class Announcer {
       this.#behind = this.#missed;
       return;
     }
-    for (const fact of facts) this.#publish(fact);
+    this.#publish(facts);
     await this.#world.bus.flush(this);
     await this.#world.outbox.announced(places);
   }
 }
+
+/** Whether a text has at most so many bytes. A character has at most three. */
+const isWithin = (text: string, bytesMax: number): boolean =>
+  text.length * 3 <= bytesMax || utf8Bytes(text) <= bytesMax;
 
 /** Adds a place to runs of places. */
 function addPlace(runs: PlaceRun[], place: number): void {

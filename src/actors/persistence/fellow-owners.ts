@@ -20,16 +20,24 @@ export interface FellowOwnersWorld {
   onRules(queue: string): void;
   /** A worker takes its waiting claims of a queue back, and they may be here. */
   onWithdraw(queue: string, worker: string): void;
-  /** Looks for what no hint told. */
+  /** Looks for what no hint told. @throws when the store is away */
   look(): Promise<void>;
+  /** Whether this owner serves what any of them may, from now on. At first it does. */
+  onServes(serves: boolean): void;
 }
 
 /** A queue's hints are at least this far apart, in milliseconds: what comes between is told together. */
 const HINT_EVERY_MS = 20;
+/** A look that takes longer counts as failed, in milliseconds: longer than the store tries to be reached. */
+const LOOK_MS_MAX = 6_000;
+/** Polls without a word of a fellow's until none reaches the store any more. */
+const POLLS_UNHEARD = 5;
 
 /**
  * Several persistence actors may own one store (`capabilities.shared`), and each has claims waiting of its own. They tell
- * each other what brings those work. A hint that is lost costs one poll.
+ * each other what brings those work. A hint that is lost costs one poll. With each poll they also tell that they reach the
+ * store: one that does not leaves its requests to the others, and takes them again, were it to refuse them, when nobody
+ * does.
  */
 export class FellowOwners {
   readonly #world: FellowOwnersWorld;
@@ -38,6 +46,11 @@ export class FellowOwners {
   readonly #untold = new Map<string, number>();
   readonly #timers = new Map<string, TimerHandle>();
   #poll: TimerHandle;
+  #lookSince: number | undefined;
+  #reaches = true;
+  /** When a fellow last reached the store, in monotonic milliseconds. */
+  #fellowReachedAt = Number.NEGATIVE_INFINITY;
+  #serves = true;
   #stopped = false;
 
   constructor(world: FellowOwnersWorld) {
@@ -53,6 +66,9 @@ export class FellowOwners {
       heard('work', (queue, { jobs }) => world.onWork(queue, Number(jobs))),
       heard('queue', (queue) => world.onRules(queue)),
       heard('withdraw', (queue, { worker }) => world.onWithdraw(queue, String(worker))),
+      heard('reach', () => {
+        this.#fellowReachedAt = world.clock.monotonicMs();
+      }),
     ];
     this.#armPoll();
   }
@@ -103,11 +119,36 @@ export class FellowOwners {
   }
 
   #armPoll(): void {
-    const { clock, look, pollMs } = this.#world;
-    this.#poll = clock.setTimeout(async () => {
-      // A store that is away is looked into at the next poll.
-      await look().catch(() => {});
-      if (!this.#stopped) this.#armPoll();
+    const { clock, pollMs } = this.#world;
+    this.#poll = clock.setTimeout(() => {
+      if (this.#lookSince === undefined) void this.#look();
+      this.#judge();
+      this.#armPoll();
     }, pollMs);
+  }
+
+  /** A store that is away is looked into at the next poll. */
+  async #look(): Promise<void> {
+    const { clock, look, node } = this.#world;
+    this.#lookSince = clock.monotonicMs();
+    this.#reaches = await look().then(
+      () => true,
+      () => false,
+    );
+    this.#lookSince = undefined;
+    if (this.#stopped) return;
+    if (this.#reaches) this.#say('reach', node, {});
+    this.#judge();
+  }
+
+  /** Serves while it reaches the store, or nobody does: somebody must say so to those who ask. */
+  #judge(): void {
+    const { clock, pollMs, onServes } = this.#world;
+    const now = clock.monotonicMs();
+    const hangs = this.#lookSince !== undefined && now - this.#lookSince > LOOK_MS_MAX;
+    const serves = (this.#reaches && !hangs) || now - this.#fellowReachedAt > pollMs * POLLS_UNHEARD;
+    if (serves === this.#serves) return;
+    this.#serves = serves;
+    onServes(serves);
   }
 }

@@ -68,7 +68,12 @@ export class Persistence {
   readonly #known = new KnownNames();
   readonly #refused: Record<RefusalReason, number> = { not_owner: 0, not_executing: 0, not_found: 0 };
   readonly #subscriptions: Subscription[] = [];
+  /** What any owner of the store serves, this one among them. */
+  #shared: Subscription[] = [];
   #fellows: FellowOwners | undefined;
+  #serve: () => void = () => {};
+  /** The last group could not be written. */
+  #failing = false;
   #touchTimer: TimerHandle;
 
   constructor(world: PersistenceWorld) {
@@ -79,7 +84,11 @@ export class Persistence {
       store,
       complete: (requests) => this.#claimsFor(requests),
       onFacts: (facts) => this.#factsCommitted(facts),
-      onFailure: (error) => log.error({ error: errorText(error) }, 'the store could not write a group'),
+      onFailure: (error) => {
+        // An outage is told once.
+        log[this.#failing ? 'debug' : 'error']({ error: errorText(error) }, 'the store could not write a group');
+        this.#failing = true;
+      },
     });
     const outbox = {
       unannounced: (after: number, limit: number) => this.perform('unannounced', { after, limit }),
@@ -96,16 +105,8 @@ export class Persistence {
     });
     // What an owner that died has left untold, somebody else tells.
     const looks = store.capabilities.shared ? { lookEveryMs: LOOK_UNTOLD_MS } : {};
-    this.#announcer = new Announcer({
-      bus,
-      subjects,
-      node,
-      clock,
-      outbox,
-      eventsKept: world.eventsKept,
-      log,
-      ...looks,
-    });
+    const { eventsKept } = world;
+    this.#announcer = new Announcer({ ...{ bus, subjects, node, clock, outbox, log }, eventsKept, ...looks });
   }
 
   /** Begins to serve. */
@@ -142,12 +143,17 @@ export class Persistence {
       onRules: (record) => this.#rulesChanged(record),
     });
     if (store.capabilities.shared) this.#fellows = this.#startFellows();
-    const options = { group: STORE_GROUP, inboxMax: INBOX_MAX };
+    this.#serve = () => {
+      const options = { group: STORE_GROUP, inboxMax: INBOX_MAX };
+      this.#shared = [
+        bus.subscribe(subjects.store('*'), options, (message) => stores.serve(message)),
+        bus.subscribe(`${subjects.prefix}.work.>`, options, (message) => desk.serve(message)),
+      ];
+    };
+    this.#serve();
     this.#subscriptions.push(
-      bus.subscribe(subjects.store('*'), options, (message) => stores.serve(message)),
       bus.subscribe(subjects.actor(node, 'persistence', 'part'), {}, (message) => stores.servePart(message)),
       { overflowed: 0, unsubscribe: () => stores.close() },
-      bus.subscribe(`${subjects.prefix}.work.>`, options, (message) => desk.serve(message)),
       bus.subscribe(subjects.actor(node, 'persistence', 'counts'), {}, (message) =>
         answer(message, desk.counts.view()),
       ),
@@ -197,12 +203,26 @@ export class Persistence {
         if (queues.length === 0) return;
         for (const queue of await this.perform('claimable', { queues })) this.#wake(queue);
       },
+      onServes: (serves) => this.#servesAgain(serves),
     });
+  }
+
+  /** Takes or leaves what any owner serves; those who wait here for work then wait at another one. */
+  #servesAgain(serves: boolean): void {
+    const { log } = this.#world;
+    if (serves) {
+      log.info({}, 'serves the store again');
+      this.#serve();
+      return;
+    }
+    log.warn({}, 'the store is away from here and not from others, who serve it');
+    for (const subscription of this.#shared.splice(0)) subscription.unsubscribe();
+    this.#waiting.clear();
   }
 
   #release(): void {
     this.#fellows?.stop();
-    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    for (const subscription of [...this.#shared, ...this.#subscriptions]) subscription.unsubscribe();
     this.#world.clock.clearTimeout(this.#touchTimer);
     this.#gates.stop();
     this.#waiting.clear();
@@ -261,6 +281,7 @@ export class Persistence {
   }
 
   #factsCommitted(facts: readonly JobFact[]): void {
+    this.#failing = false;
     this.#announcer.tell(facts);
     this.#fellows?.tellWork(facts);
     if (this.#waiting.size === 0 && this.#fellows === undefined) return;

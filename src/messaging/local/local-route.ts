@@ -14,6 +14,7 @@ import {
 } from '../bus.ts';
 import { busClosed, noConnection, notFlushed } from '../bus-errors.ts';
 import { answerMessage, INBOX_UNBOUNDED, Inbox, NO_HEADERS } from '../inbox.ts';
+import { type JsonLines, publishLines } from '../json-lines.ts';
 import { PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
 import { PendingRequests } from '../pending-requests.ts';
 import { PublishLedger } from '../publish-ledger.ts';
@@ -136,6 +137,17 @@ export class LocalRoute implements Bus {
     for (const { inbox } of receivers) {
       this.#turns.push(() => inbox.deliver({ subject, body, headers, reply: undefined, send: () => {} }));
     }
+  }
+
+  publishLines(subject: string, lines: JsonLines): void {
+    const remote = this.#remote;
+    const isAway = this.#closed || remote?.state !== 'up';
+    if (isAway || (this.#options.route === 'local' && this.#index.match(subject).length > 0)) {
+      for (const body of lines.bodies()) this.publish(subject, { body });
+      return;
+    }
+    this.#ledger.published();
+    publishLines(remote, subject, lines);
   }
 
   async request(subject: string, envelope: Envelope, options: RequestOptions): Promise<Message> {

@@ -3,6 +3,7 @@ import { errorText, RotaError, unreachable } from '../../kernel/error.ts';
 import type { Bus, Envelope, Headers, Message, Subscription } from '../bus.ts';
 import { notFlushed } from '../bus-errors.ts';
 import { INBOX_UNBOUNDED, overloaded } from '../inbox.ts';
+import { JsonLines, publishLines } from '../json-lines.ts';
 import { PublishLedger } from '../publish-ledger.ts';
 import { refuse } from '../reply.ts';
 import { type ArrivedItem, PortLink } from './port-link.ts';
@@ -107,7 +108,10 @@ class Bridge implements PortBridge {
         this.#served.delete(id);
         return;
       case 'publish':
-        this.#publish(item);
+        this.#publish(1, () => this.#bus.publish(item.subject, envelope(body, headers)));
+        return;
+      case 'publishLines':
+        this.#publish(count, () => publishLines(this.#bus, item.subject, new JsonLines(body.text ?? '', count)));
         return;
       case 'request':
         void this.#request(item);
@@ -172,18 +176,18 @@ class Bridge implements PortBridge {
     refuse(oldest[1], new RotaError('unavailable', `${oldest[1].subject} has left too many requests unanswered`));
   }
 
-  #publish({ subject, headers, body }: ArrivedItem): void {
+  #publish(count: number, publish: () => void): void {
     if (this.#taken === 0) {
       queueMicrotask(() => {
         this.#link.send({ verb: 'taken', count: this.#taken });
         this.#taken = 0;
       });
     }
-    this.#taken += 1;
+    this.#taken += count;
     if (this.#bus.state === 'up') this.#ledger.published();
     else this.#ledger.dropped();
     try {
-      this.#bus.publish(subject, envelope(body, headers));
+      publish();
     } catch (error) {
       this.#ledger.dropped();
       this.#options.onError?.(error);

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '../../kernel/clock.ts';
 import { type ErrorCode, RotaError, unreachable } from '../../kernel/error.ts';
+import { Body } from '../body.ts';
 import {
   type Bus,
   type BusState,
@@ -14,6 +15,7 @@ import {
 } from '../bus.ts';
 import { busClosed, checkPayload, notFlushed } from '../bus-errors.ts';
 import { answerMessage, Inbox, NO_HEADERS } from '../inbox.ts';
+import type { JsonLines } from '../json-lines.ts';
 import { PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
 import { PendingRequests } from '../pending-requests.ts';
 import { PublishLedger } from '../publish-ledger.ts';
@@ -94,6 +96,17 @@ export class PortBus implements Bus {
     this.#link.send({ verb: 'publish', subject, headers, body });
   }
 
+  publishLines(subject: string, lines: JsonLines): void {
+    checkSubject(subject);
+    if (!this.#link.open || this.#untaken + lines.count > PUBLISHES_UNTAKEN_MAX) {
+      this.#ledger.dropped();
+      return;
+    }
+    this.#untaken += lines.count;
+    this.#ledger.published();
+    this.#link.send({ verb: 'publishLines', count: lines.count, subject, body: Body.ofText(lines.text, undefined) });
+  }
+
   async request(subject: string, envelope: Envelope, { timeoutMs }: RequestOptions): Promise<Message> {
     if (this.#closed) throw busClosed();
     checkSubject(subject);
@@ -170,6 +183,7 @@ export class PortBus implements Bus {
       case 'subscribe':
       case 'unsubscribe':
       case 'publish':
+      case 'publishLines':
       case 'request':
       case 'answer':
       case 'finished':

@@ -9,6 +9,8 @@ export type PortVerb =
   /** id: subscription. */
   | 'unsubscribe'
   | 'publish'
+  /** count: how many bodies of JSON the body holds, with a line break after each. */
+  | 'publishLines'
   /** id: request, count: timeout in milliseconds. */
   | 'request'
   /** id: delivery. */

@@ -4,6 +4,7 @@ import {
   type NatsConnection,
   type Subscription as NatsSubscription,
   PermissionViolationError,
+  type PublishOptions,
   type Status,
 } from '@nats-io/transport-node';
 import { atMost, type Clock } from '../../kernel/clock.ts';
@@ -20,6 +21,7 @@ import type {
 } from '../bus.ts';
 import { busClosed, checkPayload, forbidden, nobodyServes, noConnection, notFlushed } from '../bus-errors.ts';
 import { answerMessage, Inbox } from '../inbox.ts';
+import type { JsonLines } from '../json-lines.ts';
 import { HEADERS_BYTES_RESERVED, PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
 import { PendingRequests } from '../pending-requests.ts';
 import { PublishLedger } from '../publish-ledger.ts';
@@ -128,6 +130,18 @@ export class NatsBus implements Bus {
     }
     this.#send(subject, envelope);
     this.#ledger.published();
+  }
+
+  publishLines(subject: string, lines: JsonLines): void {
+    checkSubject(subject);
+    for (const bytes of lines.bytes()) {
+      if (this.state === 'down' || !this.#window.admits(bytes.length)) {
+        this.#ledger.dropped();
+        continue;
+      }
+      this.#write(subject, bytes);
+      this.#ledger.published();
+    }
   }
 
   async request(subject: string, envelope: Envelope, { timeoutMs }: RequestOptions): Promise<Message> {
@@ -287,10 +301,13 @@ export class NatsBus implements Bus {
 
   /** @throws RotaError `too_large`, or `invalid_request` for a header that cannot be written */
   #send(subject: string, envelope: Envelope, reply?: string): void {
-    const { bytes } = envelope.body;
+    this.#write(subject, envelope.body.bytes, natsPublishOptions(envelope, reply));
+  }
+
+  #write(subject: string, bytes: Uint8Array, options?: PublishOptions): void {
     checkPayload(bytes, this.#payloadBytesMax);
     try {
-      this.connection.publish(subject, bytes, natsPublishOptions(envelope, reply));
+      this.connection.publish(subject, bytes, options);
     } catch (cause) {
       if (this.connection.isClosed()) throw noConnection();
       throw new RotaError('invalid_request', `cannot send to ${subject}: ${errorText(cause)}`, { cause });

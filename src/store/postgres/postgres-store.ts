@@ -92,6 +92,8 @@ class PostgresStore implements JobStore {
   readonly #turns = new PartitionTurns();
   readonly #rulesLock: bigint;
   #closed = false;
+  /** The server was tried for as long as that may take, in vain: until it answers again each group is tried once. */
+  #away = false;
 
   constructor(options: PostgresStoreOptions, parts: StoreParts) {
     this.#options = options;
@@ -145,15 +147,19 @@ class PostgresStore implements JobStore {
     const giveUpAt = clock.monotonicMs() + REACH_MS;
     for (let conflicts = 0; ; ) {
       try {
-        return await this.#transaction(kind, async (tx) => {
+        const replies = await this.#transaction(kind, async (tx) => {
           if (!kind.reads) await tx.signs.note(tx, requests);
           return run(tx, requests, VERBS);
         });
+        this.#away = false;
+        return replies;
       } catch (thrown) {
         const fault = faultOf(thrown);
         if (fault === 'conflict' && ++conflicts < CONFLICT_TRIES) {
           await sleep(clock, CONFLICT_WAIT_MS * conflicts * (0.5 + random()));
-        } else if (fault === 'connection' && !(thrown instanceof LostAnswer) && clock.monotonicMs() < giveUpAt) {
+        } else if (fault === 'connection' && !(thrown instanceof LostAnswer)) {
+          if (clock.monotonicMs() >= giveUpAt) this.#away = true;
+          if (this.#away) throw thrown;
           await sleep(clock, REACH_EVERY_MS * (0.5 + random()));
         } else throw thrown;
       }

@@ -103,7 +103,7 @@ export const LOST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'limits-not-kept',
     what: 'what operators say of a queue is answered and not kept',
-    seedsMax: 5,
+    seedsMax: 20,
     store: unheardLimits,
   },
   {

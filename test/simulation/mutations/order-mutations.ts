@@ -48,11 +48,11 @@ function eventsBeforeCommit(store: JobStore, node: MutatedNode): JobStore {
           maxAttempts: 20,
           schedule: null,
         } as const;
-        const { subject, event } = jobEvent(jobFact('completed', job, { at: request.now }), subjects, {
+        const { subject, text } = jobEvent(jobFact('completed', job, { at: request.now }), subjects, {
           node: 'early',
           count: 1,
         });
-        bus.publish(subject, { body: Body.of(event, 'json') });
+        bus.publish(subject, { body: Body.ofText(text, undefined) });
       }
     }
     await rest(node, 1);

@@ -73,7 +73,7 @@ export const OWNER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'settle-without-owner-check',
     what: 'a settlement counts whoever sends it, for whatever run',
-    seedsMax: 20,
+    seedsMax: 40,
     store: settleForAnybody,
   },
   {

@@ -103,6 +103,8 @@ describe('settings', () => {
     [{ eventHistory: 'long' }, /duration/],
     [{ natsReplicas: '7' }, /auto, or a number from 1 to 5/],
     [{ keep: 'finished=1d' }, /no terminal state/],
+    [{ keep: 'completed=1d,completed=2d' }, /names "completed" twice/],
+    [{ queues: 'mail:1,default:2,mail:3' }, /names "mail" twice/],
     [{ poll: '0s' }, /longer than 0/],
     [{ logLevel: 'loud' }, /one of/],
     [{ natsInbox: 'a..b' }, /tokens/],
