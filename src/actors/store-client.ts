@@ -67,7 +67,7 @@ async function askInParts(
   let reply: unknown;
   for (let from = 0; from < bytes.length; from += partBytes) {
     const part = bytes.subarray(from, from + partBytes);
-    reply = await ask(bus, to, { value: { number: answer.number, part }, timeoutMs });
+    reply = await ask(bus, to, { value: { number: answer.number, from, part }, timeoutMs });
   }
   return reply;
 }

@@ -50,9 +50,9 @@ export class EnqueueBatcher {
     this.#waiting.clear();
     for (const [queue, calls] of gathered) {
       // A trace belongs to one call: those that carry headers travel alone.
-      const plain = calls.filter(({ headers }) => Object.keys(headers).length === 0);
-      for (const call of calls) if (!plain.includes(call)) void this.#sendOne(queue, call);
-      for (const batch of batches(plain, LIMITS.jobsPerRequestMax)) {
+      const isPlain = ({ headers }: Call): boolean => Object.keys(headers).length === 0;
+      for (const call of calls) if (!isPlain(call)) void this.#sendOne(queue, call);
+      for (const batch of batches(calls.filter(isPlain), LIMITS.jobsPerRequestMax)) {
         const [first] = batch;
         if (batch.length === 1 && first !== undefined) void this.#sendOne(queue, first);
         else void this.#sendMany(queue, batch);

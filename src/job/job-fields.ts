@@ -13,7 +13,7 @@ import {
   string,
 } from '../kernel/check.ts';
 import { isJobType, isToken } from '../kernel/identity.ts';
-import { checkJson, type Json, utf8Bytes } from '../kernel/json.ts';
+import { checkJsonAt, type Json, utf8Bytes } from '../kernel/json.ts';
 import { LIMITS, PRIORITIES } from './limits.ts';
 import type { BackoffPolicy } from './retry-policy.ts';
 
@@ -65,8 +65,7 @@ export const tags: Check<string[]> = (value, path, issues) => {
 
 /** Checks JSON that stands in a job's field: a body's nesting is what is limited, and the job is its first level. */
 function checkJsonField(value: unknown, path: string, issues: Issues): boolean {
-  const dot = path.lastIndexOf('.');
-  return checkJson({ [path.slice(dot + 1)]: value }, path.slice(0, Math.max(0, dot)), issues);
+  return checkJsonAt(value, path, { depth: 2, issues });
 }
 
 /** Free JSON for people and programs around a job: an object of at most 64 KiB. */

@@ -83,6 +83,16 @@ export function followingClock(clock: Clock): FollowingClock {
 }
 
 /**
+ * How long until a beat that everything with this period in this process shares, in milliseconds: between half a period and
+ * one and a half. What a hundred parts do every few seconds they so do in one turn of the event loop, where their
+ * messages travel together and their writes are one commit.
+ */
+export function untilSharedBeat(clock: Clock, periodMs: number): number {
+  const leftMs = periodMs - (clock.monotonicMs() % periodMs);
+  return leftMs < periodMs / 2 ? leftMs + periodMs : leftMs;
+}
+
+/**
  * Waits on a clock.
  * @param clock what measures the delay
  * @param ms how long, in milliseconds

@@ -14,7 +14,13 @@ export const NESTING_DEPTH_MAX = 64;
  * @returns true when nothing was recorded
  */
 export function checkJson(value: unknown, path: string, issues: Issues): boolean {
-  const open: { value: unknown; path: string; depth: number }[] = [{ value, path, depth: 1 }];
+  return checkJsonAt(value, path, { depth: 1, issues });
+}
+
+/** {@link checkJson} for a value that stands inside another one: at level `depth`, where the outermost is 1. */
+export function checkJsonAt(value: unknown, path: string, place: { depth: number; issues: Issues }): boolean {
+  const { depth, issues } = place;
+  const open: { value: unknown; path: string; depth: number }[] = [{ value, path, depth }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const fault = faultOf(next.value, next.depth);
     if (fault !== undefined) {

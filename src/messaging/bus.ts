@@ -32,6 +32,11 @@ export type MessageHandler = (message: Message) => void | Promise<void>;
 export interface SubscribeOptions {
   /** Of the subscribers of one group only one gets each message. */
   group?: string;
+  /**
+   * Only parts of this process speak here: nothing that comes from others is delivered. Not on a route that sends all
+   * through the broker, which cannot tell them apart.
+   */
+  own?: true;
   /** How many messages may be under way at once. Beyond it a request is answered `overloaded`, a publish dropped. Default 10,000. */
   inboxMax?: number;
   /** A handler that throws or rejects; the request was answered `unavailable`. */

@@ -4,6 +4,7 @@ import { Fleet } from '../support/fleet.ts';
 import { allEnded } from '../support/load.ts';
 import type { WireJob } from '../support/plain-client.ts';
 import { type ChaosJob, everyJob } from './chaos-history.ts';
+import { TERMINAL } from './journey-checker.ts';
 
 interface ListedNode {
   name: string;
@@ -15,6 +16,8 @@ type Placed = WireJob & { attemptedBy: { node: string } | null; finishedAt: stri
 const config = fileURLToPath(new URL('./chaos-config.ts', import.meta.url));
 /** Long enough that a fault comes while it runs. */
 const RUN_MS = 900;
+/** More than two nodes run at once. */
+const JOBS = 50;
 
 describe('a fleet of two whole nodes and a worker', () => {
   let fleet: Fleet;
@@ -34,15 +37,16 @@ describe('a fleet of two whole nodes and a worker', () => {
   const refusals = async (): Promise<number> =>
     (await listed()).flatMap(({ refused }) => Object.values(refused)).reduce((sum, times) => sum + times, 0);
 
-  /** Enqueues work until a node has some of it under way; answers all ids and those of the node's. */
+  /** Enqueues more than two nodes run at once; answers all ids, and those that a node has under way. */
   async function busy(node: string): Promise<{ ids: string[]; held: string[] }> {
-    const ids: string[] = [];
+    const ids = await Promise.all(Array.from({ length: JOBS }, () => fleet.client.enqueue('work', { ms: RUN_MS })));
     for (;;) {
-      const more = Array.from({ length: 12 }, () => fleet.client.enqueue('work', { ms: RUN_MS }));
-      ids.push(...(await Promise.all(more)));
-      const jobs = (await Promise.all(ids.slice(-12).map((id) => fleet.client.get(id)))) as Placed[];
-      const held = jobs.filter(({ state, attemptedBy }) => state === 'executing' && attemptedBy?.node === node);
-      if (held.length > 0) return { ids, held: held.map(({ id }) => id) };
+      const filter = { state: 'executing', type: 'work', limit: 500 };
+      const { jobs } = await fleet.client.ask<{ jobs: Placed[] }>('jobs.job.list', filter);
+      const mine = jobs.filter(({ id, attemptedBy }) => attemptedBy?.node === node && ids.includes(id));
+      if (mine.length > 0) return { ids, held: mine.map(({ id }) => id) };
+      const open = await Promise.all(ids.map((id) => fleet.client.get(id)));
+      if (open.every(({ state }) => TERMINAL.has(state))) throw new Error(`${node} got nothing to do`);
     }
   }
 

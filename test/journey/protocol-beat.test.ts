@@ -120,9 +120,9 @@ describe('beat', () => {
 describe('a worker without a sign of life', () => {
   test('is dead after a lease: its jobs are rescued, the attempt counts', async () => {
     const [worker, last] = [newWorker(), newWorker()];
+    const begun = performance.now();
     const job = await running(worker, {}, 'lease');
     const ended = await running(last, { maxAttempts: 1 }, 'lease');
-    const begun = performance.now();
     await node.event(({ subject, event }) => subject.endsWith('.rescued') && event.subject === job.id);
     expect(performance.now() - begun).toBeGreaterThan(1_800);
     expect(await get(job.id)).toMatchObject({

@@ -1,19 +1,28 @@
 import type { AnyJobDefinition, EnqueueFunction, Services } from '../../job/definition.ts';
 import { Issues } from '../../kernel/check.ts';
-import { atMost, type Clock, type TimerHandle } from '../../kernel/clock.ts';
+import { atMost, type Clock, type TimerHandle, untilSharedBeat } from '../../kernel/clock.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import { type Json, jsonOf } from '../../kernel/json.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus, Message, Subscription } from '../../messaging/bus.ts';
+import { CLAIM_LIMIT_MAX } from '../../messaging/contract/work.ts';
 import { answer, ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { BeatResult, RunRef } from '../../store/job-store.ts';
 import type { Service } from '../service.ts';
 import type { AttemptHosts } from './attempt.ts';
-import { type CancelHint, type ClaimedWork, type ExecutorStatus, executorName, queueActorName } from './messages.ts';
+import {
+  type CancelHint,
+  type ClaimedWork,
+  type ExecutorStatus,
+  executorName,
+  queueActorName,
+  type StatusRequest,
+  type TakeOrder,
+} from './messages.ts';
 import { RunningJobs } from './running-jobs.ts';
-import { Settler } from './settler.ts';
+import { type ClaimWith, Settler } from './settler.ts';
 
 /** What an executor works with. */
 export interface ExecutorWorld {
@@ -44,6 +53,9 @@ const PROGRESS_TIMEOUT_MS = 5_000;
 /** How long a stop of an executor can take beyond its grace, in milliseconds. */
 export const STOP_MARGIN_MS = AFTER_ABORT_MS + LAST_SETTLEMENTS_MS + 1_000;
 
+/** How much longer than a beat's interval ours are apart. */
+const BEAT_SPREAD = 1.05;
+
 /**
  * Runs the handlers of one queue on this node: abort signals, time-outs, beats, settlements. It survives a crash of its
  * queue actor.
@@ -56,6 +68,8 @@ export class Executor implements Service {
   #beatTimer: TimerHandle;
   #freeTold = true;
   #killed = false;
+  /** What the queue actor lets it take by itself. */
+  #order: TakeOrder | undefined;
 
   constructor(world: ExecutorWorld) {
     const { bus, subjects, clock, node, queue, worker, log, definitions, services, enqueue, hosts } = world;
@@ -68,12 +82,20 @@ export class Executor implements Service {
     });
     this.#settler = new Settler({
       ...{ bus, subjects, clock, queue, worker, log },
-      onSettled: (reports) => this.#jobs.confirm(reports),
+      claimWith: (reports) => this.#claimWith(this.#jobs.freedBy(reports)),
+      onSettled: (reports, jobs) => {
+        this.#jobs.confirm(reports);
+        if (!this.#killed) this.#take(jobs);
+      },
     });
     const serve = (verb: string, deal: (message: Message) => void | Promise<void>): Subscription =>
-      bus.subscribe(subjects.actor(node, executorName(queue), verb), {}, deal);
+      bus.subscribe(subjects.actor(node, executorName(queue), verb), { own: true }, deal);
     this.#subscriptions = [
-      serve('status', (message) => answer(message, this.#status())),
+      serve('status', (message) => {
+        const { take } = message.body.value as StatusRequest;
+        if (take !== undefined) this.#order = take ?? undefined;
+        answer(message, this.#status());
+      }),
       serve('run', (message) => this.#run(message)),
       serve('drain', async (message) => {
         await this.drain((message.body.value as { graceMs: number }).graceMs);
@@ -107,11 +129,31 @@ export class Executor implements Service {
    */
   async drain(graceMs: number): Promise<void> {
     const { clock } = this.#world;
+    this.#order = undefined;
     await atMost(clock, graceMs, this.#jobs.quiet());
     this.#jobs.abortAll();
     await atMost(clock, AFTER_ABORT_MS, this.#jobs.quiet());
     this.#jobs.releaseOpen();
     await atMost(clock, LAST_SETTLEMENTS_MS, this.#settler.idle());
+  }
+
+  /**
+   * What a settlement that frees slots claims for them, so that a job needs one trip to the store and one transaction
+   * instead of two of each. Never more than it frees: the queue actor may wait with a claim for what was free before.
+   */
+  #claimWith(freed: number): ClaimWith | undefined {
+    if (this.#order === undefined) return undefined;
+    const { limit: busyMax, types } = this.#order;
+    const limit = Math.min(freed, busyMax - (this.#jobs.busy - freed), CLAIM_LIMIT_MAX);
+    return limit > 0 ? { node: this.#world.node, limit, types } : undefined;
+  }
+
+  /** Starts what came with a settlement, if there is still room: the limit may have been lowered, or a stop have begun. */
+  #take(jobs: readonly ClaimedWork[]): void {
+    for (const work of jobs) {
+      if (this.#jobs.busy < (this.#order?.limit ?? 0)) this.#jobs.start(work);
+      else this.#settler.add({ id: work.id, attempt: work.attempt, run: work.run, outcome: 'release' });
+    }
   }
 
   #status(): ExecutorStatus {
@@ -131,7 +173,7 @@ export class Executor implements Service {
     this.#freeTold = false;
     queueMicrotask(() => {
       this.#freeTold = true;
-      if (this.#killed) return;
+      if (this.#killed || (this.#order !== undefined && this.#jobs.busy >= this.#order.limit)) return;
       const { bus, subjects, node, queue } = this.#world;
       bus.publish(subjects.actor(node, queueActorName(queue), 'free'), { body: Body.of(this.#status(), 'msgpack') });
     });
@@ -162,27 +204,39 @@ export class Executor implements Service {
     });
   }
 
-  #armBeat(): void {
+  #armBeat(againMs?: number): void {
     if (this.#killed) return;
-    this.#beatTimer = this.#world.clock.setTimeout(() => {
-      this.#beat().finally(() => this.#armBeat());
-    }, this.#world.beatMs);
+    const { clock, beatMs } = this.#world;
+    this.#beatTimer = clock.setTimeout(
+      async () => {
+        this.#armBeat(await this.#beat());
+      },
+      // A little more than a beat apart, for two that came closer would count as one (see the port's `beat`).
+      againMs ?? untilSharedBeat(clock, beatMs * BEAT_SPREAD),
+    );
   }
 
-  async #beat(): Promise<void> {
-    const { bus, subjects, queue, worker, node, beatMs, log } = this.#world;
+  /**
+   * @returns how soon it is repeated, in milliseconds, where it got no answer: it may have gone to a store that froze, and
+   * many tries have to fit into a lease, so that some of them find another
+   */
+  async #beat(): Promise<number | undefined> {
+    const { bus, subjects, clock, queue, worker, node, beatMs, log } = this.#world;
     const running = this.#jobs.refs();
     const value = { worker, node, running };
+    const againAt = clock.monotonicMs() + beatMs / 2;
     try {
-      const reply = await ask(bus, subjects.work(queue, 'beat'), { value, timeoutMs: beatMs });
+      const reply = await ask(bus, subjects.work(queue, 'beat'), { value, timeoutMs: beatMs / 2 });
       const { cancel, lost } = reply as BeatResult;
       // The answer is about the runs that this beat listed, whatever has come since.
       const listed = (id: string): Required<RunRef>[] => running.filter((ref) => ref.id === id);
       for (const { id, terminate } of cancel) for (const ref of listed(id)) this.#cancel(ref, terminate);
       for (const id of lost) for (const ref of listed(id)) this.#jobs.disown(ref, 'lost');
+      return undefined;
     } catch (error) {
       // The handlers go on: the lease decides, and it is the store's clock that measures it.
       log.debug({ error: errorText(error) }, 'a beat got no answer');
+      return Math.max(0, againAt - clock.monotonicMs());
     }
   }
 }

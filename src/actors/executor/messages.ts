@@ -29,6 +29,21 @@ export interface ExecutorStatus {
   busy: number;
 }
 
+/**
+ * What an executor may take by itself: with a settlement as many jobs as it frees slots, while no more than `limit` are
+ * taken. Its queue actor says so with each `status`; null takes it back, left out leaves it as it is.
+ */
+export interface TakeOrder {
+  limit: number;
+  /** The types to claim. */
+  types: readonly string[];
+}
+
+/** What a queue actor says when it asks for the `status`. */
+export interface StatusRequest {
+  take?: TakeOrder | null;
+}
+
 /** The hint that a running job was cancelled; the next beat says it again. */
 export interface CancelHint {
   id: string;

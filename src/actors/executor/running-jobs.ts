@@ -149,6 +149,13 @@ export class RunningJobs {
     }
   }
 
+  /** How many slots are free once the store has dealt with these outcomes. */
+  freedBy(reports: readonly OutcomeReport[]): number {
+    let freed = 0;
+    for (const { id, run = 0 } of reports) if (this.#entries.get(keyOf({ id, run }))?.returned === true) freed += 1;
+    return freed;
+  }
+
   /** The job is not ours any more: its handler's signal aborts and what it returns is dropped. */
   disown(ref: { id: string; run: number }, reason: Extract<AbortReason, 'cancelled' | 'lost'>): void {
     const entry = this.#entries.get(keyOf(ref));

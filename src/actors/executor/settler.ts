@@ -7,6 +7,7 @@ import { outcomeView } from '../../messaging/contract/work.ts';
 import { ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { OutcomeReport, SettleResult } from '../../store/job-store.ts';
+import type { ClaimedWork } from './messages.ts';
 
 /** What a settler speaks with, and who is told. */
 export interface SettlerWorld {
@@ -16,9 +17,20 @@ export interface SettlerWorld {
   queue: string;
   worker: string;
   log: Logger;
-  /** Called when settlements are confirmed or refused: their slots are free. */
-  onSettled(reports: readonly OutcomeReport[]): void;
+  /** What to claim with a settlement of these; undefined: nothing. */
+  claimWith(reports: readonly OutcomeReport[]): ClaimWith | undefined;
+  /** Called when settlements are confirmed or refused: their slots are free, and these jobs were claimed for them. */
+  onSettled(reports: readonly OutcomeReport[], jobs: readonly ClaimedWork[]): void;
 }
+
+/** A claim that goes with a settlement, into the slots that it frees. */
+export interface ClaimWith {
+  node: string;
+  limit: number;
+  types: readonly string[];
+}
+
+type Settled = SettleResult & { jobs?: ClaimedWork[] };
 
 /** Outcomes that one settlement carries: as many as a claim brings. */
 const BATCH_MAX = 1_000;
@@ -62,13 +74,19 @@ export class Settler {
   async #run(): Promise<void> {
     await undefined;
     let retryMs = RETRY_MS_MIN;
+    let repeated = false;
     while (this.#waiting.length > 0 && !this.#stopped.signal.aborted) {
       const batch = this.#waiting.slice(0, this.#batchMax);
+      // What a settlement without an answer has claimed may be ours already: a repeat claims nothing.
+      const claim = repeated ? undefined : this.#world.claimWith(batch);
       try {
-        this.#logRefused(await this.#settle(batch));
-        this.#dealtWith(batch);
+        const settled = await this.#settle(batch, claim);
+        this.#logRefused(settled);
+        this.#dealtWith(batch, settled.jobs);
         retryMs = RETRY_MS_MIN;
+        repeated = false;
       } catch (error) {
+        repeated = true;
         if (error instanceof RotaError && FAULTS.has(error.code)) {
           this.#narrow(batch, error);
           continue;
@@ -84,10 +102,10 @@ export class Settler {
     this.#loop = undefined;
   }
 
-  #dealtWith(batch: readonly OutcomeReport[]): void {
+  #dealtWith(batch: readonly OutcomeReport[], jobs: readonly ClaimedWork[] = []): void {
     this.#waiting.splice(0, batch.length);
     this.#batchMax = BATCH_MAX;
-    this.#world.onSettled(batch);
+    this.#world.onSettled(batch, jobs);
   }
 
   /** Finds the outcome that a whole settlement is refused for, and tells less of it: it must not hold up the others. */
@@ -107,12 +125,12 @@ export class Settler {
     }
   }
 
-  async #settle(batch: readonly OutcomeReport[]): Promise<SettleResult> {
+  async #settle(batch: readonly OutcomeReport[], claim: ClaimWith | undefined): Promise<Settled> {
     const { bus, subjects, queue, worker } = this.#world;
-    const value = { worker, outcomes: batch.map(outcomeView) };
+    const value = { worker, outcomes: batch.map(outcomeView), ...(claim === undefined ? {} : { claim }) };
     const subject = subjects.work(queue, 'settle');
     // The persistence actor is ours and answers in the contract's shape.
-    return (await ask(bus, subject, { value, timeoutMs: SETTLE_TIMEOUT_MS })) as SettleResult;
+    return (await ask(bus, subject, { value, codec: 'json', timeoutMs: SETTLE_TIMEOUT_MS })) as Settled;
   }
 
   #logRefused({ refused }: SettleResult): void {

@@ -5,7 +5,7 @@ import type { IdSource } from '../../kernel/identity.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus, Message } from '../../messaging/bus.ts';
 import { readEnqueue } from '../../messaging/contract/enqueue.ts';
-import { jobView } from '../../messaging/contract/job-view.ts';
+import { bareJobText, isBare, jobView } from '../../messaging/contract/job-view.ts';
 import { REPLY_FRAME_BYTES } from '../../messaging/payload.ts';
 import { answer, answerCodec } from '../../messaging/reply.ts';
 import type { InsertResult } from '../../store/job-store.ts';
@@ -47,7 +47,7 @@ export class EnqueueDesk {
       case 'many': {
         const checked = await builder.checkAll(body.requests, { many: true });
         const results = await this.#insert(builder.jobs(checked, place));
-        return this.#answerBulk(message, results, (jobs) => ({ jobs }));
+        return this.#answerBulk(message, results, 'jobs');
       }
       case 'each': {
         const checked = await Promise.all(
@@ -57,22 +57,26 @@ export class EnqueueDesk {
         const results = await this.#insert(builder.jobs(good, place));
         const left = results.values();
         const entries = checked.map((entry) => ('error' in entry ? entry : (left.next().value ?? NO_ANSWER)));
-        return this.#answerBulk(message, entries, (each) => ({ each }));
+        return this.#answerBulk(message, entries, 'each');
       }
     }
   }
 
   /** Answers with the fullest views that the server takes: what was stored must not be answered by an error. */
-  #answerBulk(message: Message, entries: readonly BulkEntry[], reply: (views: object[]) => object): void {
+  #answerBulk(message: Message, entries: readonly BulkEntry[], field: 'jobs' | 'each'): void {
     const bytesMax = this.#world.bus.payloadBytesMax - REPLY_FRAME_BYTES;
     const codec = answerCodec(message);
-    const bodyOf = (view: BulkView): Body => Body.of(reply(entries.map(view)), codec);
+    const bodyOf = (view: BulkView): Body => Body.of({ [field]: entries.map(view) }, codec);
     // Measuring is encoding, which an answer that stays in this process need not be; so the usual case is estimated.
-    const small = entries.length * PLAIN_BYTES_MAX <= bytesMax && entries.every(isPlain);
+    if (entries.length * BARE_BYTES_MAX <= bytesMax && entries.every(isBareEntry)) {
+      const body = codec === 'json' ? Body.ofText(bareText(field, entries), undefined) : bodyOf(bulkView);
+      message.respond({ body });
+      return;
+    }
     const fits = ({ bytes }: Body): boolean => bytes.length <= bytesMax;
     let body = bodyOf(bulkView);
-    if (!small && !fits(body)) body = bodyOf(leanView);
-    if (!small && !fits(body)) body = bodyOf(bareView);
+    if (!fits(body)) body = bodyOf(leanView);
+    if (!fits(body)) body = bodyOf(bareView);
     message.respond({ body });
   }
 
@@ -84,14 +88,13 @@ export class EnqueueDesk {
 type BulkEntry = InsertResult | { error: RotaError };
 type BulkView = (entry: BulkEntry) => object;
 
-/** A view of a plain job has no more bytes than this: names as long as they may be, and nothing free. */
-const PLAIN_BYTES_MAX = 1_024;
-const isPlain = (entry: BulkEntry): boolean =>
-  'job' in entry &&
-  !entry.conflict &&
-  entry.job.tags.length === 0 &&
-  entry.job.reference === null &&
-  Object.keys(entry.job.meta).length === 0;
+/** A view of a bare job has no more bytes than this: names as long as they may be, and nothing free. */
+const BARE_BYTES_MAX = 1_024;
+const isBareEntry = (entry: BulkEntry): entry is InsertResult => 'job' in entry && !entry.conflict && isBare(entry.job);
+
+/** The usual answer, put together as text. */
+const bareText = (field: 'jobs' | 'each', entries: readonly InsertResult[]): string =>
+  `{"${field}":[${entries.map(({ job }) => `{"job":${bareJobText(job)},"conflict":false}`).join(',')}]}`;
 
 const NO_ANSWER = { error: new RotaError('unavailable', 'the store gave no answer') };
 

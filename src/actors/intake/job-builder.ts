@@ -62,13 +62,23 @@ export class JobBuilder {
 
   /** Checks requests that stand or fall together. @throws RotaError what is wrong with them */
   async checkAll(requests: readonly JobRequest[], { many }: { many: boolean }): Promise<GoodJob[]> {
+    const checked = requests.map((request, index) => this.check(request, index, many ? `${index}.` : ''));
     return allOf(
-      await Promise.all(requests.map((request, index) => this.check(request, index, many ? `${index}.` : ''))),
+      checked.some((check) => check instanceof Promise) ? await Promise.all(checked) : (checked as CheckedJob[]),
     );
   }
 
-  /** @param prefix what comes before a field in the path of an issue */
-  async check(request: JobRequest, index: number, prefix: string): Promise<CheckedJob> {
+  /**
+   * Answers at once where nobody has to be asked: waiting for each of 1,000 costs them 1 µs each.
+   * @param prefix what comes before a field in the path of an issue
+   */
+  check(request: JobRequest, index: number, prefix: string): CheckedJob | Promise<CheckedJob> {
+    const definition = this.#world.registry.definition(request.type);
+    if (definition !== undefined && definition.schema === undefined) return { request, definition, index };
+    return this.#ask(request, index, prefix);
+  }
+
+  async #ask(request: JobRequest, index: number, prefix: string): Promise<CheckedJob> {
     const { registry } = this.#world;
     const definition = registry.definition(request.type);
     if (definition === undefined && !(await registry.knowsType(request.type))) {

@@ -1,4 +1,5 @@
 import type { JobFact } from '../../job/job-event.ts';
+import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import { RotaError } from '../../kernel/error.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../../store/job-store.ts';
 
@@ -12,6 +13,7 @@ export interface Waiting {
 /** What a commit group writes to, and who is told. */
 export interface CommitGroupWorld {
   store: JobStore;
+  clock: Clock;
   /** Adds what should ride in the same transaction, right before it begins. */
   complete(requests: readonly StoreRequest[]): Waiting[];
   /** Told after the commit, before the answers go out. */
@@ -22,6 +24,9 @@ export interface CommitGroupWorld {
 
 /** Rows that one transaction touches, roughly, before the rest waits for the next: others must get their turn. */
 const GROUP_ROWS_MAX = 5_000;
+
+/** How long what is in no hurry waits for a group to go with, in milliseconds. */
+export const RIDE_MS = 100;
 
 /** About how many rows a request touches. */
 function weightOf(request: StoreRequest): number {
@@ -57,6 +62,9 @@ function weightOf(request: StoreRequest): number {
 export class CommitGroup {
   readonly #world: CommitGroupWorld;
   #waiting: Waiting[] = [];
+  #riding: Waiting[] = [];
+  #rideTimer: TimerHandle;
+  #hurried = false;
   #busy: Promise<void> | undefined;
   /** Groups that are being written; more than one only where the store can. */
   readonly #commits = new Set<Promise<void>>();
@@ -81,6 +89,25 @@ export class CommitGroup {
     });
   }
 
+  /**
+   * Runs a request that is in no hurry: with the next group, which saves it a commit of its own (measured, a third of all
+   * commits), or where none comes after {@link RIDE_MS}.
+   * @returns and throws as {@link perform}
+   */
+  ride(request: StoreRequest): Promise<unknown> {
+    if (this.#hurried) return this.perform(request);
+    return new Promise((resolve, reject) => {
+      this.#riding.push({ request, resolve, reject });
+      this.#rideTimer ??= this.#world.clock.setTimeout(() => this.#setOff(), RIDE_MS);
+    });
+  }
+
+  /** From now on nothing waits for a group to go with. */
+  hurry(): void {
+    this.#hurried = true;
+    this.#setOff();
+  }
+
   /** Adds a request with its own continuations. */
   add(waiting: Waiting): void {
     this.#waiting.push(waiting);
@@ -92,12 +119,23 @@ export class CommitGroup {
     while (this.#busy !== undefined || this.#commits.size > 0) await (this.#busy ?? Promise.race(this.#commits));
   }
 
+  /** What waited for a group to go with becomes one. */
+  #setOff(): void {
+    for (const waiting of this.#riders()) this.add(waiting);
+  }
+
+  #riders(): Waiting[] {
+    this.#world.clock.clearTimeout(this.#rideTimer);
+    this.#rideTimer = undefined;
+    return this.#riding.splice(0);
+  }
+
   async #run(): Promise<void> {
     // One microtask later everything that came in the same turn is here.
     await undefined;
     while (this.#waiting.length > 0) {
       const group = this.#nextGroup();
-      group.push(...this.#world.complete(group.map(({ request }) => request)));
+      group.push(...this.#world.complete(group.map(({ request }) => request)), ...this.#riders());
       const commit = this.#commit(group).finally(() => this.#commits.delete(commit));
       this.#commits.add(commit);
       if (this.#commits.size >= this.#world.store.capabilities.groupsMax) await Promise.race(this.#commits);

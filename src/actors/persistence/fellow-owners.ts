@@ -94,7 +94,7 @@ export class FellowOwners {
     this.#say('withdraw', queue, { worker });
   }
 
-  /** Tells and hears no more. */
+  /** Hears no more and leaves no timer; what is still told goes out at once. */
   stop(): void {
     this.#stopped = true;
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
@@ -104,6 +104,8 @@ export class FellowOwners {
 
   #publish(queue: string, jobs: number): void {
     this.#say('work', queue, { jobs });
+    // The last commits of one that stops bring others work, too.
+    if (this.#stopped) return;
     const timer = this.#world.clock.setTimeout(() => {
       this.#timers.delete(queue);
       const more = this.#untold.get(queue);

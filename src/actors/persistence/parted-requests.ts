@@ -1,3 +1,4 @@
+import { isRecord } from '../../kernel/check.ts';
 import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import { RotaError } from '../../kernel/error.ts';
 import { Body } from '../../messaging/body.ts';
@@ -9,9 +10,20 @@ export interface WholeRequest {
   body: Body;
 }
 
+/** A part of a request, as our own store client sends it. */
+export interface RequestPart {
+  /** What {@link PartedRequests.begin} answered. */
+  number: number;
+  /** The place of its first byte in the whole. */
+  from: number;
+  part: Uint8Array;
+}
+
 /** Requests that may be here in parts at once, and the bytes that all of them may come to. */
 const REQUESTS_MAX = 100;
 const BYTES_MAX = 128 * 1_048_576;
+/** Numbers that one millisecond has. */
+const NUMBERS_PER_MS = 1_000;
 
 interface Parted {
   verb: string;
@@ -28,19 +40,23 @@ interface Parted {
 export class PartedRequests {
   readonly #clock: Clock;
   readonly #parted = new Map<number, Parted>();
-  #last = 0;
+  #last: number;
   #bytes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    // By the time, so that the numbers of an earlier life of this actor, whose parts may still come, are no one else's.
+    this.#last = Math.trunc(clock.now()) * NUMBERS_PER_MS;
   }
 
   /**
    * Makes room for a request of so many bytes.
+   * @param said the verb and how many bytes, checked here
    * @returns the number that its parts carry
-   * @throws RotaError `overloaded` when too much is under way
+   * @throws RotaError `overloaded` when too much is under way, `invalid_request` for what nobody of ours says
    */
-  begin({ verb, bytes }: { verb: string; bytes: number }): number {
+  begin(said: unknown): number {
+    const { verb, bytes } = beginning(said);
     if (this.#parted.size >= REQUESTS_MAX || this.#bytes + bytes > BYTES_MAX) {
       throw new RotaError('overloaded', 'too many large requests are on their way to the store');
     }
@@ -53,18 +69,22 @@ export class PartedRequests {
   }
 
   /**
-   * Takes the next part of a request.
+   * Takes the next part of a request. One that is here already, for a message may be repeated, changes nothing.
+   * @param said a {@link RequestPart}, checked here
    * @returns the whole request once it is here
    * @throws RotaError `unavailable` when the request is not known (any more): it is to be sent again from its start
    */
-  add({ number, part }: { number: number; part: Uint8Array }): WholeRequest | undefined {
+  add(said: unknown): WholeRequest | undefined {
+    const { number, from, part } = partIn(said);
     const parted = this.#parted.get(number);
-    if (parted === undefined || parted.filled + part.length > parted.bytes.length) {
+    const end = from + part.length;
+    if (parted === undefined || from > parted.filled || end > parted.bytes.length) {
       throw new RotaError('unavailable', 'the parts of a large request did not come together');
     }
-    parted.bytes.set(part, parted.filled);
-    parted.filled += part.length;
-    if (parted.filled < parted.bytes.length) return undefined;
+    if (from < parted.filled) return undefined;
+    parted.bytes.set(part, from);
+    parted.filled = end;
+    if (end < parted.bytes.length) return undefined;
     this.#drop(number);
     return { verb: parted.verb, body: Body.encoded(parted.bytes, 'application/msgpack') };
   }
@@ -81,4 +101,18 @@ export class PartedRequests {
     this.#bytes -= parted.bytes.length;
     this.#parted.delete(number);
   }
+}
+
+const isWhole = (value: unknown): value is number => Number.isSafeInteger(value);
+
+function beginning(said: unknown): { verb: string; bytes: number } {
+  const { verb, bytes } = isRecord(said) ? said : {};
+  if (typeof verb === 'string' && isWhole(bytes) && bytes > 0) return { verb, bytes };
+  throw new RotaError('invalid_request', 'this is no beginning of a request in parts');
+}
+
+function partIn(said: unknown): RequestPart {
+  const { number, from, part } = isRecord(said) ? said : {};
+  if (isWhole(number) && isWhole(from) && from >= 0 && part instanceof Uint8Array) return { number, from, part };
+  throw new RotaError('invalid_request', 'this is no part of a request');
 }

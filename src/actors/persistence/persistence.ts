@@ -82,6 +82,7 @@ export class Persistence {
     this.#waiting = new WaitingClaims(clock);
     this.#group = new CommitGroup({
       store,
+      clock,
       complete: (requests) => this.#claimsFor(requests),
       onFacts: (facts) => this.#factsCommitted(facts),
       onFailure: (error) => {
@@ -93,7 +94,7 @@ export class Persistence {
     const outbox = {
       unannounced: (after: number, limit: number) => this.perform('unannounced', { after, limit }),
       announced: async (places: readonly PlaceRun[]) => {
-        await this.perform('announced', { places });
+        await this.#group.ride({ verb: 'announced', places });
       },
     };
     this.#gates = new QueueGates({
@@ -226,6 +227,7 @@ export class Persistence {
     this.#world.clock.clearTimeout(this.#touchTimer);
     this.#gates.stop();
     this.#waiting.clear();
+    this.#group.hurry();
   }
 
   async #refreshKnown(): Promise<void> {

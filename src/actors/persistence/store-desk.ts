@@ -7,6 +7,7 @@ import type { QueueRecord } from '../../store/queue-record.ts';
 import { insertedBody } from '../inserted-body.ts';
 import { PartedRequests, type WholeRequest } from './parted-requests.ts';
 import type { PersistenceWorld } from './persistence.ts';
+import { checkShape } from './request-shape.ts';
 
 /** What the desk needs of the actor around it. */
 export interface StoreDeskParts {
@@ -44,8 +45,7 @@ export class StoreDesk {
   async servePart(message: Message): Promise<void> {
     let whole: WholeRequest | undefined;
     try {
-      // Our own store client sends what it takes.
-      whole = this.#parted.add(message.body.value as { number: number; part: Uint8Array });
+      whole = this.#parted.add(message.body.value);
     } catch (error) {
       return refuse(message, error);
     }
@@ -60,7 +60,7 @@ export class StoreDesk {
 
   #begin(message: Message): void {
     try {
-      const number = this.#parted.begin(message.body.value as { verb: string; bytes: number });
+      const number = this.#parted.begin(message.body.value);
       answer(message, { answer: { node: this.#parts.world.node, number } });
     } catch (error) {
       refuse(message, error);
@@ -70,6 +70,7 @@ export class StoreDesk {
   async #serve(message: Message, { verb, body: request }: WholeRequest): Promise<void> {
     const { bus, clock } = this.#parts.world;
     try {
+      checkShape(verb, request.value);
       // Only our own actors reach these subjects, and they send what the port asks for.
       const said = request.value as { now?: number };
       const options = byStoreClock(verb, said, clock.now());

@@ -67,7 +67,7 @@ export class WorkDesk {
       case 'beat':
         return this.#beat(queue, message);
       case 'settle':
-        return this.#settle(message);
+        return this.#settle(queue, message);
       case 'progress':
         return this.#progress(message);
     }
@@ -78,8 +78,8 @@ export class WorkDesk {
     if (!(await this.#parts.knowsQueue(queue))) {
       throw new RotaError('not_found', `no living node's config names the queue "${queue}"`);
     }
-    const { clock, bus } = this.#parts.world;
-    const bytesMax = listBytesMax(bus.payloadBytesMax, answerCodec(message));
+    const { clock } = this.#parts.world;
+    const bytesMax = this.#claimBytesMax(message);
     const options = {
       queue,
       worker: worker.toLowerCase(),
@@ -118,12 +118,31 @@ export class WorkDesk {
     answer(message, result);
   }
 
-  async #settle(message: Message): Promise<void> {
-    const { worker, outcomes } = readRequest(message.body.value, settleRequest);
-    const options = { now: this.#parts.world.clock.now(), worker: worker.toLowerCase(), outcomes };
-    const result = await this.#parts.perform('settle', options);
-    for (const { reason } of result.refused) this.#parts.count(reason, 1);
-    answer(message, result);
+  /** A settlement may claim with it: both in one transaction, in which it makes room before the claim takes it. */
+  async #settle(queue: string, message: Message): Promise<void> {
+    const { worker: name, outcomes, claim } = readRequest(message.body.value, settleRequest);
+    const claims = claim !== undefined && (await this.#parts.knowsQueue(queue));
+    const { perform } = this.#parts;
+    const now = this.#parts.world.clock.now();
+    const worker = name.toLowerCase();
+    // Asked in one turn, they are in one group, or the claim is in the next.
+    const settling = perform('settle', { now, worker, outcomes });
+    const bytesMax = this.#claimBytesMax(message);
+    const claiming = claims ? perform('claim', { ...claim, now, queue, worker, bytesMax }) : Promise.resolve([]);
+    const [settled, claimed] = await Promise.allSettled([settling, claiming]);
+    const jobs = claimed.status === 'fulfilled' ? claimed.value : [];
+    if (settled.status === 'rejected') {
+      // Nobody hears of what was claimed.
+      const releases = jobs.map(({ id, attempt, run }) => ({ id, attempt, run, outcome: 'release' as const }));
+      if (releases.length > 0) await perform('settle', { now, worker, outcomes: releases }).catch(() => {});
+      throw settled.reason;
+    }
+    for (const { reason } of settled.value.refused) this.#parts.count(reason, 1);
+    answer(message, claim === undefined ? settled.value : { ...settled.value, jobs: jobs.map(claimedView) });
+  }
+
+  #claimBytesMax(message: Message): number {
+    return listBytesMax(this.#parts.world.bus.payloadBytesMax, answerCodec(message));
   }
 
   async #progress(message: Message): Promise<void> {

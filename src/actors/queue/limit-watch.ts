@@ -1,4 +1,4 @@
-import type { Clock } from '../../kernel/clock.ts';
+import { type Clock, untilSharedBeat } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus, Subscription } from '../../messaging/bus.ts';
@@ -23,13 +23,14 @@ export interface LimitWatchWorld {
   onChange(): void;
 }
 
-/** How often the store is asked when no hint came, in milliseconds: a lost hint costs this. */
-const LOOK_MS = 5_000;
+/** How often the store is asked when no hint came, in milliseconds: a lost hint costs this, but in an outage of the bus. */
+const LOOK_MS = 15_000;
 const ANSWER_MS = 5_000;
 
 /** How many jobs of a queue this node may run at once: what an operator said (`scale`), else what it was started with. */
 export class LimitWatch {
   readonly #hint: Subscription;
+  readonly #unlisten: () => void;
   readonly #looks: Periodic;
   #limit: number | undefined;
 
@@ -42,7 +43,7 @@ export class LimitWatch {
         const before = this.#limit;
         this.#limit = scaledLimit(said, node) ?? limit;
         if (before !== this.#limit) onChange();
-        return LOOK_MS;
+        return untilSharedBeat(clock, LOOK_MS);
       } catch (error) {
         log.debug({ error: errorText(error) }, 'the store is away; what it says of the limit is asked again');
         return pollMs;
@@ -50,6 +51,9 @@ export class LimitWatch {
     };
     this.#looks = new Periodic({ clock, duty: look, firstMs: 0 });
     this.#hint = bus.subscribe(subjects.hint('queue', queue), {}, () => this.#looks.poke());
+    this.#unlisten = bus.onState((state) => {
+      if (state === 'up') this.#looks.poke();
+    });
   }
 
   /** Undefined: not known yet, for the store has not answered; nothing may be claimed until then. */
@@ -60,6 +64,7 @@ export class LimitWatch {
   /** Looks no more. */
   kill(): void {
     this.#hint.unsubscribe();
+    this.#unlisten();
     this.#looks.kill();
   }
 }

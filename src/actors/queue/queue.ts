@@ -1,11 +1,17 @@
-import { atMost, type Clock, sleep } from '../../kernel/clock.ts';
+import { atMost, type Clock, sleep, untilSharedBeat } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus, Subscription } from '../../messaging/bus.ts';
 import { CLAIM_LIMIT_MAX, outcomeView } from '../../messaging/contract/work.ts';
 import { answer, ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
-import { type ClaimedWork, type ExecutorStatus, executorName, queueActorName } from '../executor/messages.ts';
+import {
+  type ClaimedWork,
+  type ExecutorStatus,
+  executorName,
+  queueActorName,
+  type StatusRequest,
+} from '../executor/messages.ts';
 import type { Service } from '../service.ts';
 import { LimitWatch } from './limit-watch.ts';
 
@@ -63,8 +69,8 @@ export class Queue implements Service {
     this.#world = world;
     const own = (verb: string): string => subjects.actor(node, queueActorName(queue), verb);
     this.#subscriptions = [
-      bus.subscribe(own('free'), {}, () => this.#wake.abort()),
-      bus.subscribe(own('drain'), {}, async (message) => {
+      bus.subscribe(own('free'), { own: true }, () => this.#wake.abort()),
+      bus.subscribe(own('drain'), { own: true }, async (message) => {
         await this.stop();
         answer(message, {});
       }),
@@ -77,6 +83,7 @@ export class Queue implements Service {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake.abort();
+    await this.#askExecutor('status', this.#lets()).catch(() => {});
     await this.#takeBack(this.#loop);
     this.#release();
   }
@@ -88,7 +95,15 @@ export class Queue implements Service {
     this.#wake.abort();
     this.#release();
     // A claim that waits on would take jobs only to hand them back.
-    if (crashed) void this.#withdraw();
+    if (!crashed) return;
+    void this.#withdraw();
+    this.#askExecutor('status', this.#lets()).catch(() => {});
+  }
+
+  /** What the executor may take without us: nothing while it is not known how much, and at the end. */
+  #lets(): StatusRequest {
+    const { limit } = this.#watch;
+    return { take: this.#draining || limit === undefined ? null : { limit, types: this.#world.types } };
   }
 
   #release(): void {
@@ -104,7 +119,7 @@ export class Queue implements Service {
     while (!this.#draining) {
       try {
         const woken = this.#armWake();
-        const { worker, busy } = await this.#askExecutor('status', {});
+        const { worker, busy } = await this.#askExecutor('status', this.#lets());
         this.#worker = worker;
         const room = this.#roomBeside(busy);
         if (room > 0) {
@@ -151,10 +166,12 @@ export class Queue implements Service {
   }
 
   async #claim(worker: string, busy: number): Promise<void> {
-    const { bus, subjects, node, queue, types } = this.#world;
-    const value = { worker, node, limit: this.#roomBeside(busy), waitMs: CLAIM_WAIT_MS, types };
-    const timeoutMs = CLAIM_WAIT_MS + ANSWER_MARGIN_MS;
-    const reply = await ask(bus, subjects.work(queue, 'claim'), { value, timeoutMs });
+    const { bus, subjects, clock, node, queue, types } = this.#world;
+    const waitMs = Math.round(untilSharedBeat(clock, CLAIM_WAIT_MS));
+    const value = { worker, node, limit: this.#roomBeside(busy), waitMs, types };
+    const timeoutMs = waitMs + ANSWER_MARGIN_MS;
+    // As JSON: it is faster than MessagePack, and bounds how many jobs fit one answer less.
+    const reply = await ask(bus, subjects.work(queue, 'claim'), { value, codec: 'json', timeoutMs });
     const { jobs } = reply as { jobs: ClaimedWork[] };
     if (jobs.length === 0) return;
     if (this.#draining || this.#killed) return this.#handBack(worker, jobs);

@@ -24,6 +24,8 @@ import { checkJson, type Json } from '../../kernel/json.ts';
 export const CLAIM_LIMIT_MAX = 1_000;
 /** How long a claim may wait at most, in milliseconds. */
 export const CLAIM_WAIT_MS_MAX = 30_000;
+/** Types that one claim may name at most. */
+const TYPES_MAX = 10_000;
 /** Jobs that one beat or settlement may name at most. */
 export const RUNNING_MAX = 10_000;
 
@@ -44,7 +46,7 @@ export const claimRequest = object({
   node,
   limit: optional(integer(1, CLAIM_LIMIT_MAX)),
   waitMs: optional(integer(0, CLAIM_WAIT_MS_MAX)),
-  types: optional(arrayOf(jobType, { max: 10_000 })),
+  types: optional(arrayOf(jobType, { max: TYPES_MAX })),
 });
 
 /** `jobs.work.<queue>.withdraw`. */
@@ -150,8 +152,15 @@ function completion(result: unknown, fault: string | undefined): Outcome {
   return { outcome: 'complete', result: null, resultFault: `${path} ${message}` };
 }
 
-/** `jobs.work.<queue>.settle`. */
-export const settleRequest = object({ worker, outcomes: arrayOf(outcomeReport, { max: RUNNING_MAX }) });
+/**
+ * `jobs.work.<queue>.settle`. `claim` is an addition: what to claim in the same transaction, once the settlement has
+ * made room; its jobs come with the answer.
+ */
+export const settleRequest = object({
+  worker,
+  outcomes: arrayOf(outcomeReport, { max: RUNNING_MAX }),
+  claim: optional(object({ node, limit: integer(1, CLAIM_LIMIT_MAX), types: arrayOf(jobType, { max: TYPES_MAX }) })),
+});
 
 /** Writes an outcome as the wire has it: what {@link settleRequest} reads. */
 export function outcomeView(report: OutcomeReport): Record<string, unknown> {

@@ -240,7 +240,8 @@ export class LocalRoute implements Bus {
 
   #serveRemotely(served: Served, remote: Bus): void {
     const { subject, options, inbox } = served;
-    const { group, onRefused } = options;
+    const { group, own, onRefused } = options;
+    if (own && this.#options.route === 'local') return;
     try {
       served.remote = remote.subscribe(
         subject,
@@ -287,9 +288,7 @@ export class LocalRoute implements Bus {
   }
 }
 
-function groupOf(served: Served): string | undefined {
-  return served.options.group;
-}
+const groupOf = (served: Served): string | undefined => served.options.group;
 
 function withDeliveredGroups(envelope: Envelope, receivers: readonly Served[]): Envelope {
   const groups = receivers.flatMap(({ options }) => options.group ?? []);
@@ -297,6 +296,5 @@ function withDeliveredGroups(envelope: Envelope, receivers: readonly Served[]): 
   return { body: envelope.body, headers: { ...envelope.headers, [DELIVERED_GROUPS_HEADER]: groups.join(',') } };
 }
 
-function hadByGroup(headers: Headers, group: string): boolean {
-  return headers[DELIVERED_GROUPS_HEADER]?.split(',').includes(group) ?? false;
-}
+const hadByGroup = (headers: Headers, group: string): boolean =>
+  headers[DELIVERED_GROUPS_HEADER]?.split(',').includes(group) ?? false;

@@ -301,13 +301,13 @@ export class NatsBus implements Bus {
 
   /** @throws RotaError `too_large`, or `invalid_request` for a header that cannot be written */
   #send(subject: string, envelope: Envelope, reply?: string): void {
-    this.#write(subject, envelope.body.bytes, natsPublishOptions(envelope, reply));
+    this.#write(subject, envelope.body.bytes, () => natsPublishOptions(envelope, reply));
   }
 
-  #write(subject: string, bytes: Uint8Array, options?: PublishOptions): void {
+  #write(subject: string, bytes: Uint8Array, options?: () => PublishOptions): void {
     checkPayload(bytes, this.#payloadBytesMax);
     try {
-      this.connection.publish(subject, bytes, options);
+      this.connection.publish(subject, bytes, options?.());
     } catch (cause) {
       if (this.connection.isClosed()) throw noConnection();
       throw new RotaError('invalid_request', `cannot send to ${subject}: ${errorText(cause)}`, { cause });

@@ -23,14 +23,15 @@ export function readServer(text: string): ServerUrl {
       user: username === '' ? undefined : decodeURIComponent(username),
       password: password === '' ? undefined : decodeURIComponent(password),
     };
-  } catch (cause) {
-    throw notAServer(text, cause);
+  } catch {
+    // Without the cause, which holds the whole URL with its password.
+    throw notAServer(text);
   }
 }
 
-function notAServer(text: string, cause?: unknown): RotaError {
+function notAServer(text: string): RotaError {
   const shown = JSON.stringify(shownServers([text]));
-  return new RotaError('invalid_config', `${shown} is no NATS server: use nats://host:port`, { cause });
+  return new RotaError('invalid_config', `${shown} is no NATS server: use nats://host:port`);
 }
 
 /** Where servers are, without what else their URLs say. Port 4222 where they name none. */
@@ -44,5 +45,5 @@ export function serverAddresses(servers: readonly string[]): { host: string; por
 /** Servers as they may be shown: without users and passwords. */
 export function shownServers(servers: readonly string[]): string {
   const urls = servers.flatMap((server) => server.split(','));
-  return urls.map((url) => url.trim().replace(/^([a-z]+:\/\/)?[^/]*@/i, '$1')).join(',');
+  return urls.map((url) => url.trim().replace(/^([a-z]+:\/\/)?.*@/is, '$1')).join(',');
 }

@@ -1,13 +1,12 @@
 import { type ClientBase, Pool, type PoolClient, type PoolConfig } from 'pg';
 import type { Cell, Row } from '../cell.ts';
 import { connectText, faultOf, LostConnection, sqlState } from './fault.ts';
+import { ANSWER_TIMEOUT_MS } from './settings.ts';
 import type { Statement } from './statements.ts';
 
 /** What a statement is given. Lists are written by `sql-list`. */
 export type Value = string | number | null;
 
-/** Longer than the server lets a statement run: only when nothing comes back is a connection given up. */
-const ANSWER_TIMEOUT_MS = 20_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 30_000;
 

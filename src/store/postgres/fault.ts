@@ -42,6 +42,12 @@ export function isConfigFault(thrown: unknown): boolean {
   return state !== undefined && CONFIG.has(state);
 }
 
+/** Whether a row that was inserted is there already. */
+export const isThereAlready = (thrown: unknown): boolean => sqlState(thrown) === '23505';
+
+/** Whether a connection was refused for what it asked to begin with: there is a pooler in between. */
+export const refusesSettings = (thrown: unknown): boolean => sqlState(thrown) === '08P01';
+
 /** Why there is no connection. Of a host with several addresses Node tells an error for each, and nothing of its own. */
 export function connectText(thrown: unknown): string {
   return thrown instanceof AggregateError ? thrown.errors.map(errorText).join('; ') : errorText(thrown);

@@ -5,13 +5,14 @@ import type { IdSource, Random } from '../../kernel/identity.ts';
 import { integer, text } from '../cell.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
 import { Connection, openPool } from './connection.ts';
-import { faultOf, LostConnection, unavailable } from './fault.ts';
+import { faultOf, isThereAlready, LostConnection, refusesSettings, unavailable } from './fault.ts';
 import { type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
 import { GroupSigns } from './group-signs.ts';
 import { migrateWhenThere } from './migrate.ts';
 import { Outbox } from './outbox.ts';
 import { PartitionTurns } from './partition-turns.ts';
 import { QueueRules, READ_RULES } from './queue-rules.ts';
+import { HAS_SETTINGS, SET_LOCALLY, withSettings } from './settings.ts';
 import { Statements } from './statements.ts';
 import { readStoreUrl } from './store-url.ts';
 import { Transaction } from './transaction.ts';
@@ -42,20 +43,8 @@ const CONFLICT_WAIT_MS = 20;
 /** How long a group is tried while the server cannot be reached. */
 const REACH_MS = 5_000;
 const REACH_EVERY_MS = 150;
-
-/**
- * What every transaction sets for itself alone, so that nothing hangs on the session. An owner that freezes in the middle
- * holds locks (the lead's, a queue's) that its fellows wait for: the server ends it well within a leader lease. Statements
- * are made for indexes: plans that read or sort a whole table would be right for the nearly empty one that they were made
- * on, and are kept.
- */
-const LOCAL_SETTINGS = Object.entries({
-  ...{ jit: 'off', plan_cache_mode: 'force_generic_plan', statement_timeout: '15000', lock_timeout: '10000' },
-  ...{ idle_in_transaction_session_timeout: '5000', enable_seqscan: 'off', enable_bitmapscan: 'off' },
-  ...{ enable_sort: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' },
-})
-  .map(([name, value]) => `set_config('${name}', '${value}', true)`)
-  .join(', ');
+/** Where one job was there already, more may be (a message is delivered again): so long each is looked for. */
+const CAREFUL_MS = 10_000;
 
 /**
  * Opens a store that several owners share: a schema of a PostgreSQL database. Waits for the server as long as it takes.
@@ -63,14 +52,30 @@ const LOCAL_SETTINGS = Object.entries({
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<JobStore> {
   const { url, schema, prepare, pool } = readStoreUrl(options.url);
-  const pools = { main: openPool(url, pool), aside: openPool(url, ASIDE_POOL) };
+  // Without our settings: a migration of a large table takes as long as it takes.
+  const migrating = openPool(url, 1);
   try {
-    await migrateWhenThere(pools.aside, schema, options);
-  } catch (thrown) {
-    await Promise.allSettled([pools.main.end(), pools.aside.end()]);
-    throw thrown;
+    await migrateWhenThere(migrating, schema, options);
+  } finally {
+    await migrating.end();
   }
-  return new PostgresStore(options, { pools, schema, pool, statements: new Statements(schema, prepare) });
+  const sessions = prepare && (await takesSettings(url));
+  const through = sessions ? withSettings(url) : url;
+  const pools = { main: openPool(through, pool), aside: openPool(through, ASIDE_POOL) };
+  return new PostgresStore(options, { pools, schema, pool, sessions, statements: new Statements(schema, prepare) });
+}
+
+/** Whether connections can begin with settings; poolers refuse them. */
+async function takesSettings(url: string): Promise<boolean> {
+  const pool = openPool(withSettings(url), 1);
+  try {
+    (await Connection.of(pool)).release();
+    return true;
+  } catch (thrown) {
+    return !refusesSettings(thrown);
+  } finally {
+    await pool.end();
+  }
 }
 
 interface StoreParts {
@@ -79,6 +84,8 @@ interface StoreParts {
   /** Groups that run at once. */
   pool: number;
   statements: Statements;
+  /** Whether settings are the session's. */
+  sessions: boolean;
 }
 
 type Run = (tx: Transaction, requests: readonly StoreRequest[], verbs: Verbs) => Promise<StoreReply[]>;
@@ -91,6 +98,9 @@ class PostgresStore implements JobStore {
   readonly #signs = new WorkerSigns();
   readonly #turns = new PartitionTurns();
   readonly #rulesLock: bigint;
+  /** Whether each transaction must set what the session does not have. */
+  #setsLocally: boolean;
+  #carefulUntil = Number.NEGATIVE_INFINITY;
   #closed = false;
   /** The server was tried for as long as that may take, in vain: until it answers again each group is tried once. */
   #away = false;
@@ -100,6 +110,7 @@ class PostgresStore implements JobStore {
     this.capabilities = { name: 'postgres', durable: true, shared: true, groupsMax: parts.pool };
     this.#parts = parts;
     this.#owner = options.newId();
+    this.#setsLocally = !parts.sessions;
     this.#rulesLock = lockOf(parts.schema, 'rules');
   }
 
@@ -107,16 +118,32 @@ class PostgresStore implements JobStore {
     if (this.#closed) throw new RotaError('unavailable', 'the store is closed');
     if (requests.length === 0) return [];
     try {
-      return await this.#tried(requests, runTogether);
+      return await this.#together(requests);
     } catch (thrown) {
       if (faultOf(thrown) !== 'request') throw unavailable(thrown);
     }
     // So rare that the good case pays nothing: the group is run again, each request on a savepoint of its own.
     try {
+      this.#beCareful();
       return await this.#tried(requests, runApart);
     } catch (thrown) {
       throw unavailable(thrown);
     }
+  }
+
+  /** A group in one go; again where a job was there already, for which one looks only after that has happened. */
+  async #together(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
+    try {
+      return await this.#tried(requests, runTogether);
+    } catch (thrown) {
+      if (!isThereAlready(thrown)) throw thrown;
+    }
+    this.#beCareful();
+    return this.#tried(requests, runTogether);
+  }
+
+  #beCareful(): void {
+    this.#carefulUntil = this.#options.clock.monotonicMs() + CAREFUL_MS;
   }
 
   async close(): Promise<void> {
@@ -177,6 +204,7 @@ class PostgresStore implements JobStore {
       const tx = new Transaction({
         ...{ connection, statements, random: this.#options.random, owner: this.#owner, now: begun.now },
         ...{ outbox: new Outbox(), signs, queues: begun.queues, turns: this.#turns },
+        careful: this.#options.clock.monotonicMs() < this.#carefulUntil,
       });
       try {
         const result = await work(tx);
@@ -204,22 +232,33 @@ class PostgresStore implements JobStore {
     const { clock } = this.#options;
     const xid = kind.mustKnow && !kind.reads ? 'pg_current_xact_id()::text' : 'null';
     const lock = kind.rules === 'change' ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
+    const advisory = kind.reads || kind.aside ? '' : `, ${lock}(${this.#rulesLock})`;
     const statements = [
       `begin isolation level read committed ${kind.reads ? 'read only' : 'read write'}`,
-      `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint, ${xid}, ${LOCAL_SETTINGS}`,
-      ...(kind.reads || kind.aside ? [] : [`select ${lock}(${this.#rulesLock})`]),
+      ...(this.#setsLocally ? [SET_LOCALLY] : []),
+      // In order: the rules are read once the lock is held.
+      `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint, ${xid}, ${HAS_SETTINGS}${advisory}`,
       ...(kind.uniqueLocks.length === 0
         ? []
         : [`select pg_advisory_xact_lock(key) from unnest('{${kind.uniqueLocks.join(',')}}'::bigint[]) as key`]),
-      this.#parts.statements.text(READ_RULES),
+      ...(kind.aside ? [] : [this.#parts.statements.text(READ_RULES)]),
     ];
     const before = clock.monotonicMs();
     const answers = await connection.script(statements.join(';\n'));
     const doubtMs = (clock.monotonicMs() - before) / 2;
-    const [nowCell, xidCell] = answers[1]?.[0] ?? [];
+    const [nowCell, xidCell, unset] = answers[this.#setsLocally ? 2 : 1]?.[0] ?? [];
     const now = integer(nowCell);
     clock.follow(now + doubtMs, doubtMs);
-    return { now, xid: xidCell === null ? null : text(xidCell), queues: new QueueRules(answers.at(-1) ?? []) };
+    if (unset !== 'off') {
+      // Something between here and the server keeps sessions of its own.
+      await connection.script(SET_LOCALLY);
+      this.#setsLocally = true;
+    }
+    return {
+      now,
+      xid: xidCell === null ? null : text(xidCell),
+      queues: new QueueRules(kind.aside ? [] : (answers.at(-1) ?? [])),
+    };
   }
 
   /** Commits; where the connection breaks meanwhile, asks the server what became of it. */

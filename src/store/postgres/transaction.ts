@@ -20,6 +20,8 @@ export interface TransactionParts {
   signs: GroupSigns;
   queues: QueueRules;
   turns: PartitionTurns;
+  /** Jobs may be there already by id or tick: to insert them looks first. Else that is an error, which ends the group. */
+  careful: boolean;
 }
 
 /** One group's transaction on one connection: what verbs run their statements in. */
@@ -31,6 +33,7 @@ export class Transaction {
   readonly signs: GroupSigns;
   readonly queues: QueueRules;
   readonly turns: PartitionTurns;
+  readonly careful: boolean;
   readonly #connection: Connection;
   readonly #statements: Statements;
 
@@ -44,6 +47,7 @@ export class Transaction {
     this.signs = parts.signs;
     this.queues = parts.queues;
     this.turns = parts.turns;
+    this.careful = parts.careful;
   }
 
   /** Runs a statement of a closed set of texts; rows by column name. `@jobs` is the table of that name. */

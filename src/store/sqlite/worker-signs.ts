@@ -41,8 +41,17 @@ export class WorkerSigns {
     if (moved) sign.node = node;
     sign.seenAt = now;
     // A clock that stepped back is written too, or the worker could not be found dead until the clock is there again.
-    const due = moved || Math.abs(now - sign.writtenAt) >= WRITE_EVERY_MS;
-    return due || sign.key === null ? this.#put(worker, sign) : sign.key;
+    if (moved || sign.key === null) return this.#put(worker, sign);
+    if (Math.abs(now - sign.writtenAt) >= WRITE_EVERY_MS) this.#putOld(now);
+    return sign.key;
+  }
+
+  /** Once one is due, all that soon would be are written: a hundred idle queues so cost one sync of the disk, not each its own. */
+  #putOld(now: number): void {
+    for (const [worker, sign] of this.#signs) {
+      const { seenAt, writtenAt } = sign;
+      if (seenAt !== writtenAt && Math.abs(now - writtenAt) >= WRITE_EVERY_MS / 2) this.#put(worker, sign);
+    }
   }
 
   /** Writes the signs without which the table would be wrong about who was seen before a time. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CommitGroup, type Waiting } from '../../../src/actors/persistence/commit-group.ts';
 import type { JobFact } from '../../../src/job/job-event.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
+import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
 
 const get = (id: string): StoreRequest => ({ verb: 'get', ids: [id] });
 const inserts = (jobs: number): StoreRequest => ({ verb: 'insert', jobs: Array.from({ length: jobs }) as never });
@@ -38,13 +39,15 @@ function setup(complete: () => Waiting[] = () => []) {
   const fake = new FakeStore();
   const facts: JobFact[] = [];
   const failures: unknown[] = [];
+  const clock = new VirtualClock();
   const group = new CommitGroup({
     store: fake.store,
+    clock,
     complete,
     onFacts: (told) => facts.push(...told),
     onFailure: (error) => failures.push(error),
   });
-  return { fake, facts, failures, group };
+  return { fake, facts, failures, clock, group };
 }
 
 describe('group commit', () => {

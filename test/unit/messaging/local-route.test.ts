@@ -69,6 +69,21 @@ describe('a local route', () => {
     expect(await ask(connect('stranger'), 'jobs.echo', { value: 1, timeoutMs: 1_000 })).toBe('ok');
   });
 
+  test('what is for parts of this process only is not served to others, unless all goes through the broker', async () => {
+    const { connect, route } = makeWorld();
+    route.attach(connect('here', true));
+    route.subscribe('jobs.own', { own: true }, (message) => answer(message, 'ok'));
+    const stranger = connect('stranger');
+    expect(await ask(route, 'jobs.own', { value: 1, timeoutMs: 1_000 })).toBe('ok');
+    await expect(ask(stranger, 'jobs.own', { value: 1, timeoutMs: 1_000 })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    const open = new LocalRoute({ route: 'broker', clock, subjects });
+    open.attach(connect('there'));
+    open.subscribe('jobs.open', { own: true }, (message) => answer(message, 'ok'));
+    expect(await ask(stranger, 'jobs.open', { value: 1, timeoutMs: 1_000 })).toBe('ok');
+  });
+
   test('delivers after the call that publishes, in order, and once also with a remote', async () => {
     const { connect, route } = makeWorld();
     route.attach(connect('here', true));
