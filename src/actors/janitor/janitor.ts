@@ -28,17 +28,35 @@ const STEP_MAX = 1_000;
 const EARLY_MS = 50;
 /** How often old rows are looked for when there were none, in milliseconds. */
 const PRUNE_EVERY_MS = 60_000;
+/**
+ * The part of a lease for which the store may give no answer that was due, before it counts as away. Whoever lives has
+ * given a sign at most a beat, a sixth of a lease, before that, and so is never taken for dead by it.
+ */
+const SILENT_LEASES_MAX = 0.5;
 
 /**
  * Keeps the store in order: makes due jobs available, cancels those past their deadline, rescues jobs of dead workers,
- * prunes old rows. Nobody is dead before one lease after this actor began or the store answered again, for until then
- * signs of life could not be told.
+ * prunes old rows. Nobody is dead before one lease after the store first answered this actor, or answered again after a
+ * silence, or the bus is back, for until then signs of life could not be told. A silence is what lasts beyond
+ * {@link SILENT_LEASES_MAX}, whatever the reason: the store fails, or this process itself stood still. A request that
+ * fails now and then is none.
  */
 export function startJanitor(world: JanitorWorld): Service {
   const { bus, subjects, clock, pollMs, leaseMs, keepMs, log } = world;
   const store = storeClient(bus, subjects);
-  let judgesFrom = clock.monotonicMs() + leaseMs;
+  /** When the answer was due that is waited for; before the first one nothing is known of the store. */
+  let answerDueAt = Number.NEGATIVE_INFINITY;
+  let busIsAway = false;
+  let judgesFrom = Number.POSITIVE_INFINITY;
   let prunesFrom = clock.monotonicMs();
+
+  const judgeLater = (): void => {
+    judgesFrom = clock.monotonicMs() + leaseMs;
+  };
+  const answered = (): void => {
+    if (clock.monotonicMs() - answerDueAt > leaseMs * SILENT_LEASES_MAX) judgeLater();
+    answerDueAt = clock.monotonicMs();
+  };
 
   /** Until when to sleep for what is next, but no longer than to the next poll. */
   const untilNext = (nextAt: number | null, done: number): number => {
@@ -48,17 +66,19 @@ export function startJanitor(world: JanitorWorld): Service {
   const stage = async (): Promise<number> => {
     for (;;) {
       const { staged, nextAt } = await store.ask('stage', { now: clock.now(), limit: STEP_MAX });
+      answered();
       if (staged < STEP_MAX) return untilNext(nextAt, staged);
     }
   };
   const expire = async (): Promise<number> => {
     for (;;) {
       const { expired, nextAt } = await store.ask('expire', { now: clock.now(), limit: STEP_MAX });
+      answered();
       if (expired < STEP_MAX) return untilNext(nextAt, expired);
     }
   };
   const rescue = async (): Promise<void> => {
-    if (clock.monotonicMs() < judgesFrom) return;
+    if (busIsAway || clock.monotonicMs() < judgesFrom) return;
     const now = clock.now();
     const { rescued } = await store.ask('rescue', { now, deadBefore: now - leaseMs, limit: STEP_MAX });
     if (rescued > 0) log.warn({ jobs: rescued }, 'rescued jobs of dead workers');
@@ -70,17 +90,18 @@ export function startJanitor(world: JanitorWorld): Service {
   };
   // Workers elsewhere cannot give signs of life while the bus is away; here they can, but one rule for all is enough.
   const unlisten = bus.onState((state) => {
-    judgesFrom = state === 'down' ? Number.POSITIVE_INFINITY : clock.monotonicMs() + leaseMs;
+    busIsAway = state === 'down';
+    judgeLater();
   });
   const duty = async (): Promise<number> => {
     try {
       const waitMs = Math.min(...(await Promise.all([expire(), stage()])));
       await rescue();
       await prune();
+      answerDueAt = clock.monotonicMs() + waitMs;
       return waitMs;
     } catch (error) {
       log.debug({ error: errorText(error) }, 'the store is away; the janitor waits');
-      judgesFrom = Math.max(judgesFrom, clock.monotonicMs() + leaseMs);
       return pollMs;
     }
   };

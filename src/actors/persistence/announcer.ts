@@ -1,3 +1,4 @@
+import { clipText } from '../../job/error-entry.ts';
 import { isTerminalFact, type JobFact } from '../../job/job-event.ts';
 import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
@@ -35,6 +36,8 @@ export interface AnnouncerWorld {
 const CATCH_UP_LIMIT = 500;
 /** How long to wait after a failure before the next try. */
 const RETRY_MS = 1_000;
+/** What is left of an error where a server takes no more, in bytes of JSON. */
+const LEAN_ERROR_BYTES_MAX = 1_024;
 /**
  * How long what was left untold waits once the bus is up. After an outage we are often back before those who listen,
  * and what is published before they have subscribed again is lost to them: NATS clients come back within 2.1 s unless
@@ -153,9 +156,7 @@ export class Announcer {
       const teller = { node, count: this.#told };
       let event = jobEvent(fact, subjects, teller);
       if (!isWithin(event.text, bus.payloadBytesMax)) {
-        // A server with a small max_payload: the fact must go out, what made it large can be asked for.
-        const { result: _result, progress: _progress, ...lean } = fact;
-        event = jobEvent(lean, subjects, teller);
+        event = jobEvent(leanFact(fact), subjects, teller);
       }
       const { subject, id, text } = event;
       const alone = onceHeaders(id, eventsKept && isTerminalFact(fact.what));
@@ -224,6 +225,15 @@ export class Announcer {
     await this.#world.bus.flush(this);
     await this.#world.outbox.announced(places);
   }
+}
+
+/**
+ * A fact for a server with a small max_payload: it must go out, or those after it wait for ever; what made it large can be
+ * asked for.
+ */
+function leanFact({ result: _result, progress: _progress, error, ...fact }: JobFact): JobFact {
+  if (error === undefined) return fact;
+  return { ...fact, error: { ...error, message: clipText(error.message, LEAN_ERROR_BYTES_MAX) } };
 }
 
 /** Whether a text has at most so many bytes. A character has at most three. */

@@ -99,7 +99,10 @@ export class FellowOwners {
     this.#stopped = true;
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     for (const timer of this.#timers.values()) this.#world.clock.clearTimeout(timer);
+    this.#timers.clear();
     this.#world.clock.clearTimeout(this.#poll);
+    for (const [queue, jobs] of this.#untold) this.#say('work', queue, { jobs });
+    this.#untold.clear();
   }
 
   #publish(queue: string, jobs: number): void {

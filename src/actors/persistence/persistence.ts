@@ -128,6 +128,7 @@ export class Persistence {
         return withdrawn;
       },
       knowsQueue: (name) => this.#knowsQueue(name),
+      mayTakeAlong: (queue) => !this.#waiting.has(queue) && !this.#gates.isShared(queue),
       count: (reason, times) => {
         this.#refused[reason] += times;
       },

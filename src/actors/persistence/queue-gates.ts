@@ -70,6 +70,16 @@ export class QueueGates {
     return said !== undefined && (said.paused || said.sorting);
   }
 
+  /**
+   * Whether workers share something of a queue, so that who frees a place must not take it again before others had their
+   * turn; or it gives nothing at all.
+   */
+  isShared(queue: string): boolean {
+    const said = this.#said.get(queue);
+    if (said === undefined) return false;
+    return said.globalLimit !== null || said.rate !== null || said.partition !== null || this.isClosed(queue);
+  }
+
   /** The room that attempts which ended have left, by queue, where executing ones are counted. */
   roomAfter(facts: readonly JobFact[]): Map<string, number> {
     const free = new Map<string, number>();

@@ -41,6 +41,11 @@ export class WaitingClaims {
     return this.#size;
   }
 
+  /** Whether a claim of a queue waits. */
+  has(queue: string): boolean {
+    return this.#byQueue.has(queue);
+  }
+
   /** The queues that somebody waits for. */
   queues(): string[] {
     return [...this.#byQueue.keys()];

@@ -29,6 +29,8 @@ export interface WorkDeskParts {
   /** Answers a worker's waiting claims of a queue with nothing. */
   withdraw(queue: string, worker: string): number;
   knowsQueue(name: string): Promise<boolean>;
+  /** Whether a settlement may claim for the slots that it frees: not where another claim waits or workers share limits. */
+  mayTakeAlong(queue: string): boolean;
   /** Counts stale settlements and beats. */
   count(reason: RefusalReason, times: number): void;
 }
@@ -121,8 +123,8 @@ export class WorkDesk {
   /** A settlement may claim with it: both in one transaction, in which it makes room before the claim takes it. */
   async #settle(queue: string, message: Message): Promise<void> {
     const { worker: name, outcomes, claim } = readRequest(message.body.value, settleRequest);
-    const claims = claim !== undefined && (await this.#parts.knowsQueue(queue));
-    const { perform } = this.#parts;
+    const { perform, mayTakeAlong, knowsQueue } = this.#parts;
+    const claims = claim !== undefined && mayTakeAlong(queue) && (await knowsQueue(queue));
     const now = this.#parts.world.clock.now();
     const worker = name.toLowerCase();
     // Asked in one turn, they are in one group, or the claim is in the next.

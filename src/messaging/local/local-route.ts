@@ -4,7 +4,6 @@ import {
   type Bus,
   type BusState,
   type Envelope,
-  type Headers,
   INBOX_MAX_DEFAULT,
   type Message,
   type MessageHandler,
@@ -21,6 +20,7 @@ import { PublishLedger } from '../publish-ledger.ts';
 import { StateSignal } from '../state-signal.ts';
 import { checkPattern, checkSubject, receiversOf, SubjectIndex } from '../subject-index.ts';
 import type { Subjects } from '../subjects.ts';
+import { hadByGroup, withDeliveredGroups } from './delivered-groups.ts';
 import { TurnQueue } from './turn-queue.ts';
 
 /** `local`: what this process serves is reached without the broker. `broker`: everything goes through it. */
@@ -34,9 +34,6 @@ export interface LocalRouteOptions {
   /** Hears of a state listener that throws. */
   onError?: (error: unknown) => void;
 }
-
-/** Groups of which a member in the sender's process has had the message already, with `,` between them. */
-export const DELIVERED_GROUPS_HEADER = 'Rota-Delivered-Groups';
 
 interface Served {
   subject: string;
@@ -132,7 +129,7 @@ export class LocalRoute implements Bus {
     const fitting = this.#options.route === 'local' ? this.#index.match(subject) : [];
     const receivers = receiversOf(fitting, groupOf, this.#nextOfGroup);
     // The remote comes first: what it refuses (too large) then reaches nobody.
-    this.#publishRemotely(subject, withDeliveredGroups(envelope, receivers));
+    this.#publishRemotely(subject, withDeliveredGroups(envelope, groupsOf(receivers)));
     const { body, headers = NO_HEADERS } = envelope;
     for (const { inbox } of receivers) {
       this.#turns.push(() => inbox.deliver({ subject, body, headers, reply: undefined, send: () => {} }));
@@ -290,11 +287,4 @@ export class LocalRoute implements Bus {
 
 const groupOf = (served: Served): string | undefined => served.options.group;
 
-function withDeliveredGroups(envelope: Envelope, receivers: readonly Served[]): Envelope {
-  const groups = receivers.flatMap(({ options }) => options.group ?? []);
-  if (groups.length === 0) return envelope;
-  return { body: envelope.body, headers: { ...envelope.headers, [DELIVERED_GROUPS_HEADER]: groups.join(',') } };
-}
-
-const hadByGroup = (headers: Headers, group: string): boolean =>
-  headers[DELIVERED_GROUPS_HEADER]?.split(',').includes(group) ?? false;
+const groupsOf = (receivers: readonly Served[]): string[] => receivers.flatMap(({ options }) => options.group ?? []);

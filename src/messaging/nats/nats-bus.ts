@@ -4,11 +4,10 @@ import {
   type NatsConnection,
   type Subscription as NatsSubscription,
   PermissionViolationError,
-  type PublishOptions,
   type Status,
 } from '@nats-io/transport-node';
 import { atMost, type Clock } from '../../kernel/clock.ts';
-import { errorText, RotaError } from '../../kernel/error.ts';
+import { RotaError } from '../../kernel/error.ts';
 import type {
   Bus,
   BusState,
@@ -19,17 +18,17 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../bus.ts';
-import { busClosed, checkPayload, forbidden, nobodyServes, noConnection, notFlushed } from '../bus-errors.ts';
+import { busClosed, forbidden, nobodyServes, noConnection, notFlushed } from '../bus-errors.ts';
 import { answerMessage, Inbox } from '../inbox.ts';
 import type { JsonLines } from '../json-lines.ts';
-import { HEADERS_BYTES_RESERVED, PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
+import { HEADERS_BYTES_RESERVED } from '../payload.ts';
 import { PendingRequests } from '../pending-requests.ts';
 import { PublishLedger } from '../publish-ledger.ts';
 import { StateSignal } from '../state-signal.ts';
 import { checkPattern, checkSubject } from '../subject-index.ts';
 import type { Subjects } from '../subjects.ts';
-import { contentOf, isNoResponders, natsPublishOptions } from './nats-message.ts';
-import { SendWindow } from './send-window.ts';
+import { contentOf, isNoResponders } from './nats-message.ts';
+import { NatsSender } from './nats-sender.ts';
 
 /** What a NatsBus needs beside its connection. */
 export interface NatsBusOptions {
@@ -73,11 +72,10 @@ export class NatsBus implements Bus {
   readonly #pending: PendingRequests;
   readonly #ledger = new PublishLedger();
   readonly #signal: StateSignal;
-  readonly #window: SendWindow;
+  readonly #sender: NatsSender;
   readonly #inbox: string;
   readonly #flushes = new Set<(error: RotaError) => void>();
   #answers: NatsSubscription;
-  #payloadBytesMax = PAYLOAD_BYTES_MAX_DEFAULT;
   #serverVersion = '';
   #closed = false;
   #answersRefused: RotaError | undefined;
@@ -88,7 +86,7 @@ export class NatsBus implements Bus {
     this.#options = options;
     this.#signal = new StateSignal('up', options.onError);
     this.#pending = new PendingRequests(options.clock);
-    this.#window = new SendWindow(() => connection.flush());
+    this.#sender = new NatsSender(connection);
     this.#inbox = `${createInbox(options.inboxPrefix)}.`;
     this.#answers = this.#subscribeToAnswers();
     this.#readInfo();
@@ -105,7 +103,7 @@ export class NatsBus implements Bus {
   }
 
   get payloadBytesMax(): number {
-    return this.#payloadBytesMax;
+    return this.#sender.payloadBytesMax;
   }
 
   /** Of the server that it is or was last connected to, like `2.9.10`. */
@@ -124,22 +122,22 @@ export class NatsBus implements Bus {
 
   publish(subject: string, envelope: Envelope): void {
     checkSubject(subject);
-    if (this.state === 'down' || !this.#window.admits(envelope.body.bytes.length)) {
+    if (this.state === 'down' || !this.#sender.admits(envelope.body.bytes)) {
       this.#ledger.dropped();
       return;
     }
-    this.#send(subject, envelope);
+    this.#sender.send(subject, envelope);
     this.#ledger.published();
   }
 
   publishLines(subject: string, lines: JsonLines): void {
     checkSubject(subject);
     for (const bytes of lines.bytes()) {
-      if (this.state === 'down' || !this.#window.admits(bytes.length)) {
+      if (this.state === 'down' || !this.#sender.admits(bytes)) {
         this.#ledger.dropped();
         continue;
       }
-      this.#write(subject, bytes);
+      this.#sender.sendBytes(subject, bytes);
       this.#ledger.published();
     }
   }
@@ -149,10 +147,10 @@ export class NatsBus implements Bus {
     checkSubject(subject);
     if (this.state === 'down') throw noConnection();
     if (this.#answersRefused !== undefined) throw this.#answersRefused;
-    if (!this.#window.admits(envelope.body.bytes.length)) {
+    if (!this.#sender.admits(envelope.body.bytes)) {
       throw new RotaError('overloaded', 'the NATS server does not keep up with what this process sends');
     }
-    return this.#pending.open(subject, timeoutMs, (id) => this.#send(subject, envelope, `${this.#inbox}${id}`));
+    return this.#pending.open(subject, timeoutMs, (id) => this.#sender.send(subject, envelope, `${this.#inbox}${id}`));
   }
 
   subscribe(subject: string, options: SubscribeOptions, handler: MessageHandler): Subscription {
@@ -253,7 +251,7 @@ export class NatsBus implements Bus {
   #readInfo(): void {
     const { info } = this.connection;
     if (info === undefined) return;
-    this.#payloadBytesMax = Math.max(info.max_payload - HEADERS_BYTES_RESERVED, 0);
+    this.#sender.payloadBytesMax = Math.max(info.max_payload - HEADERS_BYTES_RESERVED, 0);
     this.#serverVersion = info.version;
   }
 
@@ -276,7 +274,7 @@ export class NatsBus implements Bus {
       ...contentOf(msg),
       reply: reply === '' ? undefined : reply,
       send: (answer) => {
-        if (this.state === 'up' && this.#window.admits(answer.body.bytes.length)) this.#send(reply, answer);
+        if (this.state === 'up' && this.#sender.admits(answer.body.bytes)) this.#sender.send(reply, answer);
       },
     });
   }
@@ -297,21 +295,5 @@ export class NatsBus implements Bus {
         }
       },
     });
-  }
-
-  /** @throws RotaError `too_large`, or `invalid_request` for a header that cannot be written */
-  #send(subject: string, envelope: Envelope, reply?: string): void {
-    this.#write(subject, envelope.body.bytes, () => natsPublishOptions(envelope, reply));
-  }
-
-  #write(subject: string, bytes: Uint8Array, options?: () => PublishOptions): void {
-    checkPayload(bytes, this.#payloadBytesMax);
-    try {
-      this.connection.publish(subject, bytes, options?.());
-    } catch (cause) {
-      if (this.connection.isClosed()) throw noConnection();
-      throw new RotaError('invalid_request', `cannot send to ${subject}: ${errorText(cause)}`, { cause });
-    }
-    this.#window.sent(bytes.length);
   }
 }

@@ -18,6 +18,8 @@ const started: JobFact = { ...ended(0), what: 'started', state: 'executing', out
 class World {
   state: BusState = 'up';
   readonly published: string[] = [];
+  /** As of a server with a small `max_payload`. */
+  bytesMax = Number.MAX_SAFE_INTEGER;
   readonly outbox = new Map<number, JobFact>();
   readonly clock = new VirtualClock();
   flushFails = 0;
@@ -27,7 +29,8 @@ class World {
       this.#listener = listener;
       return () => {};
     },
-    publish: (_subject: string, { body }: { body: { value: unknown } }) => {
+    publish: (_subject: string, { body }: { body: { value: unknown; bytes: Uint8Array } }) => {
+      if (body.bytes.length > this.bytesMax) throw new RotaError('too_large', 'larger than the server takes');
       this.published.push((body.value as { id: string }).id);
     },
     flush: async () => {
@@ -38,6 +41,7 @@ class World {
 
   constructor() {
     Object.defineProperty(this.bus, 'state', { get: () => this.state });
+    Object.defineProperty(this.bus, 'payloadBytesMax', { get: () => this.bytesMax });
     this.announcer = new Announcer({
       ...{ bus: this.bus, subjects: new Subjects('jobs'), node: 'n', clock: this.clock, log: silentLogger },
       outbox: {
@@ -110,6 +114,17 @@ describe('announcing', () => {
     await world.clock.advance(2_000);
     const once = ['job-1:1:completed:0:1', 'job-0:1:started:0:2', 'job-0:1:started:0:3', 'job-1:1:completed:0:2'];
     expect(world.published).toEqual([...once, once[0], once[3]]);
+  });
+
+  test('tells what makes a fact larger than a message may be in short or not at all: it must not hold up the others', async () => {
+    world.bytesMax = 16 * 1_024;
+    // Each of these characters takes six in JSON.
+    const error = { kind: 'error' as const, message: '\u0001'.repeat(16 * 1_024) };
+    world.commit({ ...ended(1), what: 'discarded', state: 'discarded', error });
+    world.commit({ ...ended(2), result: 'x'.repeat(20_000) }, ended(3));
+    await world.announcer.drain();
+    expect(world.published).toEqual(['job-1:1:discarded:0:1', 'job-2:1:completed:0:2', 'job-3:1:completed:0:3']);
+    expect(world.outbox.size).toBe(0);
   });
 
   test('begins with what an earlier life left untold', async () => {

@@ -81,3 +81,23 @@ test('an owner that hears nobody serves, though it has no store', async () => {
   world.broker.down();
   expect(await world.servers()).toEqual(['a', 'b']);
 });
+
+test('one that stops leaves no timer, and its last words of work go out', async () => {
+  const clock = new VirtualClock();
+  const broker = new MemoryBroker({ clock, random: seededRandom(1) });
+  const subjects = new Subjects('jobs');
+  const told: unknown[] = [];
+  const other = broker.connect({ name: 'b', subjects, noEcho: true });
+  other.subscribe(subjects.hint('work', '*'), {}, ({ body }) => told.push((body.value as { jobs: number }).jobs));
+  const owner = new FellowOwners({
+    ...{ bus: broker.connect({ name: 'a', subjects, noEcho: true }), subjects, clock, node: 'a', pollMs: POLL_MS },
+    ...{ onWork: () => {}, onRules: () => {}, onWithdraw: () => {}, look: async () => {}, onServes: () => {} },
+  });
+  for (const jobs of [1, 2, 3]) owner.tellQueue('default', jobs);
+  owner.stop();
+  // What was under way in the store is committed after that.
+  owner.tellQueue('default', 4);
+  await clock.advance(0);
+  expect(clock.pending).toBe(0);
+  expect(told).toEqual([1, 5, 4]);
+});

@@ -52,3 +52,72 @@ test('rests between its looks while the store, whose clock is behind, finds noth
   expect(stagedAt[0]).toBeLessThan(1_300);
   expect(asked(), 'looks in vain are few').toBeLessThan(12);
 });
+
+const LEASE_MS = 30_000;
+const POLL_MS = 2_000;
+
+/** A janitor whose store fails when told to, and when it judged: the times of its rescues in milliseconds. */
+function judgingJanitor() {
+  const clock = new VirtualClock();
+  const subjects = new Subjects('jobs');
+  const bus = new LocalRoute({ route: 'local', clock, subjects });
+  const judgedAt: number[] = [];
+  let asked = 0;
+  const world = { clock, judgedAt, fails: (_request: number): boolean => false };
+  const unavailable = { error: { code: 'unavailable', message: 'the disk is away' } };
+  bus.subscribe(subjects.store('*'), {}, (message) => {
+    const verb = message.subject.split('.').at(-1);
+    asked += 1;
+    if (world.fails(asked)) return answer(message, unavailable, { code: 'unavailable' });
+    if (verb === 'rescue') judgedAt.push(clock.monotonicMs());
+    answer(message, { answer: { staged: 0, expired: 0, rescued: 0, pruned: 0, queues: [], nextAt: null } });
+  });
+  const janitor = startJanitor({
+    ...{ bus, subjects, clock, pollMs: POLL_MS, leaseMs: LEASE_MS, keepMs: KEEP },
+    log: silentLogger,
+  });
+  onTestFinished(() => janitor.stop());
+  return world;
+}
+
+test('judges one lease after the store first answered', async () => {
+  const world = judgingJanitor();
+  const { clock, judgedAt } = world;
+  world.fails = () => clock.monotonicMs() < 11_000;
+  await clock.advance(60_000);
+  expect(judgedAt[0]).toBeGreaterThanOrEqual(11_000 + LEASE_MS);
+  expect(judgedAt[0]).toBeLessThan(11_000 + LEASE_MS + 2 * POLL_MS);
+});
+
+test('rescues where the store fails now and then', async () => {
+  const world = judgingJanitor();
+  world.fails = (request) => request % 5 === 0;
+  await world.clock.advance(4 * LEASE_MS);
+  expect(world.judgedAt.length).toBeGreaterThan(10);
+});
+
+test('judges nobody for one lease after the store was away for long', async () => {
+  const world = judgingJanitor();
+  const { clock, judgedAt } = world;
+  await clock.advance(2 * LEASE_MS);
+  const before = judgedAt.length;
+  expect(before).toBeGreaterThan(0);
+  world.fails = () => true;
+  await clock.advance(LEASE_MS);
+  world.fails = () => false;
+  const backAt = clock.monotonicMs();
+  await clock.advance(2 * LEASE_MS);
+  const [next = 0] = judgedAt.slice(before);
+  expect(next).toBeGreaterThanOrEqual(backAt + LEASE_MS);
+  expect(next).toBeLessThan(backAt + LEASE_MS + 2 * POLL_MS);
+});
+
+test('judges nobody for one lease after its process stood still', async () => {
+  const { clock, judgedAt } = judgingJanitor();
+  await clock.advance(2 * LEASE_MS);
+  const before = judgedAt.length;
+  await clock.leap(LEASE_MS);
+  const backAt = clock.monotonicMs();
+  await clock.advance(2 * LEASE_MS);
+  expect(judgedAt[before]).toBeGreaterThanOrEqual(backAt + LEASE_MS);
+});

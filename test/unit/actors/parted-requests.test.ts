@@ -10,7 +10,8 @@ test('requests come together from their parts, each by itself', () => {
   const parted = new PartedRequests(new VirtualClock());
   const wholes = ['a', 'b'].map((name) => ({ name, bytes: encode({ name, text: 'x'.repeat(50) }, 'msgpack') }));
   const under = wholes.map(({ bytes }) => ({ bytes, number: parted.begin({ verb: 'insert', bytes: bytes.length }) }));
-  for (const { number, bytes } of under) expect(parted.add({ number, from: 0, part: bytes.subarray(0, 20) })).toBeUndefined();
+  for (const { number, bytes } of under)
+    expect(parted.add({ number, from: 0, part: bytes.subarray(0, 20) })).toBeUndefined();
   for (const [index, { number, bytes }] of under.entries()) {
     const whole = parted.add({ number, from: 20, part: bytes.subarray(20) });
     expect(whole?.verb).toBe('insert');
