@@ -8,13 +8,17 @@ const MATCHES_MAX = 4_096;
 export class SubjectIndex<T> {
   readonly #exact = new Map<string, Set<T>>();
   readonly #patterns = new Map<string, Set<T>>();
+  /** What each pattern begins with before its first wildcard: most that do not fit are told by it. */
+  readonly #heads = new Map<string, string>();
   readonly #matches = new Map<string, readonly T[]>();
 
   add(pattern: string, item: T): void {
     const home = isPattern(pattern) ? this.#patterns : this.#exact;
     const items = home.get(pattern);
-    if (items === undefined) home.set(pattern, new Set([item]));
-    else items.add(item);
+    if (items === undefined) {
+      home.set(pattern, new Set([item]));
+      if (home === this.#patterns) this.#heads.set(pattern, headOf(pattern));
+    } else items.add(item);
     this.#matches.clear();
   }
 
@@ -22,7 +26,10 @@ export class SubjectIndex<T> {
     const home = isPattern(pattern) ? this.#patterns : this.#exact;
     const items = home.get(pattern);
     if (items === undefined || !items.delete(item)) return;
-    if (items.size === 0) home.delete(pattern);
+    if (items.size === 0) {
+      home.delete(pattern);
+      this.#heads.delete(pattern);
+    }
     this.#matches.clear();
   }
 
@@ -31,11 +38,18 @@ export class SubjectIndex<T> {
     const known = this.#matches.get(subject);
     if (known !== undefined) return known;
     const found = [...(this.#exact.get(subject) ?? [])];
-    for (const [pattern, items] of this.#patterns) if (subjectMatches(pattern, subject)) found.push(...items);
+    for (const [pattern, items] of this.#patterns) {
+      const mayFit = subject.startsWith(this.#heads.get(pattern) ?? '');
+      if (mayFit && subjectMatches(pattern, subject)) found.push(...items);
+    }
     if (this.#matches.size >= MATCHES_MAX) this.#matches.clear();
     this.#matches.set(subject, found);
     return found;
   }
+}
+
+function headOf(pattern: string): string {
+  return pattern.slice(0, pattern.search(/[*>]/));
 }
 
 function isPattern(subject: string): boolean {

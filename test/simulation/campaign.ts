@@ -10,7 +10,9 @@ export interface CampaignResult {
   sightings: Sightings;
   simulatedMs: number;
   realMs: number;
+  cpuMs: number;
   jobs: number;
+  messages: number;
 }
 
 /** Which runs. */
@@ -32,8 +34,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     failed: undefined,
     sightings: new Sightings(),
     simulatedMs: 0,
-    realMs: 0,
-    jobs: 0,
+    ...{ realMs: 0, cpuMs: 0, jobs: 0, messages: 0 },
   };
   for (const seed of seeds) {
     if (soFar.realMs >= realMsMax) break;
@@ -42,7 +43,9 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     soFar.runs += 1;
     soFar.simulatedMs += result.simulatedMs;
     soFar.realMs += result.realMs;
+    soFar.cpuMs += result.cpuMs;
     soFar.jobs += result.jobs;
+    soFar.messages += result.messages;
     soFar.sightings.add(result.sightings);
     if (result.broken.length > 0) soFar.failed = result;
     onRun?.(result, soFar);
@@ -51,6 +54,12 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   return soFar;
 }
 
-/** Simulated seconds in one second of the machine. */
-export const speedOf = ({ simulatedMs, realMs }: { simulatedMs: number; realMs: number }): number =>
-  Math.round(simulatedMs / Math.max(realMs, 1));
+/** Simulated seconds in one second that the machine worked on them. */
+export const speedOf = ({ simulatedMs, cpuMs }: { simulatedMs: number; cpuMs: number }): number =>
+  Math.round(simulatedMs / Math.max(cpuMs, 1));
+
+/** How much happens in a second of the world, in words. */
+export function densityOf({ simulatedMs, jobs, messages }: Pick<CampaignResult, 'simulatedMs' | 'jobs' | 'messages'>) {
+  const perSecond = (count: number): string => ((count * 1000) / Math.max(simulatedMs, 1)).toFixed(2);
+  return `${perSecond(jobs)} jobs and ${perSecond(messages)} messages between programs in a simulated second`;
+}

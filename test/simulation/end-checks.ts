@@ -21,8 +21,6 @@ export interface EndWorld {
   complain: Complain;
   /** When schedules have ended, in milliseconds since the epoch. */
   scheduleEndAt: number;
-  /** A node stays cut off from the broker. */
-  cutOff: boolean;
   /** Until when ticks can have been looked at. */
   now: number;
 }
@@ -36,6 +34,7 @@ export async function checkEnd(world: EndWorld): Promise<void> {
   checkRows(rows, world);
   await checkTold(world);
   await checkSchedules(world);
+  checkPauses(world);
 }
 
 async function allRows(database: SimDatabase): Promise<Job[]> {
@@ -76,18 +75,14 @@ function checkRows(rows: readonly Job[], { checks, load, handlers, complain }: E
   }
 }
 
-/**
- * Every way into a terminal state was heard of. A node that stays cut off from the broker and not from the database may
- * have written ends that nobody heard of; then the outbox has them.
- */
-async function checkTold({ database, checks, told, complain, cutOff }: EndWorld): Promise<void> {
+/** Every way into a terminal state was heard of: what one cannot tell, for it stays cut off, another owner tells. */
+async function checkTold({ database, checks, told, complain }: EndWorld): Promise<void> {
   const read = await database.read({ verb: 'unannounced', after: 0, limit: TICKS_MAX });
   const outbox = new Set((read as StoreAnswer<'unannounced'>).map(({ id, run, what }) => `${id} ${run} ${what}`));
   for (const end of checks.history.ends) {
-    if (told.has(end) || (cutOff && outbox.has(end))) continue;
+    if (told.has(end)) continue;
     complain('every end is announced', end.split(' ')[0] ?? '', `nobody heard of "${end}"`);
   }
-  if (cutOff) return;
   for (const end of outbox) complain('the outbox is empty', end, 'is still to be announced');
 }
 
@@ -103,6 +98,16 @@ async function checkSchedules({ database, checks, complain, scheduleEndAt, now }
     // What operators ran by hand counts as nobody's tick.
     const known = RUN_BY_HAND.includes(name) ? made >= (record?.runs ?? 0) : made === record?.runs;
     if (!known) complain('every tick is accounted for', name, `made ${made} jobs and counts ${record?.runs}`);
+  }
+}
+
+/** No tick that was due within a pause made a job, also not later: a resume leaves out what was missed. */
+function checkPauses({ checks, load, complain }: EndWorld): void {
+  for (const { schedule, id, tickAt } of checks.history.jobs.values()) {
+    for (const { from, until } of load.pausesOf(schedule ?? '')) {
+      if (tickAt === undefined || tickAt <= from || tickAt >= until) continue;
+      complain('a pause makes no job', id, `is of the tick of ${schedule} at ${tickAt}, paused from ${from} to ${until}`);
+    }
   }
 }
 

@@ -67,6 +67,9 @@ export class FaultScript {
     heal();
     // Another one of its kind may still be on; faults are few, so all that are on are simply set again.
     for (const other of this.#healers.keys()) if (other.kind === fault.kind && isSwitch(other)) this.#apply(other);
+    if (fault.kind !== 'freeze') return;
+    const stillFrozen = [...this.#healers.keys()].find((other) => other.kind === 'freeze' && other.node === fault.node);
+    if (stillFrozen) this.#world.nodes.get(fault.node)?.freeze();
   }
 
   /** Lets one happen. @returns how it ends; undefined: it could not happen */
@@ -157,4 +160,4 @@ export class FaultScript {
 
 /** Faults that stand until they are healed, and that two of may be on at once. */
 const isSwitch = ({ kind }: Fault): boolean =>
-  kind === 'broker-down' || kind === 'partition' || kind === 'freeze' || kind === 'store-fail';
+  kind === 'broker-down' || kind === 'partition' || kind === 'store-fail';

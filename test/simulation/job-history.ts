@@ -4,6 +4,7 @@ import { type LifeEvent, nextState } from '../../src/job/life.ts';
 import { isTerminal, type JobState } from '../../src/job/state.ts';
 import type { Json } from '../../src/kernel/json.ts';
 import type { StoreRequest } from '../../src/store/job-store.ts';
+import { MAX_WAIT_MS, UNIQUE_TYPES } from './sim-jobs.ts';
 
 /** What is known of one job by the facts that were committed. */
 export interface KnownJob {
@@ -20,6 +21,10 @@ export interface KnownJob {
   worker: string | undefined;
   tenant: string | undefined;
   uniqueKey: string | undefined;
+  /** After which it must not be started. */
+  deadlineAt: number | undefined;
+  /** The nominal time of the tick that it is of. */
+  tickAt: number | undefined;
   /** How the attempts of each worker ended that were accepted, as `run worker outcome`. */
   accepted: Set<string>;
   deleted: boolean;
@@ -97,6 +102,7 @@ export class JobHistory {
       return;
     }
     this.#checkMove(job, fact);
+    if (fact.what === 'retried' && (job.deadlineAt ?? 0) <= fact.at) job.deadlineAt = undefined;
     if (fact.what === 'started') this.#started(job, fact, request);
     else if (ENDS.has(fact.what) && job.state === 'executing') this.#ended(job, fact, request);
     job.attempt = fact.attempt;
@@ -118,7 +124,14 @@ export class JobHistory {
       if (silently) this.#move(job, 'available');
       else if (is !== told) this.#complain('facts tell the truth', row.id, `is "${is}" and was told to be "${told}"`);
       job.scheduledAt = row.scheduledAt;
+      if (row.type === 'settling' && row.state === 'scheduled') this.#checkWait(row);
     }
+  }
+
+  /** A job that is moved again and again waits no longer than it may. */
+  #checkWait({ id, scheduledAt, insertedAt }: Job): void {
+    const beyondMs = scheduledAt - insertedAt - MAX_WAIT_MS;
+    if (beyondMs > 0) this.#complain('debounced until maxWait', id, `is due ${beyondMs} ms beyond its longest wait`);
   }
 
   #inserted(fact: JobFact, wanted: NewJob | undefined): void {
@@ -137,6 +150,7 @@ export class JobHistory {
       ...{ id, type: fact.type, queue: fact.queue, state: fact.state, attempt: 0, run: fact.run },
       ...{ maxAttempts: fact.maxAttempts, scheduledAt: fact.nextAt ?? fact.at, schedule: fact.schedule?.name ?? null },
       ...{ worker: undefined, tenant: wanted && textArg(wanted.args, 'tenant'), uniqueKey: key },
+      ...{ deadlineAt: wanted?.deadlineAt ?? undefined, tickAt: fact.schedule?.at },
       ...{ accepted: new Set<string>(), deleted: false },
     });
   }
@@ -168,6 +182,8 @@ export class JobHistory {
     if (fact.attempt !== job.attempt + 1) {
       this.#complain('attempts rise by one', job.id, `attempt ${fact.attempt} came after attempt ${job.attempt}`);
     }
+    if (job.deadlineAt !== undefined && job.deadlineAt <= fact.at)
+      this.#complain('not after its deadline', job.id, `was started ${fact.at - job.deadlineAt} ms after its deadline`);
     job.run = fact.run;
     job.worker = 'worker' in request ? request.worker : undefined;
   }
@@ -197,9 +213,9 @@ export class JobHistory {
   }
 }
 
-/** The key under which the jobs of the one unique type here are the same. */
+/** The key under which the jobs of a unique type here are the same. */
 function uniqueKeyOf({ type, queue, args }: NewJob): string | undefined {
-  return type === 'only' ? `${queue}/${textArg(args, 'key')}` : undefined;
+  return UNIQUE_TYPES.includes(type) ? `${type}/${queue}/${textArg(args, 'key')}` : undefined;
 }
 
 function textArg(args: Json, name: string): string | undefined {

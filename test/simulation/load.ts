@@ -8,6 +8,7 @@ import type { VirtualClock } from '../../src/testing/testing.ts';
 import { Chance, streamOf } from './chance.ts';
 import type { Handlers } from './handlers.ts';
 import type { Complain, JobHistory } from './job-history.ts';
+import { Operators, type Pause } from './operators.ts';
 import type { Trace } from './trace.ts';
 
 /** What clients work with. */
@@ -19,6 +20,8 @@ export interface LoadWorld {
   handlers: Handlers;
   trace: Trace;
   complain: Complain;
+  /** When schedules end, in milliseconds since the epoch. */
+  endAt: number;
 }
 
 /** A job that a client asked for. */
@@ -29,11 +32,12 @@ export interface AskedJob {
   acknowledged: boolean;
   /** Somebody asked to cancel or to delete it. */
   disturbed: boolean;
+  tag?: string | undefined;
 }
 
 interface Asking {
   queue: string;
-  body: Record<string, unknown> & { id: string; type: string };
+  body: Record<string, unknown> & { id: string; type: string; tags?: string[] };
 }
 
 /** How long a request may take before it is sent again, in milliseconds. */
@@ -52,11 +56,17 @@ export class Load {
   readonly #subjects = new Subjects('jobs');
   readonly #underWay = new Set<Promise<void>>();
   #stopped = false;
+  readonly #operators: Operators;
 
   constructor(world: LoadWorld) {
     this.#world = world;
     this.#chance = new Chance(streamOf(world.seed, 'load'));
     this.#newId = uuidSource(world.clock, streamOf(world.seed, 'load ids'));
+    this.#operators = new Operators({
+      ...{ clock: world.clock, chance: this.#chance, newId: this.#newId, handlers: world.handlers, endAt: world.endAt },
+      control: (name, body) => this.#control(name, body),
+      asks: (job) => this.#asks(job),
+    });
   }
 
   /** Something is done every so often until {@link stop}. */
@@ -104,7 +114,9 @@ export class Load {
     if (drawn < 0.86) return this.#disturb('cancel');
     if (drawn < 0.9) return this.#disturb('retry');
     if (drawn < 0.915) return this.#disturb('delete');
-    return this.#operate();
+    if (drawn < 0.935) return this.#disturb('update', this.#changes());
+    if (drawn < 0.95) return this.#ofTag();
+    return this.#operators.operate();
   }
 
   #job(): Asking {
@@ -113,10 +125,11 @@ export class Load {
     const ms = chance.of([1, 400, 3_000, 30_000]);
     const late = chance.hits(0.15) ? { scheduleIn: chance.between(500, 120_000) } : {};
     const deadline = chance.hits(0.04) ? { deadline: chance.between(1_000, 80_000) } : {};
+    const tagged = chance.hits(0.15) ? { tags: [`t${chance.between(1, 6)}`], reference: { type: 'order', id } } : {};
     const priority = { priority: chance.between(0, 9) };
     const of = (queue: string, type: string, args: object) => ({
       queue,
-      body: { id, type, args, ...late, ...deadline, ...priority },
+      body: { id, type, args, ...late, ...deadline, ...priority, ...tagged },
     });
     const drawn = chance.random();
     if (drawn < 0.25) return of('work', 'work', { ms });
@@ -127,7 +140,13 @@ export class Load {
     if (drawn < 0.51) return of('slow', 'deaf', {});
     if (drawn < 0.54) return of('work', 'odd', { times: chance.between(1, 2) });
     if (drawn < 0.58) return of('work', 'parent', {});
-    if (drawn < 0.68) return of('work', 'only', { ms: 15_000, key: `k${chance.between(1, 4)}` });
+    const key = `k${chance.between(1, 4)}`;
+    if (drawn < 0.63) return of('work', 'only', { ms: 15_000, key });
+    if (drawn < 0.655) return of('work', 'newest', { ms, key });
+    if (drawn < 0.68) {
+      const { queue, body } = of('work', 'settling', { ms: 400, key });
+      return { queue, body: { ...body, scheduleIn: chance.between(5_000, 50_000) } };
+    }
     if (drawn < 0.78) return of('capped', 'work', { ms: chance.between(1_000, 20_000) });
     if (drawn < 0.86) return of('rated', 'work', { ms });
     if (drawn < 0.97) return of('tenants', 'work', { ms: 8_000, tenant: `t${chance.between(1, 4)}` });
@@ -154,8 +173,8 @@ export class Load {
     for (const [index, one] of asked.entries()) this.#acknowledged(one, answered[index]?.job.id ?? '');
   }
 
-  #asks({ id, type }: { id: string; type: string }): AskedJob {
-    const asked: AskedJob = { id, type, acknowledged: false, disturbed: false };
+  #asks({ id, type, tags }: { id: string; type: string; tags?: string[] }): AskedJob {
+    const asked: AskedJob = { id, type, acknowledged: false, disturbed: false, tag: tags?.[0] };
     this.asked.set(id, asked);
     return asked;
   }
@@ -172,43 +191,40 @@ export class Load {
     if (id === asked.id) asked.acknowledged = true;
   }
 
-  async #disturb(verb: 'cancel' | 'retry' | 'delete'): Promise<void> {
+  #changes(): object {
+    const chance = this.#chance;
+    const when = { scheduledAt: new Date(this.#world.clock.now() + chance.between(0, 60_000)).toISOString() };
+    return { priority: chance.between(0, 9), tags: [`g${chance.between(1, 3)}`], ...(chance.hits(0.5) ? when : {}) };
+  }
+
+  /** Looks for the jobs of a tag, and at times cancels them. */
+  async #ofTag(): Promise<void> {
+    const { complain } = this.#world;
+    const tag = `t${this.#chance.between(1, 6)}`;
+    if (this.#chance.hits(0.3)) {
+      for (const asked of this.asked.values()) if (asked.tag === tag) asked.disturbed = true;
+      await this.#until(this.#subjects.job('cancel'), { tag });
+      return;
+    }
+    const found = await this.#until(this.#subjects.job('list'), { tag, limit: 100 });
+    for (const { id, tags } of (found as { jobs: { id: string; tags: string[] }[] } | undefined)?.jobs ?? [])
+      if (!tags.includes(tag)) complain('lists fit their filter', id, `has not the tag ${tag}`);
+  }
+
+  async #disturb(verb: 'cancel' | 'retry' | 'delete' | 'update', changes: object = {}): Promise<void> {
     const ids = [...this.asked.keys()];
     const id = ids[ids.length - 1 - Math.floor(this.#chance.random() ** 2 * ids.length)];
     const asked = id === undefined ? undefined : this.asked.get(id);
     if (asked === undefined || (verb === 'delete' && !asked.acknowledged)) return;
-    asked.disturbed = true;
-    await this.#until(this.#subjects.job(verb), { id });
+    // What is debounced is moved by its own rule alone.
+    if (verb === 'update' && asked.type === 'settling') return;
+    if (verb !== 'update') asked.disturbed = true;
+    await this.#until(this.#subjects.job(verb), { id, ...changes });
   }
 
-  async #operate(): Promise<void> {
-    const chance = this.#chance;
-    const queue = chance.of(['work', 'slow', 'capped', 'rated', 'tenants'] as const);
-    const drawn = chance.random();
-    if (drawn < 0.15) {
-      await this.#control('queue.pause', { queue });
-      await sleep(this.#world.clock, chance.between(500, 60_000));
-      await this.#control('queue.resume', { queue });
-    } else if (drawn < 0.3) {
-      this.#world.handlers.scaled(queue);
-      await this.#control('queue.scale', { queue, limit: chance.between(1, 10) });
-    } else if (drawn < 0.5) await this.#control('queue.limit', { queue: 'capped', globalLimit: chance.between(1, 3) });
-    else if (drawn < 0.65) {
-      await this.#control('queue.limit', { queue: 'rated', rate: { limit: chance.between(2, 6), period: 30_000 } });
-    } else if (drawn < 0.8) {
-      await this.#control('queue.limit', {
-        queue: 'tenants',
-        partition: { by: 'args.tenant', limit: chance.between(1, 2) },
-      });
-    } else if (drawn < 0.9) {
-      await this.#control('schedule.pause', { name: 'switched' });
-      await sleep(this.#world.clock, chance.between(500, 80_000));
-      await this.#control('schedule.resume', { name: 'switched' });
-    } else {
-      const id = this.#newId();
-      this.#asks({ id, type: 'work' });
-      await this.#control('schedule.run', { name: 'all', id });
-    }
+  /** When a schedule was paused for certain. */
+  pausesOf(schedule: string): readonly Pause[] {
+    return this.#operators.pausesOf(schedule);
   }
 
   #control(name: string, body: object): Promise<unknown> {

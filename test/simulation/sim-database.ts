@@ -2,6 +2,7 @@ import { RotaError } from '../../src/kernel/error.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
 import type { Chance } from './chance.ts';
+import { OutboxOwners } from './outbox-owners.ts';
 import type { SimProcess } from './sim-process.ts';
 
 /** Hears of every group right after its commit and before anybody else does, with a way to read the rows as they are. */
@@ -18,12 +19,17 @@ export class SimDatabase {
   #listener: CommitListener | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(store: JobStore) {
+  /** Set where several nodes own the store. */
+  readonly #owners: OutboxOwners | undefined;
+
+  constructor(store: JobStore, options: { clock: VirtualClock; shared: boolean }) {
+    const { clock, shared } = options;
     this.#store = store;
+    this.#owners = shared ? new OutboxOwners(() => clock.monotonicMs()) : undefined;
   }
 
   get capabilities() {
-    return this.#store.capabilities;
+    return { ...this.#store.capabilities, shared: this.#owners !== undefined };
   }
 
   listen(listener: CommitListener): void {
@@ -32,7 +38,12 @@ export class SimDatabase {
 
   perform(requests: readonly StoreRequest[], by: string): Promise<StoreReply[]> {
     const written = this.#last.then(async () => {
-      const replies = await this.#store.perform(requests);
+      const owners = this.#owners;
+      const done = await this.#store.perform(owners ? requests.map((request) => owners.asked(request)) : requests);
+      const replies = done.map((reply, index) => {
+        const request = requests[index];
+        return owners && request ? owners.answered(request, reply, by) : reply;
+      });
       await this.#listener?.committed(requests, replies, by);
       return replies;
     });
@@ -45,6 +56,11 @@ export class SimDatabase {
     const [reply] = await this.#store.perform([request]);
     if (!reply?.ok) throw new Error(`the store refused to be read: ${JSON.stringify(reply)}`);
     return reply.answer;
+  }
+
+  /** A node has closed its way to the database, in order. */
+  left(by: string): void {
+    this.#owners?.left(by);
   }
 
   close(): Promise<void> {
@@ -130,7 +146,10 @@ export class NodeStore implements JobStore {
   }
 
   /** The database is everybody's. */
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    const { process, database } = this.#parts;
+    if (!process.dead) database.left(process.name);
+  }
 
   async #travel(): Promise<void> {
     const { latencyMs, chance } = this.#parts;

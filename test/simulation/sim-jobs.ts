@@ -123,6 +123,24 @@ const parent = watched('parent', async ({ enqueue, job }, watcher) => {
 /** At most one of them with the same key. */
 const only = watched('only', rest, { unique: { by: ['type', 'queue', 'args'], keys: ['key'] } });
 
+const sameKey = { by: ['type', 'queue', 'args'], keys: ['key'] } as const;
+
+/** A later one with the same key puts its args, priority and tags in the place of those that wait. */
+const latest = watched('newest', rest, {
+  unique: { ...sameKey, onConflict: { replace: ['args', 'priority', 'tags'] } },
+});
+
+/** How long a job of type `settling` may be moved, in milliseconds. */
+export const MAX_WAIT_MS = 60_000;
+
+/** A later one with the same key moves the one that waits to its own time. */
+const settling = watched('settling', rest, {
+  unique: { ...sameKey, onConflict: { reschedule: true, maxWait: MAX_WAIT_MS } },
+});
+
+/** Types of which one with the same key waits or runs at most. */
+export const UNIQUE_TYPES: readonly string[] = ['only', 'newest', 'settling'];
+
 /** Of a schedule whose ticks come faster than it works. */
 const slowTick = watched(
   'slow-tick',
@@ -135,7 +153,7 @@ const slowTick = watched(
 /** Known to version b only. */
 const fresh = watched('fresh', rest);
 
-const TYPES = [work, flaky, doomed, later, hang, deaf, odd, parent, only, slowTick];
+const TYPES = [work, flaky, doomed, later, hang, deaf, odd, parent, only, latest, settling, slowTick];
 
 /** Every type that clients may ask for. */
 export const TYPE_NAMES: readonly string[] = [...TYPES, fresh].map(({ type }) => type);

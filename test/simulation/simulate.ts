@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { type CampaignResult, campaign, speedOf } from './campaign.ts';
+import { type CampaignResult, campaign, densityOf, speedOf } from './campaign.ts';
 import { failureReport } from './failure-report.ts';
 import { huntMutations, mutationTable } from './mutation-hunt.ts';
 import { MUTATIONS } from './mutations/mutations.ts';
@@ -42,7 +42,7 @@ function progress(result: RunResult, soFar: CampaignResult): void {
   if (soFar.runs % 20 === 0) {
     const hours = (soFar.simulatedMs / 3_600_000).toFixed(1);
     console.log(
-      `-- ${soFar.runs} runs, ${hours} simulated hours, ${soFar.jobs} jobs, ${speedOf(soFar)} simulated seconds a second`,
+      `-- ${soFar.runs} runs, ${hours} simulated hours, ${soFar.jobs} jobs, ${speedOf(soFar)} simulated seconds a second; ${densityOf(soFar)}`,
     );
   }
 }
@@ -66,7 +66,7 @@ async function simulate(): Promise<number> {
   const result = await campaign({ seeds: seedsFrom(first, count), modes, activeMs, ...planted, onRun: progress });
   const { failed, sightings, runs } = result;
   console.log(
-    `${runs} runs, ${(result.simulatedMs / 1000).toFixed(0)} simulated seconds, ${speedOf(result)} in a second of the machine`,
+    `${runs} runs, ${(result.simulatedMs / 1000).toFixed(0)} simulated seconds, ${speedOf(result)} in a second of processor time; ${densityOf(result)}`,
   );
   console.log(`seen: ${sightings.text()}`);
   if (runs > 1 && sightings.missing.length > 0)

@@ -9,11 +9,14 @@ export interface TraceLine {
 
 /** Lines kept for showing; the fingerprint is of all. */
 const LINES_MAX = 400_000;
+/** Characters that are gathered before they are hashed. */
+const HASHED_AT_ONCE = 65_536;
 
 /** Everything that happened in a run, in order, with a fingerprint that two equal runs share. */
 export class Trace {
   readonly lines: TraceLine[] = [];
   readonly #hash = createHash('sha256');
+  #unhashed = '';
   readonly #now: () => number;
   #count = 0;
 
@@ -30,12 +33,19 @@ export class Trace {
   add(what: string, detail: string): void {
     const atMs = this.#now();
     this.#count += 1;
-    this.#hash.update(`${atMs}|${what}|${detail}\n`);
+    this.#unhashed += `${atMs}|${what}|${detail}\n`;
+    if (this.#unhashed.length > HASHED_AT_ONCE) this.#flush();
     if (this.lines.length < LINES_MAX) this.lines.push({ atMs, what, detail });
   }
 
   fingerprint(): string {
+    this.#flush();
     return this.#hash.copy().digest('hex');
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#unhashed);
+    this.#unhashed = '';
   }
 
   /** The lines that mention any of some words, as text, the last `max` of them. */

@@ -93,15 +93,17 @@ export class WaitRoom {
   #listen(): void {
     if (this.#subscriptions.length > 0) return;
     const { bus, subjects, clock, pollMs } = this.#world;
-    this.#subscriptions = TERMINAL_STATES.map((state) =>
+    const subscriptions = TERMINAL_STATES.map((state) =>
       bus.subscribe(subjects.event('job', '*', state), {}, (message) => {
         const event = message.body.value;
         if (isRecord(event) && typeof event.subject === 'string') this.#ended(event.subject);
       }),
     );
+    this.#subscriptions = subscriptions;
     const poll = (): void => {
       this.#poll().finally(() => {
-        if (this.#size > 0) this.#pollTimer = clock.setTimeout(poll, pollMs);
+        // The room may have been empty, and listen anew, since this look began.
+        if (this.#subscriptions === subscriptions) this.#pollTimer = clock.setTimeout(poll, pollMs);
       });
     };
     this.#pollTimer = clock.setTimeout(poll, pollMs);

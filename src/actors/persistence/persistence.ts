@@ -55,9 +55,9 @@ const SORT_STEP_MAX = 500;
 const STORE_STEP_MAX = 1_000;
 
 /**
- * The only owner of the store. Serves the store's verbs to our own actors and the worker protocol to everybody; gathers
- * what arrives together into one transaction; answers waiting claims in the transaction that brings them work; tells
- * the facts after the commit.
+ * The node's owner of the store, and the only one where that cannot be shared. Serves the store's verbs to our own actors
+ * and the worker protocol to everybody; gathers what arrives together into one transaction; answers waiting claims in the
+ * transaction that brings them work; tells the facts after the commit.
  */
 export class Persistence {
   readonly #world: PersistenceWorld;
@@ -70,6 +70,7 @@ export class Persistence {
   readonly #subscriptions: Subscription[] = [];
   /** What any owner of the store serves, this one among them. */
   #shared: Subscription[] = [];
+  #stores: StoreDesk | undefined;
   #fellows: FellowOwners | undefined;
   #serve: () => void = () => {};
   /** The last group could not be written. */
@@ -144,6 +145,7 @@ export class Persistence {
       },
       onRules: (record) => this.#rulesChanged(record),
     });
+    this.#stores = stores;
     if (store.capabilities.shared) this.#fellows = this.#startFellows();
     this.#serve = () => {
       const options = { group: STORE_GROUP, inboxMax: INBOX_MAX };
@@ -153,13 +155,8 @@ export class Persistence {
       ];
     };
     this.#serve();
-    this.#subscriptions.push(
-      bus.subscribe(subjects.actor(node, 'persistence', 'part'), {}, (message) => stores.servePart(message)),
-      { overflowed: 0, unsubscribe: () => stores.close() },
-      bus.subscribe(subjects.actor(node, 'persistence', 'counts'), {}, (message) =>
-        answer(message, desk.counts.view()),
-      ),
-    );
+    const counts = subjects.actor(node, 'persistence', 'counts');
+    this.#subscriptions.push(bus.subscribe(counts, {}, (message) => answer(message, desk.counts.view())));
     this.#announcer.start();
     const touch = (): void => {
       const workers = this.#waiting.workers();
@@ -224,6 +221,7 @@ export class Persistence {
 
   #release(): void {
     this.#fellows?.stop();
+    this.#stores?.close();
     for (const subscription of [...this.#shared, ...this.#subscriptions]) subscription.unsubscribe();
     this.#world.clock.clearTimeout(this.#touchTimer);
     this.#gates.stop();

@@ -1,5 +1,5 @@
 import { Body } from '../../messaging/body.ts';
-import type { Message } from '../../messaging/bus.ts';
+import type { Message, Subscription } from '../../messaging/bus.ts';
 import { REPLY_FRAME_BYTES } from '../../messaging/payload.ts';
 import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
 import type { InsertResult, RefusalReason, StoreAnswer, StoreOptions, StoreRequest } from '../../store/job-store.ts';
@@ -28,10 +28,15 @@ export interface StoreDeskParts {
 export class StoreDesk {
   readonly #parts: StoreDeskParts;
   readonly #parted: PartedRequests;
+  readonly #partsToUs: Subscription;
 
   constructor(parts: StoreDeskParts) {
+    const { bus, subjects, clock, node } = parts.world;
     this.#parts = parts;
-    this.#parted = new PartedRequests(parts.world.clock);
+    this.#parted = new PartedRequests(clock);
+    // Of this one alone: all parts of a request come to who began it.
+    const to = subjects.actor(node, 'persistence', 'part');
+    this.#partsToUs = bus.subscribe(to, {}, (message) => this.#servePart(message));
   }
 
   /** Deals with one request; never throws. */
@@ -41,8 +46,14 @@ export class StoreDesk {
     else await this.#serve(message, { verb, body: message.body });
   }
 
+  /** Takes no more parts. */
+  close(): void {
+    this.#partsToUs.unsubscribe();
+    this.#parted.close();
+  }
+
   /** Takes one part of a request that is larger than a message, and deals with the whole when it is the last; never throws. */
-  async servePart(message: Message): Promise<void> {
+  async #servePart(message: Message): Promise<void> {
     let whole: WholeRequest | undefined;
     try {
       whole = this.#parted.add(message.body.value);
@@ -51,11 +62,6 @@ export class StoreDesk {
     }
     if (whole === undefined) answer(message, {});
     else await this.#serve(message, whole);
-  }
-
-  /** Takes no more parts. */
-  close(): void {
-    this.#parted.close();
   }
 
   #begin(message: Message): void {
@@ -71,7 +77,7 @@ export class StoreDesk {
     const { bus, clock } = this.#parts.world;
     try {
       checkShape(verb, request.value);
-      // Only our own actors reach these subjects, and they send what the port asks for.
+      // Beyond that shape nothing is checked: only our own actors speak here, and they send what the port asks for.
       const said = request.value as { now?: number };
       const options = byStoreClock(verb, said, clock.now());
       const value = await this.#perform(verb, options);

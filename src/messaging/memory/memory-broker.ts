@@ -56,11 +56,17 @@ export class MemoryBroker {
   #faults: { ends: LinkEnds; faults: LinkFaults }[] = [];
   #up = true;
   #endpointsMade = 0;
+  #carried = 0;
 
   constructor(options: MemoryBrokerOptions) {
     this.clock = options.clock;
     this.#random = options.random;
     this.payloadBytesMax = options.payloadBytesMax ?? PAYLOAD_BYTES_MAX_DEFAULT;
+  }
+
+  /** How many messages were sent on to somebody so far. */
+  get carried(): number {
+    return this.#carried;
   }
 
   /** A new endpoint, for one simulated node or client. It may be made while the broker is down. */
@@ -119,6 +125,7 @@ export class MemoryBroker {
     const fitting = this.index.match(subject).filter(({ bus }) => bus.state === 'up' && !(bus.noEcho && bus === from));
     const receivers = receiversOf(fitting, groupOf, (size) => Math.floor(this.#random() * size));
     const { body, headers = NO_HEADERS } = envelope;
+    this.#carried += receivers.length;
     for (const receiver of receivers) {
       const deliver = (): void => {
         receiver.receive({ subject, body: Body.encoded(body.bytes, body.contentType), headers, reply });

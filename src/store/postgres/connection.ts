@@ -1,7 +1,7 @@
 import { type ClientBase, Pool, type PoolClient, type PoolConfig } from 'pg';
 import type { Cell, Row } from '../cell.ts';
-import { connectText, faultOf, LostConnection, sqlState } from './fault.ts';
-import { ANSWER_TIMEOUT_MS } from './settings.ts';
+import { connectText, faultOf, LostConnection, refusesSettings, sqlState } from './fault.ts';
+import { ANSWER_TIMEOUT_MS, withSettings } from './settings.ts';
 import type { Statement } from './statements.ts';
 
 /** What a statement is given. Lists are written by `sql-list`. */
@@ -105,4 +105,17 @@ export class Connection {
 function asFault(thrown: unknown): unknown {
   if (sqlState(thrown) !== undefined || thrown instanceof LostConnection) return thrown;
   return new LostConnection(`no connection to the database: ${connectText(thrown)}`, { cause: thrown });
+}
+
+/** Whether connections can begin with settings; poolers refuse them. */
+export async function takesSettings(url: string): Promise<boolean> {
+  const pool = openPool(withSettings(url), 1);
+  try {
+    (await Connection.of(pool)).release();
+    return true;
+  } catch (thrown) {
+    return !refusesSettings(thrown);
+  } finally {
+    await pool.end();
+  }
 }

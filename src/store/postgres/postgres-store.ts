@@ -4,8 +4,8 @@ import { RotaError } from '../../kernel/error.ts';
 import type { IdSource, Random } from '../../kernel/identity.ts';
 import { integer, text } from '../cell.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
-import { Connection, openPool } from './connection.ts';
-import { faultOf, isThereAlready, LostConnection, refusesSettings, unavailable } from './fault.ts';
+import { Connection, openPool, takesSettings } from './connection.ts';
+import { faultOf, isThereAlready, LostConnection, unavailable } from './fault.ts';
 import { type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
 import { GroupSigns } from './group-signs.ts';
 import { migrateWhenThere } from './migrate.ts';
@@ -63,19 +63,6 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const through = sessions ? withSettings(url) : url;
   const pools = { main: openPool(through, pool), aside: openPool(through, ASIDE_POOL) };
   return new PostgresStore(options, { pools, schema, pool, sessions, statements: new Statements(schema, prepare) });
-}
-
-/** Whether connections can begin with settings; poolers refuse them. */
-async function takesSettings(url: string): Promise<boolean> {
-  const pool = openPool(withSettings(url), 1);
-  try {
-    (await Connection.of(pool)).release();
-    return true;
-  } catch (thrown) {
-    return !refusesSettings(thrown);
-  } finally {
-    await pool.end();
-  }
 }
 
 interface StoreParts {

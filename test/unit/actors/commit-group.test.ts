@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CommitGroup, type Waiting } from '../../../src/actors/persistence/commit-group.ts';
+import { CommitGroup, RIDE_MS, type Waiting } from '../../../src/actors/persistence/commit-group.ts';
 import type { JobFact } from '../../../src/job/job-event.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
@@ -73,6 +73,36 @@ describe('group commit', () => {
     expect(fake.groups[1]).toEqual([get('b'), get('c')]);
     fake.commit();
     await Promise.all(rest);
+    await group.idle();
+  });
+
+  test('what is in no hurry goes with the next group, or alone when none comes', async () => {
+    const { fake, group, clock } = setup();
+    const rider = group.ride(get('rider'));
+    await turn();
+    expect(fake.groups).toEqual([]);
+    const first = group.perform(get('a'));
+    await turn();
+    expect(fake.groups).toEqual([[get('a'), get('rider')]]);
+    fake.commit();
+    expect(await Promise.all([first, rider])).toEqual([0, 1]);
+    const alone = group.ride(get('alone'));
+    await clock.advance(RIDE_MS);
+    await turn();
+    expect(fake.groups[1]).toEqual([get('alone')]);
+    fake.commit();
+    expect(await alone).toBe(0);
+  });
+
+  test('in a hurry nothing waits for a group to go with', async () => {
+    const { fake, group } = setup();
+    const riders = [group.ride(get('a'))];
+    group.hurry();
+    riders.push(group.ride(get('b')));
+    await turn();
+    expect(fake.groups).toEqual([[get('a'), get('b')]]);
+    fake.commit();
+    await Promise.all(riders);
     await group.idle();
   });
 

@@ -88,7 +88,7 @@ test('one that stops leaves no timer, and its last words of work go out', async 
   const subjects = new Subjects('jobs');
   const told: unknown[] = [];
   const other = broker.connect({ name: 'b', subjects, noEcho: true });
-  other.subscribe(subjects.hint('work', '*'), {}, ({ body }) => told.push((body.value as { jobs: number }).jobs));
+  other.subscribe(subjects.hint('work', '*'), {}, ({ body }) => void told.push((body.value as { jobs: number }).jobs));
   const owner = new FellowOwners({
     ...{ bus: broker.connect({ name: 'a', subjects, noEcho: true }), subjects, clock, node: 'a', pollMs: POLL_MS },
     ...{ onWork: () => {}, onRules: () => {}, onWithdraw: () => {}, look: async () => {}, onServes: () => {} },

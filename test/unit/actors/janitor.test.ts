@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { startJanitor } from '../../../src/actors/janitor/janitor.ts';
+import { RotaError } from '../../../src/kernel/error.ts';
 import { silentLogger } from '../../../src/kernel/log.ts';
 import { LocalRoute } from '../../../src/messaging/local/local-route.ts';
-import { answer } from '../../../src/messaging/reply.ts';
+import { answer, refuse } from '../../../src/messaging/reply.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
 import { VirtualClock } from '../../../src/testing/testing.ts';
 
@@ -64,11 +65,11 @@ function judgingJanitor() {
   const judgedAt: number[] = [];
   let asked = 0;
   const world = { clock, judgedAt, fails: (_request: number): boolean => false };
-  const unavailable = { error: { code: 'unavailable', message: 'the disk is away' } };
+  const unavailable = new RotaError('unavailable', 'the disk is away');
   bus.subscribe(subjects.store('*'), {}, (message) => {
     const verb = message.subject.split('.').at(-1);
     asked += 1;
-    if (world.fails(asked)) return answer(message, unavailable, { code: 'unavailable' });
+    if (world.fails(asked)) return refuse(message, unavailable);
     if (verb === 'rescue') judgedAt.push(clock.monotonicMs());
     answer(message, { answer: { staged: 0, expired: 0, rescued: 0, pruned: 0, queues: [], nextAt: null } });
   });

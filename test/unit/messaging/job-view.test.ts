@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { withError } from '../../../src/job/error-entry.ts';
-import type { Job } from '../../../src/job/job.ts';
+import { type Job, storedJob } from '../../../src/job/job.ts';
+import { newJob } from '../../../src/job/job-request.ts';
 import { LIMITS } from '../../../src/job/limits.ts';
 import { utf8Bytes } from '../../../src/kernel/json.ts';
-import { jobView } from '../../../src/messaging/contract/job-view.ts';
+import { bareJobText, isBare, jobView } from '../../../src/messaging/contract/job-view.ts';
 import { PAYLOAD_BYTES_MAX_DEFAULT, REPLY_FRAME_BYTES } from '../../../src/messaging/payload.ts';
 
 // A job that no reply has room for could not be read, waited for or listed, and no list could go past it.
@@ -24,4 +25,25 @@ it('a job with everything at its limit fits into a reply of a server as it comes
   expect(utf8Bytes(JSON.stringify(job.args))).toBe(LIMITS.argsBytesMax);
   const bytes = utf8Bytes(JSON.stringify(jobView(job)));
   expect(bytes).toBeLessThan(PAYLOAD_BYTES_MAX_DEFAULT - REPLY_FRAME_BYTES);
+});
+
+it('a bare job is written as its view, without args', () => {
+  const world = { now: Date.UTC(2026, 0, 2), newId: () => '01890000-0000-7000-8000-000000000000', queue: 'a-b_C' };
+  const request = { type: 'a.b:c-d_e', args: { x: 1 } };
+  for (const more of [{}, { priority: 9, maxAttempts: 3, scheduledAt: Date.UTC(2030, 0, 1) }]) {
+    const job = storedJob(newJob({ ...request, ...more }, { ...world, definition: undefined }));
+    expect(isBare(job)).toBe(true);
+    expect(JSON.parse(bareJobText(job))).toEqual({ ...jobView(job), args: null });
+    expect(Object.keys(JSON.parse(bareJobText(job)))).toEqual(Object.keys(jobView(job)));
+  }
+  const bare = storedJob(newJob(request, { ...world, definition: undefined }));
+  const more: Partial<Job>[] = [
+    { tags: ['a'] },
+    { meta: { a: 1 } },
+    { reference: { type: 'a', id: 'b' } },
+    { schedule: { name: 'a', at: 0, late: false } },
+    { run: 1 },
+    { finishedAt: 1 },
+  ];
+  for (const fields of more) expect(isBare({ ...bare, ...fields })).toBe(false);
 });

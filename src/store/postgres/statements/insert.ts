@@ -9,6 +9,7 @@ import { heldOrNull } from '../plain-text.ts';
 import { numbers, texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Tell, Verb } from '../verb.ts';
+import { followed, partSameKeys } from './same-keys.ts';
 import { conflictOf, UniqueJobs } from './unique-jobs.ts';
 
 /** A job that is about to be stored, and where its facts go. */
@@ -22,6 +23,36 @@ export interface Placing {
  * What came together is one statement; where a job's uniqueness hangs on one before it, the rest goes in a next one.
  */
 export async function placeJobs(tx: Transaction, placings: readonly Placing[]): Promise<InsertResult[]> {
+  const { first, followers } = partSameKeys(placings);
+  if (followers.size === 0) return placeInOrder(tx, placings);
+  const came = new Map<Placing, InsertResult>();
+  const placed = await placeInOrder(tx, first);
+  for (const [index, result] of placed.entries()) {
+    const one = first[index];
+    if (one !== undefined) came.set(one, result);
+  }
+  const left: Placing[] = [];
+  // An id that is there goes before any key.
+  const same = await sameRows(tx, [...followers.keys()]);
+  for (const [one, leader] of followers) {
+    const job = same.get(one);
+    const result = job === undefined ? followed(one, leader, came.get(leader)) : { job, conflict: true };
+    if (result === undefined) left.push(one);
+    else came.set(one, result);
+  }
+  for (const [index, result] of (await placeInOrder(tx, left)).entries()) {
+    const one = left[index];
+    if (one !== undefined) came.set(one, result);
+  }
+  return placings.map((one) => {
+    const result = came.get(one);
+    assert(result !== undefined, 'each job came to something');
+    return result;
+  });
+}
+
+/** {@link placeJobs} of jobs that each may hang on those before. */
+async function placeInOrder(tx: Transaction, placings: readonly Placing[]): Promise<InsertResult[]> {
   const results: InsertResult[] = [];
   while (results.length < placings.length) {
     const round = roundOf(placings, results.length);

@@ -17,11 +17,11 @@ export const waitingTypes: Verb<'waitingTypes'> = oneByOne(async (tx, { options 
   return rows.map(([type, queue]) => ({ type: text(type), queue: text(queue) }));
 });
 
-/** Which queues have an available job. */
+/** Which queues have an available job: one look for each, however many wait, as `limit` keeps it from becoming a join. */
 export const claimable: Verb<'claimable'> = oneByOne(async (tx, { options }: Asked<'claimable'>) => {
   const rows = await tx.lists(
-    `select queue from unnest($1::text[]) as asked (queue)
-      where exists (select 1 from @jobs as jobs where jobs.queue = asked.queue and jobs.state = 'available')`,
+    `select queue from unnest($1::text[]) as asked (queue) cross join lateral
+      (select 1 from @jobs as jobs where jobs.queue = asked.queue and jobs.state = 'available' limit 1) as found`,
     [texts(options.queues)],
   );
   return rows.map(([queue]) => text(queue));
