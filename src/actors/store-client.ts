@@ -1,6 +1,7 @@
 import { RotaError } from '../kernel/error.ts';
 import { Body } from '../messaging/body.ts';
 import type { Bus } from '../messaging/bus.ts';
+import { CONTENT_TYPES, encode } from '../messaging/codec.ts';
 import { ask, replyValue } from '../messaging/reply.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../store/job-store.ts';
@@ -67,7 +68,9 @@ async function askInParts(
   let reply: unknown;
   for (let from = 0; from < bytes.length; from += partBytes) {
     const part = bytes.subarray(from, from + partBytes);
-    reply = await ask(bus, to, { value: { number: answer.number, from, part }, timeoutMs });
+    // Written here, for between two threads a value travels as JSON, which has no bytes.
+    const body = Body.encoded(encode({ number: answer.number, from, part }, 'msgpack'), CONTENT_TYPES.msgpack);
+    reply = replyValue(await bus.request(to, { body }, { timeoutMs }));
   }
   return reply;
 }

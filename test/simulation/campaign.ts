@@ -1,5 +1,6 @@
 import type { Mutation } from './mutations/mutation.ts';
-import { type Mode, planOf } from './plan.ts';
+import type { KeptSeed } from './kept-seeds.ts';
+import { type Fault, type Mode, type Plan, planOf } from './plan.ts';
 import { type RunResult, runPlan } from './run.ts';
 import { Sightings } from './sightings.ts';
 
@@ -21,6 +22,10 @@ export interface CampaignOptions {
   modes: readonly Mode[];
   activeMs?: number;
   mutation?: Mutation;
+  /** Come first, each in its own mode and for its own time. */
+  kept?: readonly KeptSeed[];
+  /** Which faults of each plan happen; all when left out. */
+  faults?: (fault: Fault, index: number) => boolean;
   /** No further run begins after so many milliseconds of the machine. */
   realMsMax?: number;
   onRun?: (result: RunResult, soFar: CampaignResult) => void;
@@ -28,7 +33,7 @@ export interface CampaignOptions {
 
 /** Runs seed after seed, in the modes in turn, until one fails or there is no more. */
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { seeds, modes, activeMs, mutation, realMsMax = Number.POSITIVE_INFINITY, onRun } = options;
+  const { mutation, realMsMax = Number.POSITIVE_INFINITY, faults = () => true, onRun } = options;
   const soFar: CampaignResult = {
     runs: 0,
     failed: undefined,
@@ -36,10 +41,9 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     simulatedMs: 0,
     ...{ realMs: 0, cpuMs: 0, jobs: 0, messages: 0 },
   };
-  for (const seed of seeds) {
+  for (const plan of plansOf(options)) {
     if (soFar.realMs >= realMsMax) break;
-    const mode = modes[soFar.runs % modes.length] ?? 'safety';
-    const result = await runPlan(planOf(seed, mode, activeMs), mutation);
+    const result = await runPlan({ ...plan, faults: plan.faults.filter(faults) }, mutation);
     soFar.runs += 1;
     soFar.simulatedMs += result.simulatedMs;
     soFar.realMs += result.realMs;
@@ -52,6 +56,15 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     if (soFar.failed !== undefined) break;
   }
   return soFar;
+}
+
+function* plansOf({ kept = [], seeds, modes, activeMs }: CampaignOptions): Generator<Plan> {
+  for (const { seed, mode, activeMs: itsMs } of kept) yield planOf(seed, mode, itsMs);
+  let turn = 0;
+  for (const seed of seeds) {
+    yield planOf(seed, modes[turn % modes.length] ?? 'safety', activeMs);
+    turn += 1;
+  }
 }
 
 /** Simulated seconds in one second that the machine worked on them. */

@@ -9,26 +9,35 @@ export interface Shrunk {
   runs: number;
 }
 
+/** What it takes at most. */
+export interface ShrinkOptions {
+  mutation?: Mutation;
+  runsMax: number;
+  realMsMax?: number;
+}
+
 /**
  * Leaves faults out as long as the same rule is broken: first halves, then ever smaller parts (delta debugging).
- * @param runsMax how many runs it may take
+ * @param options how many runs it may take, and after how many milliseconds no further one begins
  */
-export async function shrink(failed: RunResult, options: { mutation?: Mutation; runsMax: number }): Promise<Shrunk> {
-  const { mutation, runsMax } = options;
+export async function shrink(failed: RunResult, options: ShrinkOptions): Promise<Shrunk> {
+  const { mutation, runsMax, realMsMax = Number.POSITIVE_INFINITY } = options;
+  let leftMs = realMsMax;
   const rule = failed.broken[0]?.rule;
   let best = failed;
   let runs = 0;
   const stillFails = async (faults: Plan['faults']): Promise<boolean> => {
     runs += 1;
     const result = await runPlan({ ...best.plan, faults }, mutation);
+    leftMs -= result.realMs;
     const same = result.broken.some((broken) => broken.rule === rule);
     if (same) best = result;
     return same;
   };
   let size = Math.ceil(best.plan.faults.length / 2);
-  while (size > 0 && runs < runsMax) {
+  while (size > 0 && runs < runsMax && leftMs > 0) {
     let from = 0;
-    while (from < best.plan.faults.length && runs < runsMax) {
+    while (from < best.plan.faults.length && runs < runsMax && leftMs > 0) {
       const { faults } = best.plan;
       const without = [...faults.slice(0, from), ...faults.slice(from + size)];
       if (!(await stillFails(without))) from += size;

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type CampaignResult, campaign, densityOf, speedOf } from './campaign.ts';
 import { failureReport } from './failure-report.ts';
+import { KEPT_SEEDS } from './kept-seeds.ts';
 import { huntMutations, mutationTable } from './mutation-hunt.ts';
 import { MUTATIONS } from './mutations/mutations.ts';
 import type { Mode } from './plan.ts';
@@ -10,21 +11,29 @@ import { shrink } from './shrink.ts';
 import { lineText } from './trace.ts';
 
 const USAGE = `npm run simulate -- [--seed N] [--seeds COUNT] [--forever] [--mode safety|liveness|both] [--minutes M]
-                        [--mutations] [--mutation NAME] [--trace]
+                        [--mutations] [--mutation NAME] [--faults LIST] [--ci] [--seconds S] [--trace]
   --seed N      the first seed (default: drawn from the clock); alone: one run
   --seeds N     that many seeds from it on
   --forever     seed after seed until one fails
   --mode        both takes them in turn (default safety)
   --minutes M   how long load and faults go on in each run, in minutes of the world (default ${ACTIVE_MS / 60_000})
   --mutations   plants each bug of the list and looks for it
+  --mutation N  plants one of them, for looking at what a failure says
+  --faults LIST only these faults of the plan, by their numbers from 0, or none
+  --ci          the kept seeds, then new ones in both modes until the time is over
+  --seconds S   no further run begins after so many seconds (with --ci 60)
   --trace       prints everything that happened`;
 
 const SHRINK_RUNS_MAX = 40;
+const SHRINK_MS_MAX = 120_000;
+/** How long a check before a merge takes. */
+const CI_SECONDS = 60;
 
 const { values } = parseArgs({
   options: {
     ...{ seed: { type: 'string' }, seeds: { type: 'string' }, forever: { type: 'boolean' }, mode: { type: 'string' } },
     ...{ minutes: { type: 'string' }, mutations: { type: 'boolean' }, mutation: { type: 'string' } },
+    ...{ faults: { type: 'string' }, ci: { type: 'boolean' }, seconds: { type: 'string' } },
     ...{ trace: { type: 'boolean' }, help: { type: 'boolean' } },
   },
 });
@@ -59,11 +68,18 @@ async function simulate(): Promise<number> {
     return hunts.every(({ found }) => found !== undefined) ? 0 : 1;
   }
   const modes: readonly Mode[] =
-    values.mode === 'both' ? ['safety', 'liveness'] : [values.mode === 'liveness' ? 'liveness' : 'safety'];
-  const count = values.forever ? Number.POSITIVE_INFINITY : Number(values.seeds ?? 1);
+    values.mode === 'both' || values.ci ? ['safety', 'liveness'] : [values.mode === 'liveness' ? 'liveness' : 'safety'];
+  const count = values.forever || values.ci || values.seconds !== undefined ? Number.POSITIVE_INFINITY : Number(values.seeds ?? 1);
   const mutation = MUTATIONS.find(({ name }) => name === values.mutation);
   const planted = mutation === undefined ? {} : { mutation };
-  const result = await campaign({ seeds: seedsFrom(first, count), modes, activeMs, ...planted, onRun: progress });
+  if (values.mutation !== undefined && mutation === undefined) throw new Error(`there is no ${values.mutation}`);
+  const only = values.faults?.split(',').map(Number);
+  const seconds = Number(values.seconds ?? (values.ci ? CI_SECONDS : Number.POSITIVE_INFINITY));
+  const result = await campaign({
+    ...{ seeds: seedsFrom(first, count), modes, activeMs, ...planted, onRun: progress, realMsMax: seconds * 1_000 },
+    ...(values.ci ? { kept: KEPT_SEEDS } : {}),
+    ...(only === undefined ? {} : { faults: (_fault, index) => only.includes(index) }),
+  });
   const { failed, sightings, runs } = result;
   console.log(
     `${runs} runs, ${(result.simulatedMs / 1000).toFixed(0)} simulated seconds, ${speedOf(result)} in a second of processor time; ${densityOf(result)}`,
@@ -72,7 +88,8 @@ async function simulate(): Promise<number> {
   if (runs > 1 && sightings.missing.length > 0)
     console.log(`inconclusive: never seen: ${sightings.missing.join(', ')}`);
   if (failed === undefined) return 0;
-  console.log(failureReport(failed, await shrink(failed, { ...planted, runsMax: SHRINK_RUNS_MAX })));
+  const shrunk = await shrink(failed, { ...planted, runsMax: SHRINK_RUNS_MAX, realMsMax: SHRINK_MS_MAX });
+  console.log(failureReport(failed, shrunk, mutation?.name));
   return 1;
 }
 

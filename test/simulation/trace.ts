@@ -48,10 +48,10 @@ export class Trace {
     this.#unhashed = '';
   }
 
-  /** The lines that mention any of some words, as text, the last `max` of them. */
-  about(words: readonly string[], max: number): string[] {
-    const fitting = this.lines.filter(({ what, detail }) =>
-      words.some((word) => what.includes(word) || detail.includes(word)),
+  /** The lines up to a time that mention any of some words, as text, the last `max` of them. */
+  about(words: readonly string[], max: number, untilMs: number): string[] {
+    const fitting = this.lines.filter(
+      ({ atMs, what, detail }) => atMs <= untilMs && words.some((word) => what.includes(word) || detail.includes(word)),
     );
     return fitting.slice(-max).map(lineText);
   }
