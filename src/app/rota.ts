@@ -6,6 +6,7 @@ import { errorText } from '../kernel/error.ts';
 import { ask } from '../messaging/reply.ts';
 import { nextTick } from '../scheduler/due-ticks.ts';
 import type { Supervisor, TreeNode } from '../supervisor/supervisor.ts';
+import { closeServices } from './close-services.ts';
 import type { DataLock } from './data-lock.ts';
 import { shownServers } from './nats-setting-names.ts';
 import { queueLimits } from './tree-parts.ts';
@@ -108,7 +109,7 @@ export class Rota {
     );
     await root.stop();
     await route.close();
-    if (ownsServices) await this.#closeServices();
+    if (ownsServices) await closeServices(world);
     lock?.release();
     log.info({}, 'stopped');
   }
@@ -131,14 +132,5 @@ export class Rota {
     };
     await drain(queueActorName(queue), {});
     await drain(executorName(queue), { graceMs });
-  }
-
-  async #closeServices(): Promise<void> {
-    try {
-      const services = await this.#parts.world.services();
-      await (services.close as (() => unknown) | undefined)?.();
-    } catch (error) {
-      this.#parts.world.log.warn({ error: errorText(error) }, 'the services did not close');
-    }
   }
 }

@@ -1,5 +1,6 @@
 import { errorText, RotaError } from '../kernel/error.ts';
 import { type Report, type Supervisor, SupervisorError, startSupervisor } from '../supervisor/supervisor.ts';
+import { closeServices } from './close-services.ts';
 import type { DataLock } from './data-lock.ts';
 import { Rota } from './rota.ts';
 import { treeOf } from './tree.ts';
@@ -28,6 +29,7 @@ export async function startTree(world: World, belongings: Belongings): Promise<R
   try {
     root = await startSupervisor(treeOf(withRoot), { clock, random, onReport: (report) => told(world, report) });
   } catch (error) {
+    if (belongings.ownsServices) await closeServices(world);
     throw startError(error);
   }
   const rota = new Rota({ world: withRoot, root, ...belongings });

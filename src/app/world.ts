@@ -64,6 +64,8 @@ export interface World extends WorldParts {
   version: string;
   /** The config's services; made at the first call. */
   services(): Promise<Services>;
+  /** The same where somebody has asked for them; undefined: nobody has. */
+  madeServices(): Promise<Services> | undefined;
   /** The root of the tree, once it stands. */
   root(): Supervisor | undefined;
 }
@@ -87,6 +89,9 @@ export function makeWorld(parts: WorldParts, given?: Services): World {
     deadlineMs: CLIENT_DEADLINE_MS,
     close: async () => {},
   });
+  const make = async (): Promise<Services> =>
+    given ?? (await configuration.services?.({ dataFolder, nats: link.connection })) ?? {};
+  const services = once(make);
   return {
     ...parts,
     clock,
@@ -103,19 +108,21 @@ export function makeWorld(parts: WorldParts, given?: Services): World {
     instance: newId(),
     startedAt: clock.now(),
     version: packageVersion(),
-    services: once(async () => given ?? (await configuration.services?.({ dataFolder, nats: link.connection })) ?? {}),
+    services: services.get,
+    madeServices: services.made,
     root: () => undefined,
   };
 }
 
-/** Makes a value at the first call and keeps it; a failure is not kept. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
+/** Makes a value at the first `get` and keeps it; a failure is not kept. */
+function once<T>(make: () => Promise<T>): { get(): Promise<T>; made(): Promise<T> | undefined } {
   let made: Promise<T> | undefined;
-  return () => {
+  const get = (): Promise<T> => {
     made ??= make().catch((error: unknown) => {
       made = undefined;
       throw error;
     });
     return made;
   };
+  return { get, made: () => made };
 }

@@ -1,5 +1,5 @@
-import type { Mutation } from './mutations/mutation.ts';
 import type { KeptSeed } from './kept-seeds.ts';
+import type { Mutation } from './mutations/mutation.ts';
 import { type Fault, type Mode, type Plan, planOf } from './plan.ts';
 import { type RunResult, runPlan } from './run.ts';
 import { Sightings } from './sightings.ts';

@@ -111,6 +111,7 @@ export class CommitChecks implements CommitListener {
   #claimed({ queue, worker, now }: Told<'claim'>, facts: readonly JobFact[]): void {
     this.#signs.set(worker, now);
     const rule = this.#rules.get(queue);
+    this.#countedLate(queue, now);
     if (rule === undefined || facts.length === 0) return;
     const broken = (words: string): void => this.#world.complain('limits', facts[0]?.id ?? '', `${queue}: ${words}`);
     if (rule.paused) broken('a job started while it was paused');
@@ -132,6 +133,20 @@ export class CommitChecks implements CommitListener {
     const recent = starts.filter((at) => at > now - periodMs + this.#world.doubtMs && at <= now);
     this.#starts.set(queue, starts.slice(-STARTS_KEPT));
     if (recent.length > limit) broken(`${recent.length} started within ${periodMs} ms, ${limit} may`);
+  }
+
+  /**
+   * A claim that was stamped long before others that are written: to the window of a rate the clock has stepped back, and
+   * what lies ahead counts as of then.
+   */
+  #countedLate(queue: string, now: number): void {
+    const starts = this.#starts.get(queue);
+    if (starts === undefined || !starts.some((at) => at > now + this.#world.doubtMs)) return;
+    this.#world.sightings.saw('claim stamped before others');
+    this.#starts.set(
+      queue,
+      starts.map((at) => Math.min(at, now)),
+    );
   }
 
   #settled({ worker, outcomes, now }: Told<'settle'>, { settled, refused }: StoreAnswer<'settle'>): void {

@@ -106,7 +106,11 @@ function checkPauses({ checks, load, complain }: EndWorld): void {
   for (const { schedule, id, tickAt } of checks.history.jobs.values()) {
     for (const { from, until } of load.pausesOf(schedule ?? '')) {
       if (tickAt === undefined || tickAt <= from || tickAt >= until) continue;
-      complain('a pause makes no job', id, `is of the tick of ${schedule} at ${tickAt}, paused from ${from} to ${until}`);
+      complain(
+        'a pause makes no job',
+        id,
+        `is of the tick of ${schedule} at ${tickAt}, paused from ${from} to ${until}`,
+      );
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { TimerHandle } from '../../src/kernel/clock.ts';
 import type { MemoryBroker } from '../../src/messaging/memory/memory-broker.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
 import type { Fault, Plan } from './plan.ts';
@@ -28,6 +29,9 @@ export class FaultScript {
   /** What heals each fault that is on. */
   readonly #healers = new Map<Fault, () => void>();
   #brokerDowns = 0;
+  /** How many freezes of a node are on, and what ends its connection. */
+  readonly #freezes = new Map<string, number>();
+  readonly #drops = new Map<string, TimerHandle>();
 
   constructor(world: FaultWorld) {
     this.#world = world;
@@ -67,9 +71,6 @@ export class FaultScript {
     heal();
     // Another one of its kind may still be on; faults are few, so all that are on are simply set again.
     for (const other of this.#healers.keys()) if (other.kind === fault.kind && isSwitch(other)) this.#apply(other);
-    if (fault.kind !== 'freeze') return;
-    const stillFrozen = [...this.#healers.keys()].find((other) => other.kind === 'freeze' && other.node === fault.node);
-    if (stillFrozen) this.#world.nodes.get(fault.node)?.freeze();
   }
 
   /** Lets one happen. @returns how it ends; undefined: it could not happen */
@@ -135,10 +136,17 @@ export class FaultScript {
   /** A program that says nothing for so long is dropped by the broker, as NATS drops a client that answers no ping. */
   #freeze(node: SimNode, name: string): () => void {
     const { broker, clock } = this.#world;
+    const others = this.#freezes.get(name) ?? 0;
+    this.#freezes.set(name, others + 1);
     node.freeze();
-    const dropped = clock.setTimeout(() => broker.partition(name), SILENT_MS_MAX);
+    const dropped = others > 0 ? undefined : clock.setTimeout(() => broker.partition(name), SILENT_MS_MAX);
+    if (dropped !== undefined) this.#drops.set(name, dropped);
     return () => {
-      clock.clearTimeout(dropped);
+      const left = (this.#freezes.get(name) ?? 1) - 1;
+      this.#freezes.set(name, left);
+      // Another one holds it still.
+      if (left > 0) return;
+      clock.clearTimeout(this.#drops.get(name));
       broker.heal(name);
       node.thaw();
     };
@@ -159,5 +167,4 @@ export class FaultScript {
 }
 
 /** Faults that stand until they are healed, and that two of may be on at once. */
-const isSwitch = ({ kind }: Fault): boolean =>
-  kind === 'broker-down' || kind === 'partition' || kind === 'store-fail';
+const isSwitch = ({ kind }: Fault): boolean => kind === 'broker-down' || kind === 'partition' || kind === 'store-fail';

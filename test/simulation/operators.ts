@@ -77,7 +77,8 @@ export class Operators {
     this.#schedules += 1;
     const name = chance.hits(0.3) ? 'switched' : `run${this.#schedules}`;
     const rest = (ms: number): Promise<void> => sleep(clock, chance.between(500, ms));
-    const put = (): Promise<unknown> => (name === 'switched' ? Promise.resolve() : control('schedule.put', this.#wanted(name)));
+    const put = (): Promise<unknown> =>
+      name === 'switched' ? Promise.resolve() : control('schedule.put', this.#wanted(name));
     await put();
     await rest(60_000);
     const paused = await control('schedule.pause', { name });

@@ -116,7 +116,16 @@ class SimWorld {
     this.#scheduleEndAt = startAt + activeMs + SCHEDULES_END_MS;
     const bus = this.#broker.connect({ name: 'client', subjects: new Subjects('jobs') });
     const [handlers, broker, database] = [this.#handlers, this.#broker, this.#database];
-    this.#load = new Load({ seed, clock, bus, history: this.checks.history, handlers, trace, complain, endAt: this.#scheduleEndAt });
+    this.#load = new Load({
+      seed,
+      clock,
+      bus,
+      history: this.checks.history,
+      handlers,
+      trace,
+      complain,
+      endAt: this.#scheduleEndAt,
+    });
     const shared = { seed, clock, broker, database, trace, sightings, handlers, storeLatencyMs, mutation };
     const scheduleEndAt = this.#scheduleEndAt;
     this.#nodes = new Map(plan.nodes.map((node) => [node.name, new SimNode(node, { ...shared, scheduleEndAt })]));

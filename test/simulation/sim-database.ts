@@ -92,6 +92,8 @@ export interface NodeStoreWorld {
   onFault(what: 'store-fail' | 'store-stall' | 'store-lost-answer'): void;
 }
 
+/** How often it is looked whether a stall is over, in milliseconds. */
+const STALL_STEP_MS = 1_000;
 /** How often one node may ask what is due, or who leads, within a second of the world. */
 const LOOKS_A_SECOND_MAX = 100;
 
@@ -113,10 +115,11 @@ export class NodeStore implements JobStore {
     const { process, database, trouble, world, chance, onFault } = this.#parts;
     if (!process.passes()) return new Promise(() => {});
     this.#count(requests);
-    const stalledMs = trouble.stalledUntilMs - world.monotonicMs();
-    if (stalledMs > 0) {
-      onFault('store-stall');
-      await this.#rest(stalledMs);
+    if (trouble.stalledUntilMs > world.monotonicMs()) onFault('store-stall');
+    // A stall may end before its time.
+    for (let leftMs = 1; leftMs > 0; ) {
+      leftMs = trouble.stalledUntilMs - world.monotonicMs();
+      if (leftMs > 0) await this.#rest(Math.min(leftMs, STALL_STEP_MS));
     }
     await this.#travel();
     if (trouble.failing) {

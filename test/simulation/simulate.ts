@@ -69,7 +69,8 @@ async function simulate(): Promise<number> {
   }
   const modes: readonly Mode[] =
     values.mode === 'both' || values.ci ? ['safety', 'liveness'] : [values.mode === 'liveness' ? 'liveness' : 'safety'];
-  const count = values.forever || values.ci || values.seconds !== undefined ? Number.POSITIVE_INFINITY : Number(values.seeds ?? 1);
+  const count =
+    values.forever || values.ci || values.seconds !== undefined ? Number.POSITIVE_INFINITY : Number(values.seeds ?? 1);
   const mutation = MUTATIONS.find(({ name }) => name === values.mutation);
   const planted = mutation === undefined ? {} : { mutation };
   if (values.mutation !== undefined && mutation === undefined) throw new Error(`there is no ${values.mutation}`);

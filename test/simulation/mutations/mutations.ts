@@ -5,4 +5,9 @@ import { OWNER_MUTATIONS } from './owner-mutations.ts';
 import { RULE_MUTATIONS } from './rule-mutations.ts';
 
 /** Every planted bug. */
-export const MUTATIONS: readonly Mutation[] = [...OWNER_MUTATIONS, ...ORDER_MUTATIONS, ...LOST_MUTATIONS, ...RULE_MUTATIONS];
+export const MUTATIONS: readonly Mutation[] = [
+  ...OWNER_MUTATIONS,
+  ...ORDER_MUTATIONS,
+  ...LOST_MUTATIONS,
+  ...RULE_MUTATIONS,
+];

@@ -11,7 +11,9 @@ type QueueChange = Extract<StoreRequest, { verb: 'changeQueue' }>['change'];
 function otherRule(store: JobStore, loosen: (change: QueueChange) => QueueChange): JobStore {
   return changedStore(store, {
     request: (request) =>
-      request.verb === 'changeQueue' ? { ...request, change: { ...request.change, ...loosen(request.change) } } : request,
+      request.verb === 'changeQueue'
+        ? { ...request, change: { ...request.change, ...loosen(request.change) } }
+        : request,
     reply: (reply, request) => {
       if (request.verb !== 'changeQueue' || !reply.ok) return reply;
       const { scale: _scale, ...said } = request.change;
@@ -111,8 +113,7 @@ export const RULE_MUTATIONS: readonly Mutation[] = [
     name: 'rate-counted-per-node',
     what: 'each of two nodes counts the starts of a rated queue for itself',
     seedsMax: 20,
-    store: (store) =>
-      otherRule(store, ({ rate }) => (rate ? { rate: { ...rate, limit: 2 * rate.limit } } : {})),
+    store: (store) => otherRule(store, ({ rate }) => (rate ? { rate: { ...rate, limit: 2 * rate.limit } } : {})),
   },
   {
     name: 'partition-limit-one-more',

@@ -1,7 +1,7 @@
 import { settle as decide } from '../../../job/settlement.ts';
 import { assert } from '../../../kernel/error.ts';
 import { type AttemptRow, attemptOf, refusalOf } from '../../attempt-row.ts';
-import type { BeatResult, RunRef } from '../../job-store.ts';
+import { beatAnswer } from '../../beat-answer.ts';
 import { AttemptEnd } from '../attempt-end.ts';
 import { ATTEMPT_ROWS, idList } from '../job-columns.ts';
 import { numbers } from '../sql-list.ts';
@@ -18,7 +18,7 @@ export const beat: Verb<'beat'> = oneByOne(async (tx, { options, tell }: Asked<'
   const told = new Set(
     running.filter((ref) => refusalOf(rows.get(ref.id), ref, worker) === undefined).map(({ id }) => id),
   );
-  const result = answerOf(running, { rows, worker });
+  const result = beatAnswer(running, { rows, worker });
   const owned = [...rows.values()].filter(
     (row) => row.worker === worker && row.queue === queue && row.state === 'executing',
   );
@@ -83,19 +83,4 @@ async function release(
     end.write(row, settlement, { now: to.now, tell: to.tell, as: 'release' });
   }
   await end.flush(tx);
-}
-
-/** What the worker is told of the jobs that it says it runs but that are not, or no longer, its own. */
-function answerOf(running: readonly RunRef[], known: { rows: Map<string, AttemptRow>; worker: string }): BeatResult {
-  const result: BeatResult = { cancel: [], lost: [] };
-  const seen = new Set<string>();
-  for (const ref of running) {
-    const row = known.rows.get(ref.id);
-    if (seen.has(ref.id) || refusalOf(row, ref, known.worker) === undefined) continue;
-    seen.add(ref.id);
-    const cancelled = row?.terminate !== null && row?.worker === known.worker && (ref.run ?? row.run) === row.run;
-    if (row !== undefined && cancelled) result.cancel.push({ id: ref.id, terminate: row.terminate === true });
-    else result.lost.push(ref.id);
-  }
-  return result;
 }

@@ -1,14 +1,12 @@
 import { type Job, type NewJob, storedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
-import { type Cell, filledCell, jsonCell, text } from '../../cell.ts';
 import type { InsertResult } from '../../job-store.ts';
-import type { Value } from '../connection.ts';
 import { idList, JOB_ROWS, jobOf } from '../job-columns.ts';
-import { heldOrNull } from '../plain-text.ts';
-import { numbers, texts, words } from '../sql-list.ts';
+import { numbers, texts } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Tell, Verb } from '../verb.ts';
+import { putRows } from './put-rows.ts';
 import { followed, partSameKeys } from './same-keys.ts';
 import { conflictOf, UniqueJobs } from './unique-jobs.ts';
 
@@ -159,111 +157,6 @@ async function sameRows(tx: Transaction, placings: readonly Placing[]): Promise<
     if (job !== undefined) found.set(one, job);
   }
   return found;
-}
-
-const PUT = `insert into @jobs (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at, attempted_at,
-    finished_at, timeout_ms, deadline_at, unique_key, reference_type, reference_id, schedule_name, schedule_at,
-    schedule_late, traceparent, backoff, tags, meta, args, partition_key)
-  select id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at, inserted_at, inserted_at, timeout_ms,
-    deadline_at, unique_key, reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, backoff,
-    tags, meta, args, partition_key
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::integer[], $7::bigint[], $8::bigint[],
-    $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::smallint[],
-    $17::text[], $18::text[], $19::text[], $20::text[], string_to_array($21, chr(31)), $22::text[])
-    as job (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at, timeout_ms, deadline_at, unique_key,
-      reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, backoff, tags, meta, args,
-      partition_key)`;
-
-/** Plain jobs that came together are alike but for these. A fifth of what the general statement costs is saved. */
-const PUT_ALIKE = `insert into @jobs (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at,
-    attempted_at, finished_at, args)
-  select id, $2, $3, $4, $5::smallint, $6::integer, scheduled_at, inserted_at, inserted_at, inserted_at, args
-  from unnest($1::uuid[], $7::bigint[], $8::bigint[], string_to_array($9, chr(31)))
-    as job (id, scheduled_at, inserted_at, args)`;
-
-/** To look before each row whether it is there, and mark it while it comes, is a third of what an insert costs. */
-const CAREFULLY = ' on conflict do nothing returning id';
-
-const PUTS = {
-  plain: { all: PUT, alike: PUT_ALIKE },
-  careful: { all: PUT + CAREFULLY, alike: PUT_ALIKE + CAREFULLY },
-};
-
-/** Inserts rows, but those whose id or tick is there; answers the ids that it stored. */
-async function putRows(tx: Transaction, jobs: readonly NewJob[]): Promise<Set<string>> {
-  const [first] = jobs;
-  if (first === undefined) return new Set();
-  const puts = tx.careful ? PUTS.careful : PUTS.plain;
-  const rows = jobs.every((job) => isAlike(job, first) && tx.queues.keyOf(job.queue, job) === null)
-    ? await tx.lists(puts.alike, alikeValues(jobs, first))
-    : await tx.lists(puts.all, allValues(tx, jobs));
-  // What was not careful would have thrown.
-  return new Set(tx.careful ? rows.map(([id]: Cell[]) => text(id)) : jobs.map(({ id }) => id));
-}
-
-/** Whether a job has nothing that a plain one has not, and is like another but for its id, its times and its args. */
-function isAlike(job: NewJob, other: NewJob): boolean {
-  const { queue, type, state, priority, maxAttempts } = other;
-  return (
-    job.queue === queue &&
-    job.type === type &&
-    job.state === state &&
-    job.priority === priority &&
-    job.maxAttempts === maxAttempts &&
-    job.unique === undefined &&
-    [job.timeoutMs, job.deadlineAt, job.reference, job.schedule, job.traceparent, job.backoff].every(isNull) &&
-    job.tags.length === 0 &&
-    filledCell(job.meta) === null
-  );
-}
-
-const isNull = (value: unknown): boolean => value === null;
-
-function alikeValues(jobs: readonly NewJob[], first: NewJob): Value[] {
-  return [
-    words(jobs.map(({ id }) => id)),
-    ...[first.queue, first.type, first.state, first.priority, first.maxAttempts],
-    numbers(jobs.map(({ scheduledAt }) => scheduledAt)),
-    numbers(jobs.map(({ insertedAt }) => insertedAt)),
-    argsOf(jobs),
-  ];
-}
-
-/** JSON has no control characters: joined by one it needs no quoting, here nor there. */
-const argsOf = (jobs: readonly NewJob[]): string => jobs.map(({ args }) => JSON.stringify(args)).join('\u001f');
-
-function allValues(tx: Transaction, jobs: readonly NewJob[]): Value[] {
-  const textsOf = (read: (job: NewJob) => string | null): string | null => listOrNull(jobs.map(read), texts);
-  const numbersOf = (read: (job: NewJob) => number | null): string | null => listOrNull(jobs.map(read), numbers);
-  return [
-    words(jobs.map(({ id }) => id)),
-    words(jobs.map(({ queue }) => queue)),
-    words(jobs.map(({ type }) => type)),
-    words(jobs.map(({ state }) => state)),
-    numbers(jobs.map(({ priority }) => priority)),
-    numbers(jobs.map(({ maxAttempts }) => maxAttempts)),
-    numbers(jobs.map(({ scheduledAt }) => scheduledAt)),
-    numbers(jobs.map(({ insertedAt }) => insertedAt)),
-    numbersOf(({ timeoutMs }) => timeoutMs),
-    numbersOf(({ deadlineAt }) => deadlineAt),
-    textsOf(({ unique }) => unique?.key ?? null),
-    textsOf(({ reference }) => heldOrNull(reference?.type ?? null)),
-    textsOf(({ reference }) => heldOrNull(reference?.id ?? null)),
-    textsOf(({ schedule }) => schedule?.name ?? null),
-    numbersOf(({ schedule }) => schedule?.at ?? null),
-    numbersOf(({ schedule }) => (schedule === null ? null : Number(schedule.late))),
-    textsOf(({ traceparent }) => heldOrNull(traceparent)),
-    textsOf(({ backoff }) => jsonCell(backoff)),
-    textsOf(({ tags }) => filledCell(tags)),
-    textsOf(({ meta }) => filledCell(meta)),
-    argsOf(jobs),
-    textsOf((job) => tx.queues.keyOf(job.queue, job)),
-  ];
-}
-
-/** A column that no row fills is sent as null: to a list with others, a missing one is nulls. */
-function listOrNull<T>(values: readonly (T | null)[], write: (values: readonly (T | null)[]) => string): string | null {
-  return values.every((value) => value === null) ? null : write(values);
 }
 
 /** Stores jobs, in order; those of all requests together. */

@@ -1,7 +1,7 @@
 import type { Job } from '../../../job/job.ts';
 import { utf8Bytes } from '../../../kernel/json.ts';
 import { integer } from '../../cell.ts';
-import type { StoreOptions } from '../../job-store.ts';
+import { listCursor, listStart } from '../../list-cursor.ts';
 import { JOB_ROWS, jobOf } from '../job-columns.ts';
 import { walkJobs } from '../job-walk.ts';
 import { numbers } from '../sql-list.ts';
@@ -17,14 +17,14 @@ const FRAME_BYTES = 256;
 /** A page of jobs by order of insertion. */
 export const list: Verb<'list'> = oneByOne(async (tx, { options }: Asked<'list'>) => {
   const { filter, limit, order } = options;
-  const from = startOf(options);
+  const from = listStart(options);
   if (from === undefined) return new Refusal('invalid_request', 'the cursor is not one of a page in this order');
   const descending = order === 'desc';
   const range = descending ? { above: 0, below: from } : { above: from, below: Number.MAX_SAFE_INTEGER };
   const seqs = await walkJobs(tx, { filter, descending, ...range, limit: limit + 1 });
   const { jobs, last } = await jobsAt(tx, seqs.slice(0, limit), options.bytesMax ?? Number.POSITIVE_INFINITY);
   const more = last !== undefined && last !== seqs.at(-1);
-  return { jobs, cursor: more ? cursorOf(order, last) : null };
+  return { jobs, cursor: more ? listCursor(order, last) : null };
 });
 
 /**
@@ -55,16 +55,4 @@ async function jobsAt(
     }
   }
   return { jobs, last };
-}
-
-/** A cursor names its order, for going on in the other one would repeat rows. */
-function cursorOf(order: 'asc' | 'desc', seq: number): string {
-  return `${order === 'asc' ? 'a' : 'd'}${seq.toString(36)}`;
-}
-
-function startOf({ order, cursor }: StoreOptions<'list'>): number | undefined {
-  const descending = order === 'desc';
-  if (cursor === undefined) return descending ? Number.MAX_SAFE_INTEGER : 0;
-  const seq = Number.parseInt(cursor.slice(1), 36);
-  return Number.isSafeInteger(seq) && seq > 0 && cursorOf(order, seq) === cursor ? seq : undefined;
 }

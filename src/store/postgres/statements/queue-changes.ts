@@ -1,17 +1,12 @@
 import { integer, text } from '../../cell.ts';
-import type { PartitionLimit, QueueChange, QueueRecord } from '../../queue-record.ts';
+import { nothingSaid, saidAfter } from '../../queue-change.ts';
+import type { QueueChange, QueueRecord } from '../../queue-record.ts';
 import type { QueueRule } from '../queue-rules.ts';
 import { texts } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, oneByOne, type Verb } from '../verb.ts';
 import { windowOf } from './queue-room.ts';
 import { lastPlace } from './sweep.ts';
-
-/** What stands for a queue of which nothing was said. */
-const NOTHING: Omit<QueueRecord, 'queue'> = {
-  ...{ paused: false, globalLimit: null, rate: null, partition: null, sorting: false, scale: null },
-  scaleByNode: {},
-};
 
 /** The records of rules, with what was said of how many a node runs. */
 async function recordsOf(tx: Transaction, rules: readonly QueueRule[]): Promise<QueueRecord[]> {
@@ -50,13 +45,10 @@ export const changeQueue: Verb<'changeQueue'> = oneByOne(async (tx, { options }:
   const { queue, change } = options;
   const rule = tx.queues.of(queue);
   const [known] = rule === undefined ? [] : await recordsOf(tx, [rule]);
-  const before = known ?? { queue, ...NOTHING };
-  const { scale, ...said } = change;
-  const after = { ...before, ...said };
-  if (sameSaid(before, after) && (scale === undefined || scaleOf(before, scale.node) === scale.limit)) {
-    return { queue: before, changed: false };
-  }
-  await write(tx, { after, before, scale });
+  const before = known ?? nothingSaid(queue);
+  const after = saidAfter(before, change);
+  if (after === undefined) return { queue: before, changed: false };
+  await write(tx, { after, before, scale: change.scale });
   await tx.queues.reread(tx);
   const written = tx.queues.of(queue);
   const [record] = written === undefined ? [] : await recordsOf(tx, [written]);
@@ -101,17 +93,5 @@ async function writeScale(
     `insert into @queue_scales (queue, node, jobs) values ($1, $2, $3)
       on conflict (queue, node) do update set jobs = excluded.jobs`,
     [queue, node ?? '', limit],
-  );
-}
-
-const scaleOf = ({ scale, scaleByNode }: QueueRecord, node: string | null): number | null =>
-  node === null ? scale : Object.hasOwn(scaleByNode, node) ? (scaleByNode[node] ?? null) : null;
-
-function sameSaid(a: QueueRecord, b: QueueRecord): boolean {
-  const samePartition = (one: PartitionLimit | null, other: PartitionLimit | null): boolean =>
-    one?.by === other?.by && one?.limit === other?.limit;
-  const sameRate = a.rate?.limit === b.rate?.limit && a.rate?.periodMs === b.rate?.periodMs;
-  return (
-    a.paused === b.paused && a.globalLimit === b.globalLimit && sameRate && samePartition(a.partition, b.partition)
   );
 }

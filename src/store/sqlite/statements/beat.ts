@@ -1,7 +1,7 @@
 import { settle as decide } from '../../../job/settlement.ts';
 import { assert } from '../../../kernel/error.ts';
 import { type AttemptRow, attemptOf, refusalOf } from '../../attempt-row.ts';
-import type { BeatResult, RunRef } from '../../job-store.ts';
+import { beatAnswer } from '../../beat-answer.ts';
 import { AttemptEnd } from '../attempt-end.ts';
 import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import { allows, type StoreWorld, type Verb } from '../verb.ts';
@@ -34,7 +34,7 @@ export function beat(world: StoreWorld): Verb<'beat'> {
       told.add(ref.id);
       if (row.missedAt !== null) miss.run(null, row.seq);
     }
-    const result = answerOf(running, { rows: new Map([...owned, ...others]), worker });
+    const result = beatAnswer(running, { rows: new Map([...owned, ...others]), worker });
     for (const row of owned.values()) {
       if (told.has(row.id)) continue;
       const since = row.missedAt ?? row.attemptedAt ?? now;
@@ -52,18 +52,3 @@ export function beat(world: StoreWorld): Verb<'beat'> {
 }
 
 const keyed = (row: AttemptRow): [string, AttemptRow] => [row.id, row];
-
-/** What the worker is told of the jobs that it says it runs but that are not, or no longer, its own. */
-function answerOf(running: readonly RunRef[], known: { rows: Map<string, AttemptRow>; worker: string }): BeatResult {
-  const result: BeatResult = { cancel: [], lost: [] };
-  const seen = new Set<string>();
-  for (const ref of running) {
-    const row = known.rows.get(ref.id);
-    if (seen.has(ref.id) || refusalOf(row, ref, known.worker) === undefined) continue;
-    seen.add(ref.id);
-    const cancelled = row?.terminate !== null && row?.worker === known.worker && (ref.run ?? row.run) === row.run;
-    if (row !== undefined && cancelled) result.cancel.push({ id: ref.id, terminate: row.terminate === true });
-    else result.lost.push(ref.id);
-  }
-  return result;
-}

@@ -3,7 +3,7 @@ import { assert } from '../../../kernel/error.ts';
 import { utf8Bytes } from '../../../kernel/json.ts';
 import { integer } from '../../cell.ts';
 import { jobOf } from '../../job-row.ts';
-import type { StoreOptions } from '../../job-store.ts';
+import { listCursor, listStart } from '../../list-cursor.ts';
 import { JOB_COLUMNS } from '../job-columns.ts';
 import { walkJobs } from '../job-walk.ts';
 import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
@@ -41,7 +41,7 @@ export function list(world: StoreWorld): Verb<'list'> {
 
   return (options) => {
     const { filter, limit, order } = options;
-    const from = startOf(options);
+    const from = listStart(options);
     if (from === undefined) return new Refusal('invalid_request', 'the cursor is not one of a page in this order');
     const descending = order === 'desc';
     const range = descending ? { above: 0, below: from } : { above: from, below: Number.MAX_SAFE_INTEGER };
@@ -49,18 +49,6 @@ export function list(world: StoreWorld): Verb<'list'> {
     const page = seqs.slice(0, limit);
     const jobs = jobsAt(page, options.bytesMax ?? Number.POSITIVE_INFINITY);
     const last = page[jobs.length - 1];
-    return { jobs, cursor: seqs.length > jobs.length && last !== undefined ? cursorOf(order, last) : null };
+    return { jobs, cursor: seqs.length > jobs.length && last !== undefined ? listCursor(order, last) : null };
   };
-}
-
-/** A cursor names its order, for going on in the other one would repeat rows. */
-function cursorOf(order: 'asc' | 'desc', seq: number): string {
-  return `${order === 'asc' ? 'a' : 'd'}${seq.toString(36)}`;
-}
-
-function startOf({ order, cursor }: StoreOptions<'list'>): number | undefined {
-  const descending = order === 'desc';
-  if (cursor === undefined) return descending ? Number.MAX_SAFE_INTEGER : 0;
-  const seq = Number.parseInt(cursor.slice(1), 36);
-  return Number.isSafeInteger(seq) && seq > 0 && cursorOf(order, seq) === cursor ? seq : undefined;
 }

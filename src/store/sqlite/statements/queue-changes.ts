@@ -1,13 +1,8 @@
 import { integer } from '../../cell.ts';
-import type { PartitionLimit, QueueChange, QueueRecord } from '../../queue-record.ts';
+import { nothingSaid, saidAfter } from '../../queue-change.ts';
+import type { QueueChange, QueueRecord } from '../../queue-record.ts';
 import type { QueueRule } from '../queue-rules.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
-
-/** What stands for a queue of which nothing was said. */
-const NOTHING: Omit<QueueRecord, 'queue'> = {
-  ...{ paused: false, globalLimit: null, rate: null, partition: null, sorting: false, scale: null },
-  scaleByNode: {},
-};
 
 const recordOf = ({ window: _window, ...record }: QueueRule): QueueRecord => record;
 
@@ -58,27 +53,12 @@ export function changeQueue(world: StoreWorld): Verb<'changeQueue'> {
 
   return ({ queue, change }) => {
     const rule = world.queues.of(queue);
-    const before = rule === undefined ? { queue, ...NOTHING } : recordOf(rule);
-    const { scale, ...said } = change;
-    const after = { ...before, ...said };
-    if (sameSaid(before, after) && (scale === undefined || scaleOf(before, scale.node) === scale.limit)) {
-      return { queue: before, changed: false };
-    }
-    write(after, before, scale);
+    const before = rule === undefined ? nothingSaid(queue) : recordOf(rule);
+    const after = saidAfter(before, change);
+    if (after === undefined) return { queue: before, changed: false };
+    write(after, before, change.scale);
     world.queues.drop();
     const written = world.queues.of(queue);
     return { queue: written === undefined ? before : recordOf(written), changed: true };
   };
-}
-
-const scaleOf = ({ scale, scaleByNode }: QueueRecord, node: string | null): number | null =>
-  node === null ? scale : Object.hasOwn(scaleByNode, node) ? (scaleByNode[node] ?? null) : null;
-
-function sameSaid(a: QueueRecord, b: QueueRecord): boolean {
-  const samePartition = (one: PartitionLimit | null, other: PartitionLimit | null): boolean =>
-    one?.by === other?.by && one?.limit === other?.limit;
-  const sameRate = a.rate?.limit === b.rate?.limit && a.rate?.periodMs === b.rate?.periodMs;
-  return (
-    a.paused === b.paused && a.globalLimit === b.globalLimit && sameRate && samePartition(a.partition, b.partition)
-  );
 }
