@@ -159,12 +159,14 @@ class SimWorld {
 
   /** Lets time pass until nothing is left to do, or too much of it has. */
   async #rest(): Promise<void> {
-    const { clock, checks } = this;
+    const { clock, checks, plan } = this;
+    // Where a clock was set back, its node's schedules end that much later.
+    const backMs = plan.faults.reduce((ms, fault) => (fault.kind === 'jump' ? ms - Math.min(0, fault.byMs) : ms), 0);
     const until = clock.monotonicMs() + REST_MS_MAX;
     const settled = (): boolean =>
       this.#load.idle && [...checks.history.jobs.values()].every(({ state, deleted }) => deleted || isTerminal(state));
     // Schedules that only end with the world, and what an outage left to be announced, come first.
-    await clock.advance(60_000);
+    await clock.advance(60_000 + backMs);
     while (clock.monotonicMs() < until && !settled()) await clock.advance(LOOK_MS);
     await clock.advance(30_000);
   }
