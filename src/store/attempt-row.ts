@@ -103,3 +103,12 @@ export function isRepeat(row: AttemptRow, ref: RunRef & Pick<Outcome, 'outcome'>
   if (row.worker !== worker || (handedBack ? row.attempt + 1 : row.attempt) !== ref.attempt) return false;
   return ref.run === undefined || ref.run === row.settledRun;
 }
+
+/**
+ * What is to be told to the worker of the row's last run. While it was running, this end says; a job that was cancelled
+ * then, retried by hand and ends before its next run keeps what its worker perhaps has not heard yet.
+ */
+export function terminateAfter(row: AttemptRow, terminate: boolean | undefined): boolean | null {
+  if (terminate !== undefined) return terminate;
+  return row.state === 'executing' ? null : row.terminate;
+}

@@ -41,6 +41,8 @@ export interface StoreCapabilities {
   shared: boolean;
   /** How many groups it writes at once. */
   groupsMax: number;
+  /** Verbs that it has connections of their own for, so that they need wait for no group. */
+  aside?: ReadonlySet<StoreVerb>;
 }
 
 /** One row that an insert was asked for: as stored, or the existing one with the same id, tick or unique key. */

@@ -68,6 +68,9 @@ function checkRows(rows: readonly Job[], { checks, load, handlers, complain }: E
     if (row.state === 'discarded' && row.type === 'work' && row.attempt < row.maxAttempts) {
       complain('attempts are used', row.id, `was discarded at attempt ${row.attempt} of ${row.maxAttempts}`);
     }
+    if (row.state === 'discarded' && row.type === 'parent') {
+      complain('handlers enqueue', row.id, `never could: ${row.errors.at(-1)?.message}`);
+    }
     if (row.state === 'cancelled' && row.type === 'work' && row.schedule === null && asked && !asked.disturbed) {
       const late = row.errors.some(({ kind }) => kind === 'cancelled') || row.deadlineAt !== null;
       if (!late) complain('nobody else cancels', row.id, 'was cancelled and nobody asked');

@@ -94,6 +94,7 @@ export class Load {
     for (const queue of queues) {
       await this.#control('queue.resume', { queue });
       await this.#control('queue.limit', { queue, globalLimit: null, rate: null, partition: null });
+      await this.#control('queue.scale', { queue, limit: null });
     }
   }
 

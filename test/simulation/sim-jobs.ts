@@ -117,7 +117,7 @@ const odd = watched('odd', async ({ args }) => (args.times === 1 ? discard('no u
 const parent = watched('parent', async ({ enqueue, job }, watcher) => {
   const id = watcher.newId();
   watcher.wants(id, 'work');
-  await enqueue('work', { ms: 5 }, { id, reference: { type: 'parent', id: job.id } });
+  await enqueue(work, { ms: 5 }, { id, reference: { type: 'parent', id: job.id } });
 });
 
 /** At most one of them with the same key. */

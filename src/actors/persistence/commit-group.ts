@@ -68,6 +68,8 @@ export class CommitGroup {
   #busy: Promise<void> | undefined;
   /** Groups that are being written; more than one only where the store can. */
   readonly #commits = new Set<Promise<void>>();
+  /** What is done beside them, so that no flood of jobs costs a node its lead or its place in the registry. */
+  readonly #aside = new Set<Promise<void>>();
 
   constructor(world: CommitGroupWorld) {
     this.#world = world;
@@ -108,15 +110,24 @@ export class CommitGroup {
     this.#setOff();
   }
 
-  /** Adds a request with its own continuations. */
+  /** Adds a request with its own continuations. What the store does aside is begun at once, by itself. */
   add(waiting: Waiting): void {
+    if (this.#world.store.capabilities.aside?.has(waiting.request.verb)) {
+      const commit = this.#commit([waiting]).finally(() => this.#aside.delete(commit));
+      this.#aside.add(commit);
+      return;
+    }
     this.#waiting.push(waiting);
     this.#busy ??= this.#run();
   }
 
   /** Resolves when nothing waits any more. */
   async idle(): Promise<void> {
-    while (this.#busy !== undefined || this.#commits.size > 0) await (this.#busy ?? Promise.race(this.#commits));
+    for (;;) {
+      const under = [...(this.#busy ? [this.#busy] : []), ...this.#commits, ...this.#aside];
+      if (under.length === 0) return;
+      await Promise.race(under);
+    }
   }
 
   /** What waited for a group to go with becomes one. */
@@ -161,12 +172,20 @@ export class CommitGroup {
       this.#world.onFailure(error);
       return;
     }
-    this.#world.onFacts(replies.flatMap((reply) => (reply.ok ? reply.facts : [])));
-    for (const [index, waiting] of group.entries()) {
-      const reply = replies[index];
-      if (reply === undefined) waiting.reject(new RotaError('unavailable', 'the store gave no answer'));
-      else if (reply.ok) waiting.resolve(reply.answer);
-      else waiting.reject(new RotaError(reply.error.code, reply.error.message));
+    try {
+      this.#world.onFacts(replies.flatMap((reply) => (reply.ok ? reply.facts : [])));
+    } finally {
+      // It is committed, whatever became of telling it.
+      answerAll(group, replies);
     }
+  }
+}
+
+function answerAll(group: readonly Waiting[], replies: readonly StoreReply[]): void {
+  for (const [index, waiting] of group.entries()) {
+    const reply = replies[index];
+    if (reply === undefined) waiting.reject(new RotaError('unavailable', 'the store gave no answer'));
+    else if (reply.ok) waiting.resolve(reply.answer);
+    else waiting.reject(new RotaError(reply.error.code, reply.error.message));
   }
 }

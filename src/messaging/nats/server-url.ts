@@ -42,8 +42,14 @@ export function serverAddresses(servers: readonly string[]): { host: string; por
   });
 }
 
-/** Servers as they may be shown: without users and passwords. */
+/**
+ * Servers as they may be shown: without users and passwords. A password may hold a comma, so what is before an `@` goes up to
+ * the scheme that it stands behind.
+ */
 export function shownServers(servers: readonly string[]): string {
-  const urls = servers.flatMap((server) => server.split(','));
-  return urls.map((url) => url.trim().replace(/^([a-z]+:\/\/)?.*@/is, '$1')).join(',');
+  const hidden = servers.join(',').replace(/((?:^|,)\s*[a-z]+:\/\/)(?:(?!,\s*[a-z]+:\/\/).)*@/gis, '$1');
+  return hidden
+    .split(',')
+    .map((url) => url.trim().replace(/^([a-z]+:\/\/)?.*@/is, '$1'))
+    .join(',');
 }

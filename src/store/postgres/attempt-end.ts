@@ -1,7 +1,7 @@
 import { jobFact } from '../../job/job-event.ts';
 import type { Outcome } from '../../job/outcome.ts';
 import type { Settlement } from '../../job/settlement.ts';
-import { type AttemptRow, OUTCOMES } from '../attempt-row.ts';
+import { type AttemptRow, OUTCOMES, terminateAfter } from '../attempt-row.ts';
 import { filledCell, jsonCell } from '../cell.ts';
 import { numbers, texts } from './sql-list.ts';
 import type { Transaction } from './transaction.ts';
@@ -33,7 +33,7 @@ export class AttemptEnd {
   /** Takes one settlement, tells its fact, and brings the row that was read up to date. */
   write(row: AttemptRow, settlement: Settlement, options: EndOptions): void {
     const { as } = options;
-    row.terminate = terminateAfter(row, options);
+    row.terminate = terminateAfter(row, options.terminate);
     const before = this.#waiting.get(row.seq)?.settledAs ?? null;
     endRow(row, settlement, options);
     this.#waiting.set(row.seq, { row, settledAs: as === null ? before : OUTCOMES.indexOf(as) });
@@ -74,13 +74,4 @@ export function endRow(
   row.missedAt = null;
   if (as !== null) Object.assign(row, { settledAs: as, settledRun: row.run });
   tell(jobFact(fact.what, row, { at: now, ...fact.detail }));
-}
-
-/**
- * What is to be told to the worker of the row's last run. While it was running, this end says; a job that was cancelled
- * then, retried by hand and ends before its next run keeps what its worker perhaps has not heard yet.
- */
-function terminateAfter(row: AttemptRow, { terminate }: EndOptions): boolean | null {
-  if (terminate !== undefined) return terminate;
-  return row.state === 'executing' ? null : row.terminate;
 }

@@ -32,7 +32,7 @@ const HEALING: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
 ]);
 
 /** Verbs of nodes and of the lead, which have connections of their own: no flood of jobs may cost a node its lease. */
-const ASIDE: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
+export const ASIDE: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   'lead',
   'resign',
   'leader',

@@ -6,7 +6,7 @@ import { integer, text } from '../cell.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
 import { Connection, openPool, takesSettings } from './connection.ts';
 import { faultOf, isThereAlready, LostConnection, unavailable } from './fault.ts';
-import { type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
+import { ASIDE, type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
 import { GroupSigns } from './group-signs.ts';
 import { migrateWhenThere } from './migrate.ts';
 import { Outbox } from './outbox.ts';
@@ -94,7 +94,7 @@ class PostgresStore implements JobStore {
 
   constructor(options: PostgresStoreOptions, parts: StoreParts) {
     this.#options = options;
-    this.capabilities = { name: 'postgres', durable: true, shared: true, groupsMax: parts.pool };
+    this.capabilities = { name: 'postgres', durable: true, shared: true, groupsMax: parts.pool, aside: ASIDE };
     this.#parts = parts;
     this.#owner = options.newId();
     this.#setsLocally = !parts.sessions;
@@ -169,10 +169,11 @@ class PostgresStore implements JobStore {
         return replies;
       } catch (thrown) {
         const fault = faultOf(thrown);
-        if (fault === 'conflict' && ++conflicts < CONFLICT_TRIES) {
+        const late = clock.monotonicMs() >= giveUpAt;
+        if (fault === 'conflict' && ++conflicts < CONFLICT_TRIES && !late) {
           await sleep(clock, CONFLICT_WAIT_MS * conflicts * (0.5 + random()));
         } else if (fault === 'connection' && !(thrown instanceof LostAnswer)) {
-          if (clock.monotonicMs() >= giveUpAt) this.#away = true;
+          if (late) this.#away = true;
           if (this.#away) throw thrown;
           await sleep(clock, REACH_EVERY_MS * (0.5 + random()));
         } else throw thrown;

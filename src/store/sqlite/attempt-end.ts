@@ -1,7 +1,7 @@
 import { jobFact } from '../../job/job-event.ts';
 import type { Outcome } from '../../job/outcome.ts';
 import type { Settlement } from '../../job/settlement.ts';
-import { type AttemptRow, OUTCOMES } from '../attempt-row.ts';
+import { type AttemptRow, OUTCOMES, terminateAfter } from '../attempt-row.ts';
 import { filledCell, jsonCell } from '../cell.ts';
 import type { StoreWorld, Tell } from './verb.ts';
 
@@ -49,7 +49,7 @@ export class AttemptEnd {
       this.#waiting.push(row.seq);
       row.terminate = null;
     } else {
-      const terminate = terminateAfter(row, options);
+      const terminate = terminateAfter(row, options.terminate);
       const texts = [filledCell(errors), jsonCell(result)] as const;
       const place = as === null ? null : OUTCOMES.indexOf(as);
       const flag = terminate === null ? null : Number(terminate);
@@ -77,13 +77,4 @@ export class AttemptEnd {
     this.#waiting = [];
     this.#plain.run(now, seqs);
   }
-}
-
-/**
- * What is to be told to the worker of the row's last run. While it was running, this end says; a job that was cancelled
- * then, retried by hand and ends before its next run keeps what its worker perhaps has not heard yet.
- */
-function terminateAfter(row: AttemptRow, { terminate }: EndOptions): boolean | null {
-  if (terminate !== undefined) return terminate;
-  return row.state === 'executing' ? null : row.terminate;
 }

@@ -112,13 +112,13 @@ export const RULE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'rate-counted-per-node',
     what: 'each of two nodes counts the starts of a rated queue for itself',
-    seedsMax: 20,
+    seedsMax: 60,
     store: (store) => otherRule(store, ({ rate }) => (rate ? { rate: { ...rate, limit: 2 * rate.limit } } : {})),
   },
   {
     name: 'partition-limit-one-more',
     what: 'a partition takes one job more than it may',
-    seedsMax: 20,
+    seedsMax: 60,
     store: (store) =>
       otherRule(store, ({ partition }) =>
         partition ? { partition: { ...partition, limit: partition.limit + 1 } } : {},

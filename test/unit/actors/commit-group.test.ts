@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CommitGroup, RIDE_MS, type Waiting } from '../../../src/actors/persistence/commit-group.ts';
 import type { JobFact } from '../../../src/job/job-event.ts';
-import type { JobStore, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
+import type { JobStore, StoreCapabilities, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
 
 const get = (id: string): StoreRequest => ({ verb: 'get', ids: [id] });
@@ -11,7 +11,7 @@ const inserts = (jobs: number): StoreRequest => ({ verb: 'insert', jobs: Array.f
 class FakeStore {
   readonly groups: (readonly StoreRequest[])[] = [];
   readonly #gates: PromiseWithResolvers<StoreReply[]>[] = [];
-  readonly capabilities = { name: 'fake', durable: false, shared: false, groupsMax: 1 };
+  readonly capabilities: StoreCapabilities = { name: 'fake', durable: false, shared: false, groupsMax: 1 };
   readonly store = {
     capabilities: this.capabilities,
     perform: (requests: readonly StoreRequest[]) => {
@@ -128,6 +128,26 @@ describe('group commit', () => {
     fake.commit();
     await ended;
     expect(await Promise.all(answers)).toEqual([0, 0, 0, 1]);
+  });
+
+  test('what the store does aside waits for no group', async () => {
+    const { fake, group } = setup();
+    fake.capabilities.aside = new Set(['leader']);
+    const stuck = group.perform(get('a'));
+    await turn();
+    const leader = group.perform({ verb: 'leader' });
+    expect(fake.groups).toEqual([[get('a')], [{ verb: 'leader' }]]);
+    let idle = false;
+    const ended = group.idle().then(() => {
+      idle = true;
+    });
+    fake.commit();
+    await stuck;
+    await turn();
+    expect(idle).toBe(false);
+    fake.commit();
+    expect(await leader).toBe(0);
+    await ended;
   });
 
   test('a group is bounded by rows, and one request larger than the bound goes alone', async () => {

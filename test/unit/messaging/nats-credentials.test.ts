@@ -151,6 +151,9 @@ describe('credentials', () => {
     expect(shownServers(['nats://ada:secret@a:1', 'b:2', 'tls://x@c:3,nats://d:secret@e'])).toBe(
       'nats://a:1,b:2,tls://c:3,nats://e',
     );
+    expect(shownServers(['nats://ada:half,other@a:1,nats://b:2', 'tls://eve:x@y,z@c'])).toBe(
+      'nats://a:1,nats://b:2,tls://c',
+    );
     for (const server of ['http://ada:secret@a', 'nats://ada:a/secret@a', 'nats://ada:secret@a:port']) {
       const refused = connectsTo({ servers: [server] });
       // As a program that prints it whole shows it: with its fields and causes.

@@ -1,6 +1,6 @@
-import { utf8Bytes } from '../../../kernel/json.ts';
 import { filledCell, integer, jsonList, type Row, text, textOrNull } from '../../cell.ts';
 import { REJECTED_KEEP_MS, REJECTED_MAX, type RejectedMessage } from '../../rejected-message.ts';
+import { rejectedPage, rejectedStart } from '../../rejected-page.ts';
 import { held, heldOrNull, unheld, unheldCell } from '../plain-text.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, oneByOne, Refusal, type Verb } from '../verb.ts';
@@ -24,26 +24,14 @@ export const reject: Verb<'reject'> = oneByOne(async (tx, { options: { rejected:
 
 /** A page of rejected messages, newest first. */
 export const rejected: Verb<'rejected'> = oneByOne(async (tx, { options }: Asked<'rejected'>) => {
-  const { limit, cursor, bytesMax = Number.POSITIVE_INFINITY } = options;
-  const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor);
-  if (!Number.isSafeInteger(before)) return new Refusal('invalid_request', 'the cursor is not of a page before');
+  const before = rejectedStart(options.cursor);
+  if (before === undefined) return new Refusal('invalid_request', 'the cursor is not of a page before');
   const rows = await tx.rows('select * from @rejected_messages where seq < $1 order by seq desc limit $2', [
     before,
-    limit + 1,
+    options.limit + 1,
   ]);
-  const page: { seq: number; it: RejectedMessage }[] = [];
-  let bytes = 0;
-  for (const row of rows.slice(0, limit)) {
-    const it = rejectedOf(row);
-    bytes += utf8Bytes(JSON.stringify(it));
-    if (bytes > bytesMax && page.length > 0) break;
-    page.push({ seq: integer(row.seq), it });
-  }
-  const last = page.at(-1);
-  return {
-    rejected: page.map(({ it }) => it),
-    cursor: last !== undefined && page.length < rows.length ? String(last.seq) : null,
-  };
+  const found = rows.map((row) => ({ place: integer(row.seq), it: rejectedOf(row) }));
+  return rejectedPage(found, options);
 });
 
 /** Counts a try of a message that is suspected of crashing whoever handles it. */

@@ -1,6 +1,6 @@
-import { utf8Bytes } from '../../../kernel/json.ts';
 import { filledCell, integer, jsonList, type Row, text, textOrNull } from '../../cell.ts';
 import { REJECTED_KEEP_MS, REJECTED_MAX, type RejectedMessage } from '../../rejected-message.ts';
+import { rejectedPage, rejectedStart } from '../../rejected-page.ts';
 import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
 
 /** Keeps rejected messages; the oldest beyond the bound give way. */
@@ -20,23 +20,12 @@ export function reject(world: StoreWorld): Verb<'reject'> {
 /** A page of rejected messages, newest first. */
 export function rejected(world: StoreWorld): Verb<'rejected'> {
   const read = world.rows('select * from rejected_messages where seq < ? order by seq desc limit ?');
-  return ({ limit, cursor, bytesMax = Number.POSITIVE_INFINITY }) => {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor);
-    if (!Number.isSafeInteger(before)) return new Refusal('invalid_request', 'the cursor is not of a page before');
-    const rows = read.all(before, limit + 1);
-    const page: { seq: number; it: RejectedMessage }[] = [];
-    let bytes = 0;
-    for (const row of rows.slice(0, limit)) {
-      const it = rejectedOf(row);
-      bytes += utf8Bytes(JSON.stringify(it));
-      if (bytes > bytesMax && page.length > 0) break;
-      page.push({ seq: integer(row.seq), it });
-    }
-    const last = page.at(-1);
-    return {
-      rejected: page.map(({ it }) => it),
-      cursor: last !== undefined && page.length < rows.length ? String(last.seq) : null,
-    };
+  return (options) => {
+    const before = rejectedStart(options.cursor);
+    if (before === undefined) return new Refusal('invalid_request', 'the cursor is not of a page before');
+    const rows = read.all(before, options.limit + 1);
+    const found = rows.map((row) => ({ place: integer(row.seq), it: rejectedOf(row) }));
+    return rejectedPage(found, options);
   };
 }
 
