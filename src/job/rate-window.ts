@@ -11,6 +11,13 @@ export interface StartBucket {
   starts: number;
 }
 
+/**
+ * A start may be counted so long after the time it is stamped with, in milliseconds: a claim waits for its turn at a store
+ * that may be stalled, and of several owners another one's may come first. Only what lies further ahead says that the clock
+ * stepped back; a smaller step delays the starts of a queue with a rate by as much.
+ */
+const LATE_MS = 120_000;
+
 /** Up to so many buckets each start keeps its own time; beyond it they are counted by the thousandth of the period. */
 const EXACT_BUCKETS = 1_000;
 
@@ -35,8 +42,8 @@ export class RateWindow {
   }
 
   /** How many may start now. */
-  room(now: number): number {
-    this.#settle(now);
+  room(stamped: number): number {
+    this.#settle(this.#notBefore(stamped));
     return Math.max(0, this.rate.limit - this.#total);
   }
 
@@ -56,7 +63,8 @@ export class RateWindow {
    * Counts starts.
    * @returns what has changed: buckets to write, and from which on others are needed; Infinity: no others
    */
-  note(now: number, starts: number): { write: readonly StartBucket[]; from: number } {
+  note(stamped: number, starts: number): { write: readonly StartBucket[]; from: number } {
+    const now = this.#notBefore(stamped);
     this.#settle(now);
     const { limit, periodMs } = this.rate;
     const last = this.#buckets.at(-1);
@@ -71,6 +79,12 @@ export class RateWindow {
     this.#moved = false;
     const write = this.#buckets.slice(moved ? 0 : -1).map((bucket) => ({ ...bucket }));
     return { write, from: moved ? Number.POSITIVE_INFINITY : (this.#buckets[0]?.since ?? now) };
+  }
+
+  /** A time that others came before counts as theirs: what started by then is in the window still. */
+  #notBefore(stamped: number): number {
+    const newest = this.#buckets.at(-1)?.at ?? stamped;
+    return newest - stamped <= LATE_MS ? Math.max(newest, stamped) : stamped;
   }
 
   /** Lets go of what has left the window. After a step back of the clock, what lies ahead counts as of now. */

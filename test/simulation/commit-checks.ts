@@ -111,7 +111,6 @@ export class CommitChecks implements CommitListener {
   #claimed({ queue, worker, now }: Told<'claim'>, facts: readonly JobFact[]): void {
     this.#signs.set(worker, now);
     const rule = this.#rules.get(queue);
-    this.#countedLate(queue, now);
     if (rule === undefined || facts.length === 0) return;
     const broken = (words: string): void => this.#world.complain('limits', facts[0]?.id ?? '', `${queue}: ${words}`);
     if (rule.paused) broken('a job started while it was paused');
@@ -127,26 +126,14 @@ export class CommitChecks implements CommitListener {
       }
     }
     if (rule.rate === null || this.#world.clocksDiffer) return;
-    const starts = [...(this.#starts.get(queue) ?? []), ...facts.map(() => now)];
+    const before = this.#starts.get(queue) ?? [];
+    // A claim that was held up is stamped before others that were written first, and counts as of theirs.
+    const startedAt = Math.max(now, before.at(-1) ?? now);
+    const starts = [...before, ...facts.map(() => startedAt)];
     const { limit, periodMs } = rule.rate;
-    // A group that was held up is stamped before others that were written first.
-    const recent = starts.filter((at) => at > now - periodMs + this.#world.doubtMs && at <= now);
+    const recent = starts.filter((at) => at > startedAt - periodMs + this.#world.doubtMs);
     this.#starts.set(queue, starts.slice(-STARTS_KEPT));
     if (recent.length > limit) broken(`${recent.length} started within ${periodMs} ms, ${limit} may`);
-  }
-
-  /**
-   * A claim that was stamped long before others that are written: to the window of a rate the clock has stepped back, and
-   * what lies ahead counts as of then.
-   */
-  #countedLate(queue: string, now: number): void {
-    const starts = this.#starts.get(queue);
-    if (starts === undefined || !starts.some((at) => at > now + this.#world.doubtMs)) return;
-    this.#world.sightings.saw('claim stamped before others');
-    this.#starts.set(
-      queue,
-      starts.map((at) => Math.min(at, now)),
-    );
   }
 
   #settled({ worker, outcomes, now }: Told<'settle'>, { settled, refused }: StoreAnswer<'settle'>): void {

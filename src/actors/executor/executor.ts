@@ -7,7 +7,7 @@ import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus, Message, Subscription } from '../../messaging/bus.ts';
 import { CLAIM_LIMIT_MAX } from '../../messaging/contract/work.ts';
-import { answer, ask } from '../../messaging/reply.ts';
+import { answer, ask, refuse } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { BeatResult, RunRef } from '../../store/job-store.ts';
 import type { Service } from '../service.ts';
@@ -18,6 +18,8 @@ import {
   type ExecutorStatus,
   executorName,
   queueActorName,
+  RUN_LATE_MS,
+  type RunOrder,
   type StatusRequest,
   type TakeOrder,
 } from './messages.ts';
@@ -67,6 +69,7 @@ export class Executor implements Service {
   readonly #subscriptions: Subscription[];
   #beatTimer: TimerHandle;
   #freeTold = true;
+  #lastStamp = Number.NEGATIVE_INFINITY;
   #killed = false;
   /** What the queue actor lets it take by itself. */
   #order: TakeOrder | undefined;
@@ -162,8 +165,15 @@ export class Executor implements Service {
 
   #run(message: Message): void {
     // The queue actor hands on what it claimed, in the contract's shape.
-    const { jobs } = message.body.value as { jobs: ClaimedWork[] };
-    for (const work of jobs) this.#jobs.start(work);
+    const { jobs, stamp } = message.body.value as RunOrder;
+    if (this.#world.clock.monotonicMs() - stamp >= RUN_LATE_MS) {
+      refuse(message, new RotaError('unavailable', 'the jobs came too late to be started'));
+      return;
+    }
+    if (stamp > this.#lastStamp) {
+      this.#lastStamp = stamp;
+      for (const work of jobs) this.#jobs.start(work);
+    }
     answer(message, this.#status());
   }
 

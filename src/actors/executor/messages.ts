@@ -44,6 +44,19 @@ export interface StatusRequest {
   take?: TakeOrder | null;
 }
 
+/** What a queue actor hands its executor. */
+export interface RunOrder {
+  jobs: readonly ClaimedWork[];
+  /**
+   * When it was handed over, in monotonic milliseconds of the process that both are in; each later than the one before. One
+   * that comes twice or after {@link RUN_LATE_MS} starts nothing: its jobs may have run elsewhere meanwhile.
+   */
+  stamp: number;
+}
+
+/** How long a {@link RunOrder} may be on its way, in milliseconds; then its jobs are handed back. */
+export const RUN_LATE_MS = 1_000;
+
 /** The hint that a running job was cancelled; the next beat says it again. */
 export interface CancelHint {
   id: string;

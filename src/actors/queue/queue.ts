@@ -10,6 +10,8 @@ import {
   type ExecutorStatus,
   executorName,
   queueActorName,
+  RUN_LATE_MS,
+  type RunOrder,
   type StatusRequest,
 } from '../executor/messages.ts';
 import type { Service } from '../service.ts';
@@ -38,6 +40,8 @@ export interface QueueWorld {
 const CLAIM_WAIT_MS = 5_000;
 /** How long a stop waits for a withdrawn claim to be answered before it withdraws it again, in milliseconds. */
 const WITHDRAW_AGAIN_MS = 250;
+/** How far apart the stamps of two orders are at least, in milliseconds. */
+const STAMP_STEP_MS = 0.001;
 /** What an answer may take beyond that. */
 const ANSWER_MARGIN_MS = 5_000;
 
@@ -62,6 +66,7 @@ export class Queue implements Service {
   readonly #watch: LimitWatch;
   #claiming: Promise<void> | undefined;
   #worker: string | undefined;
+  #lastStamp = Number.NEGATIVE_INFINITY;
   #killed = false;
 
   constructor(world: QueueWorld) {
@@ -180,7 +185,7 @@ export class Queue implements Service {
     if (jobs.length > room) await this.#handBack(worker, jobs.splice(room));
     if (jobs.length === 0) return;
     try {
-      await this.#askExecutor('run', { jobs });
+      await this.#askExecutor('run', { jobs, stamp: this.#nextStamp() } satisfies RunOrder);
     } catch (error) {
       await this.#handBack(worker, jobs);
       throw error;
@@ -190,7 +195,12 @@ export class Queue implements Service {
   async #askExecutor(verb: string, value: object): Promise<ExecutorStatus> {
     const { bus, subjects, node, queue, pollMs } = this.#world;
     const subject = subjects.actor(node, executorName(queue), verb);
-    return (await ask(bus, subject, { value, timeoutMs: Math.max(pollMs, 1_000) })) as ExecutorStatus;
+    return (await ask(bus, subject, { value, timeoutMs: Math.max(pollMs, RUN_LATE_MS) })) as ExecutorStatus;
+  }
+
+  #nextStamp(): number {
+    this.#lastStamp = Math.max(this.#world.clock.monotonicMs(), this.#lastStamp + STAMP_STEP_MS);
+    return this.#lastStamp;
   }
 
   async #withdraw(): Promise<void> {

@@ -52,9 +52,10 @@ function played() {
     ask(bus, subjects.actor('here', 'executor-q', verb), { value, timeoutMs: 5_000 }) as Promise<{ busy: number }>;
   return {
     executor,
+    tell,
     let: (limit: number | null) => tell('status', { take: limit === null ? null : { limit, types: ['a'] } }),
     busy: async () => (await tell('status', {})).busy,
-    run: (...ids: string[]) => tell('run', { jobs: ids.map(work) }),
+    run: (...ids: string[]) => tell('run', { jobs: ids.map(work), stamp: clock.monotonicMs() }),
     end: (id: string) => handlers.get(id)?.(),
     /** The next settlement that the store gets. */
     settlement: (): Promise<Settlement> => {
@@ -156,4 +157,20 @@ test('what comes after a drain began is handed back', async () => {
   expect(second.claim).toBeUndefined();
   at.settle(second);
   await drained;
+});
+
+test('an order that comes twice starts its jobs once, also when they have ended meanwhile; a late one starts nothing', async () => {
+  const at = played();
+  const stamp = clock.monotonicMs();
+  const order = (id: string, when: number) => at.tell('run', { jobs: [work(id)], stamp: when });
+  await order('first', stamp);
+  at.end('first');
+  at.settle(await at.settlement());
+  await expect.poll(() => at.busy()).toBe(0);
+  expect(await order('first', stamp)).toMatchObject({ busy: 0 });
+  await expect(order('second', stamp - 1_000)).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await at.busy()).toBe(0);
+  expect(await order('third', clock.monotonicMs())).toMatchObject({ busy: 1 });
+  at.end('third');
+  at.settle(await at.settlement());
 });

@@ -74,6 +74,15 @@ describe('the window of a rate', () => {
     expect(nextAt).toBeLessThanOrEqual(rate.periodMs * 1.001);
   });
 
+  it('counts a start that was stamped before others as of theirs: a claim may wait, and another come first', () => {
+    const window = new RateWindow({ limit: 2, periodMs: 1_000 });
+    window.note(5_150, 1);
+    expect(window.room(5_100)).toBe(1);
+    expect(window.note(5_100, 1).write).toEqual([{ since: 5_150, at: 5_150, starts: 2 }]);
+    expect(window.room(6_120)).toBe(0);
+    expect(window.room(6_150)).toBe(2);
+  });
+
   it('lets none start by the passing of time where the limit is none', () => {
     expect(new RateWindow({ limit: 0, periodMs: 1 }).nextAt(5)).toBe(Number.POSITIVE_INFINITY);
   });
