@@ -9,6 +9,8 @@ type Placed = WireJob & { attemptedBy: { node: string } | null };
 const LEAVES = 'the store is away from here and not from others, who serve it';
 const RETURNS = 'serves the store again';
 const ANSWER_MS = 9_000;
+/** The node that has left finds its way to the others' work within so many rounds. */
+const ROUNDS_MAX = 6;
 
 test('a node without its way to the store works over the others, and nobody is refused', async () => {
   await using fleet = await Fleet.make();
@@ -24,10 +26,14 @@ test('a node without its way to the store works over the others, and nobody is r
   await a.database.shut();
   await saysOf(a, LEAVES);
   // Each is asked once: an answer of the node that cannot reach the store would be a refusal.
-  const ids = await Promise.all(Array.from({ length: 50 }, once));
-  const jobs = (await allEnded(fleet.client, ids)) as Placed[];
-  expect(jobs.map(({ state }) => state)).toEqual(ids.map(() => 'completed'));
-  expect(new Set(jobs.map(({ attemptedBy }) => attemptedBy?.node))).toEqual(new Set(['a', 'b']));
+  const workers = new Set<string | undefined>();
+  for (let round = 0; round < ROUNDS_MAX && workers.size < 2; round += 1) {
+    const ids = await Promise.all(Array.from({ length: 50 }, once));
+    const jobs = (await allEnded(fleet.client, ids)) as Placed[];
+    expect(jobs.map(({ state }) => state)).toEqual(ids.map(() => 'completed'));
+    for (const { attemptedBy } of jobs) workers.add(attemptedBy?.node);
+  }
+  expect(workers).toEqual(new Set(['a', 'b']));
 
   // Nobody reaches it: then somebody says so.
   const before = a.process.lines.length;

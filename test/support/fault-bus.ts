@@ -24,6 +24,8 @@ export function withFaults<B extends Bus>(bus: B): B {
 
 class FaultBus implements Pick<Bus, 'publish' | 'request' | 'subscribe' | 'flush'> {
   readonly #bus: Bus;
+  /** Hides that the bus can publish many at once: one by one there is a point after each. */
+  readonly publishLines = undefined;
   #toConfirm = false;
   #rejected = false;
   #alone = false;
