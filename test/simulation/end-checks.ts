@@ -23,6 +23,8 @@ export interface EndWorld {
   scheduleEndAt: number;
   /** Until when ticks can have been looked at. */
   now: number;
+  /** Wall clocks differ or jump: this shared store has no time of its own that nodes could follow. */
+  clocksDiffer: boolean;
 }
 
 const PAGE = 500;
@@ -104,8 +106,12 @@ async function checkSchedules({ database, checks, complain, scheduleEndAt, now }
   }
 }
 
-/** No tick that was due within a pause made a job, also not later: a resume leaves out what was missed. */
-function checkPauses({ checks, load, complain }: EndWorld): void {
+/**
+ * No tick that was due within a pause made a job, also not later: a resume leaves out what was missed. What was missed is
+ * by the clock of the node that serves the resume, so it is only looked at where clocks agree.
+ */
+function checkPauses({ checks, load, complain, clocksDiffer }: EndWorld): void {
+  if (clocksDiffer) return;
   for (const { schedule, id, tickAt } of checks.history.jobs.values()) {
     for (const { from, until } of load.pausesOf(schedule ?? '')) {
       if (tickAt === undefined || tickAt <= from || tickAt >= until) continue;

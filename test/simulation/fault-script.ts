@@ -19,7 +19,7 @@ export interface FaultWorld {
 /** The one endpoint that hears everything: faults of links pass it by, for it only stands for what was told. */
 export const OBSERVER = 'observer';
 /** How long a client may answer no ping, in milliseconds. */
-const SILENT_MS_MAX = 240_000;
+export const SILENT_MS_MAX = 240_000;
 /** Between two crashes of one part, in milliseconds. */
 const CRASH_EVERY_MS = 400;
 

@@ -50,6 +50,7 @@ const AGAIN_MS = 700;
 export class Load {
   /** Every job that was asked for, also those of which nothing was heard. */
   readonly asked = new Map<string, AskedJob>();
+  readonly #cancelledTags = new Set<string | undefined>();
   readonly #world: LoadWorld;
   readonly #chance: Chance;
   readonly #newId: IdSource;
@@ -175,7 +176,13 @@ export class Load {
   }
 
   #asks({ id, type, tags }: { id: string; type: string; tags?: string[] }): AskedJob {
-    const asked: AskedJob = { id, type, acknowledged: false, disturbed: false, tag: tags?.[0] };
+    const asked: AskedJob = {
+      id,
+      type,
+      acknowledged: false,
+      disturbed: this.#cancelledTags.has(tags?.[0]),
+      tag: tags?.[0],
+    };
     this.asked.set(id, asked);
     return asked;
   }
@@ -203,6 +210,8 @@ export class Load {
     const { complain } = this.#world;
     const tag = `t${this.#chance.between(1, 6)}`;
     if (this.#chance.hits(0.3)) {
+      // Asked again and again until it is answered, it also reaches jobs that are younger than its first try.
+      this.#cancelledTags.add(tag);
       for (const asked of this.asked.values()) if (asked.tag === tag) asked.disturbed = true;
       await this.#until(this.#subjects.job('cancel'), { tag });
       return;

@@ -6,7 +6,7 @@ import { MemoryBroker, VirtualClock } from '../../src/testing/testing.ts';
 import { streamOf } from './chance.ts';
 import { CommitChecks } from './commit-checks.ts';
 import { checkEnd } from './end-checks.ts';
-import { FaultScript, OBSERVER } from './fault-script.ts';
+import { FaultScript, OBSERVER, SILENT_MS_MAX } from './fault-script.ts';
 import { Handlers } from './handlers.ts';
 import type { Complain } from './job-history.ts';
 import { Load } from './load.ts';
@@ -162,11 +162,16 @@ class SimWorld {
     const { clock, checks, plan } = this;
     // Where a clock was set back, its node's schedules end that much later.
     const backMs = plan.faults.reduce((ms, fault) => (fault.kind === 'jump' ? ms - Math.min(0, fault.byMs) : ms), 0);
+    // A node that froze for good is given its share of requests until the broker drops it; then the others get on.
+    const frozenAt = plan.faults.flatMap(({ kind, atMs, forMs }) =>
+      kind === 'freeze' && forMs === Number.POSITIVE_INFINITY ? [atMs] : [],
+    );
+    const droppedAt = Math.max(0, ...frozenAt.map((atMs) => atMs + SILENT_MS_MAX));
     const until = clock.monotonicMs() + REST_MS_MAX;
     const settled = (): boolean =>
       this.#load.idle && [...checks.history.jobs.values()].every(({ state, deleted }) => deleted || isTerminal(state));
     // Schedules that only end with the world, and what an outage left to be announced, come first.
-    await clock.advance(60_000 + backMs);
+    await clock.advance(Math.max(0, droppedAt - clock.monotonicMs()) + 60_000 + backMs);
     while (clock.monotonicMs() < until && !settled()) await clock.advance(LOOK_MS);
     await clock.advance(30_000);
   }
@@ -185,7 +190,7 @@ class SimWorld {
     await clock.advance(10_000);
     await checkEnd({
       ...{ database: this.#database, checks, load: this.#load, handlers: this.#handlers, told: this.#told, complain },
-      ...{ scheduleEndAt: this.#scheduleEndAt, now: clock.now() },
+      ...{ scheduleEndAt: this.#scheduleEndAt, now: clock.now(), clocksDiffer: this.plan.clocksDiffer },
     });
     if (clock.pending > 0) complain('nothing is left', 'timers', `${clock.pending} timers wait after the end`);
     await this.#database.close();
