@@ -1,21 +1,9 @@
-import { jobFact } from '../../job/job-event.ts';
-import type { Outcome } from '../../job/outcome.ts';
 import type { Settlement } from '../../job/settlement.ts';
 import { type AttemptRow, OUTCOMES, terminateAfter } from '../attempt-row.ts';
 import { filledCell, jsonCell } from '../cell.ts';
+import { type EndOptions, endRow } from '../ended-row.ts';
 import { numbers, texts } from './sql-list.ts';
 import type { Transaction } from './transaction.ts';
-import type { Tell } from './verb.ts';
-
-/** How and when a job's decision came about. */
-export interface EndOptions {
-  now: number;
-  tell: Tell;
-  /** The outcome that the job's worker settled with; null when others decided (rescue, cancel): what it said stays. */
-  as: Outcome['outcome'] | null;
-  /** A cancel while it ran: whether its thread is to be killed. Left out: it was no such cancel. */
-  terminate?: boolean;
-}
 
 const WRITE = `update @jobs as jobs set state = ended.state, attempt = ended.attempt, scheduled_at = ended.scheduled_at,
     finished_at = coalesce(ended.finished_at, jobs.finished_at), errors = ended.errors, result = ended.result,
@@ -56,22 +44,4 @@ export class AttemptEnd {
       numbers(ended.map(({ settledAs }) => settledAs)),
     ]);
   }
-}
-
-/** Brings a row up to date with a settlement that is being written, and tells its fact. */
-export function endRow(
-  row: AttemptRow,
-  settlement: Settlement,
-  { now, as, tell }: Omit<EndOptions, 'terminate'>,
-): void {
-  const { state, attempt, scheduledAt, finishedAt, errors, result, fact } = settlement;
-  row.state = state;
-  row.attempt = attempt;
-  row.scheduledAt = scheduledAt;
-  row.finishedAt = finishedAt;
-  row.errors = errors;
-  row.result = result;
-  row.missedAt = null;
-  if (as !== null) Object.assign(row, { settledAs: as, settledRun: row.run });
-  tell(jobFact(fact.what, row, { at: now, ...fact.detail }));
 }

@@ -1,19 +1,8 @@
-import { jobFact } from '../../job/job-event.ts';
-import type { Outcome } from '../../job/outcome.ts';
 import type { Settlement } from '../../job/settlement.ts';
 import { type AttemptRow, OUTCOMES, terminateAfter } from '../attempt-row.ts';
 import { filledCell, jsonCell } from '../cell.ts';
-import type { StoreWorld, Tell } from './verb.ts';
-
-/** How and when a job's decision came about. */
-export interface EndOptions {
-  now: number;
-  tell: Tell;
-  /** The outcome that the job's worker settled with; null when others decided (rescue, cancel): what it said stays. */
-  as: Outcome['outcome'] | null;
-  /** A cancel while it ran: whether its thread is to be killed. Left out: it was no such cancel. */
-  terminate?: boolean;
-}
+import { type EndOptions, endRow } from '../ended-row.ts';
+import type { StoreWorld } from './verb.ts';
 
 /**
  * Writes what `job/` decided about jobs. Completions that leave nothing but their state and time, most of all, are
@@ -43,8 +32,8 @@ export class AttemptEnd {
 
   /** Writes one settlement, tells its fact, and brings the row that was read up to date. */
   write(row: AttemptRow, settlement: Settlement, options: EndOptions): void {
-    const { now, as, tell } = options;
-    const { state, attempt, scheduledAt, finishedAt, errors, result, fact } = settlement;
+    const { now, as } = options;
+    const { state, attempt, scheduledAt, finishedAt, errors, result } = settlement;
     if (as === 'complete' && state === 'completed' && result === null && errors === row.errors && finishedAt === now) {
       this.#waiting.push(row.seq);
       row.terminate = null;
@@ -59,15 +48,7 @@ export class AttemptEnd {
     this.#world.running.forget(row.id);
     this.#world.queues.running.ended(row.queue, row.seq);
     this.#world.counts.move(row.queue, row.state, state);
-    row.state = state;
-    row.attempt = attempt;
-    row.scheduledAt = scheduledAt;
-    row.finishedAt = finishedAt;
-    row.errors = errors;
-    row.result = result;
-    row.missedAt = null;
-    if (as !== null) Object.assign(row, { settledAs: as, settledRun: row.run });
-    tell(jobFact(fact.what, row, { at: now, ...fact.detail }));
+    endRow(row, settlement, options);
   }
 
   /** Writes what was gathered, all ended at `now`. Every verb that writes completions ends with it. */
