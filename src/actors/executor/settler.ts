@@ -32,8 +32,12 @@ export interface ClaimWith {
 
 type Settled = SettleResult & { jobs?: ClaimedWork[] };
 
-/** Outcomes that one settlement carries: as many as a claim brings. */
-const BATCH_MAX = 1_000;
+/** Outcomes that one settlement carries: half of what a claim brings, so that the two halves go by turns. */
+const BATCH_MAX = 500;
+/** Settlements under way at once: the store writes one while the handlers of the other's jobs run. */
+const LANES = 2;
+/** Outcomes for which another settlement is worth a transaction of its own; fewer wait for the answer to the one before. */
+const LANE_OUTCOMES_MIN = 250;
 const SETTLE_TIMEOUT_MS = 10_000;
 /** Refusals of a whole settlement that a repeat cannot mend: something in it is too large or not as the contract says. */
 const FAULTS: ReadonlySet<string> = new Set(['invalid_request', 'too_large']);
@@ -41,15 +45,15 @@ const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2_000;
 
 /**
- * Reports outcomes to the store, all that wait in one message, again and again until it answers. A settlement may have
+ * Reports outcomes to the store, many in one message, each again and again until it answers. A settlement may have
  * happened although its answer was lost; repeating it is answered as settled.
  */
 export class Settler {
   readonly #world: SettlerWorld;
   readonly #stopped = new AbortController();
   #waiting: OutcomeReport[] = [];
-  #batchMax = BATCH_MAX;
-  #loop: Promise<void> | undefined;
+  #gathering = false;
+  readonly #lanes = new Set<Promise<void>>();
 
   constructor(world: SettlerWorld) {
     this.#world = world;
@@ -58,71 +62,74 @@ export class Settler {
   /** Adds an outcome; outcomes of one turn of the event loop go together. */
   add(report: OutcomeReport): void {
     this.#waiting.push(report);
-    this.#loop ??= this.#run();
+    if (this.#gathering) return;
+    this.#gathering = true;
+    queueMicrotask(() => {
+      this.#gathering = false;
+      this.#setOff();
+    });
   }
 
   /** Resolves when everything that was added is settled or refused, or after {@link kill}. */
   async idle(): Promise<void> {
-    await this.#loop;
+    while (this.#gathering || this.#lanes.size > 0) await Promise.all(this.#lanes);
   }
 
   /** Gives up what is not settled; rescue will find it. */
   kill(): void {
     this.#stopped.abort();
+    this.#waiting = [];
   }
 
-  async #run(): Promise<void> {
-    await undefined;
+  /** Sends as much of what waits as may be under way. */
+  #setOff(): void {
+    while (this.#waiting.length >= (this.#lanes.size === 0 ? 1 : LANE_OUTCOMES_MIN) && this.#lanes.size < LANES) {
+      const lane: Promise<void> = this.#tell(this.#waiting.splice(0, BATCH_MAX)).finally(() => {
+        this.#lanes.delete(lane);
+        this.#setOff();
+      });
+      this.#lanes.add(lane);
+    }
+  }
+
+  /** Tells the store of these until it has answered. */
+  async #tell(batch: readonly OutcomeReport[]): Promise<void> {
     let retryMs = RETRY_MS_MIN;
-    let repeated = false;
-    while (this.#waiting.length > 0 && !this.#stopped.signal.aborted) {
-      const batch = this.#waiting.slice(0, this.#batchMax);
-      // What a settlement without an answer has claimed may be ours already: a repeat claims nothing.
-      const claim = repeated ? undefined : this.#world.claimWith(batch);
+    let claim = this.#world.claimWith(batch);
+    while (!this.#stopped.signal.aborted) {
       try {
         const settled = await this.#settle(batch, claim);
         this.#logRefused(settled);
-        this.#dealtWith(batch, settled.jobs);
-        retryMs = RETRY_MS_MIN;
-        repeated = false;
+        return this.#world.onSettled(batch, settled.jobs ?? []);
       } catch (error) {
-        repeated = true;
-        if (error instanceof RotaError && FAULTS.has(error.code)) {
-          this.#narrow(batch, error);
-          continue;
-        }
+        if (error instanceof RotaError && FAULTS.has(error.code)) return this.#narrow(batch, error);
         this.#world.log.debug(
           { error: errorText(error), jobs: batch.length },
           'a settlement got no answer; it is repeated',
         );
+        // What a settlement without an answer has claimed may be ours already: a repeat claims nothing.
+        claim = undefined;
         await sleep(this.#world.clock, retryMs, this.#stopped.signal);
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
       }
     }
-    this.#loop = undefined;
-  }
-
-  #dealtWith(batch: readonly OutcomeReport[], jobs: readonly ClaimedWork[] = []): void {
-    this.#waiting.splice(0, batch.length);
-    this.#batchMax = BATCH_MAX;
-    this.#world.onSettled(batch, jobs);
   }
 
   /** Finds the outcome that a whole settlement is refused for, and tells less of it: it must not hold up the others. */
-  #narrow(batch: readonly OutcomeReport[], error: RotaError): void {
+  async #narrow(batch: readonly OutcomeReport[], error: RotaError): Promise<void> {
     const [report] = batch;
+    if (report === undefined) return;
     if (batch.length > 1) {
-      this.#batchMax = Math.ceil(batch.length / 2);
-    } else if (report !== undefined) {
-      const less = lessOf(report);
-      this.#world.log.error(
-        { job: report.id, error: error.message, givenUp: !less },
-        'an outcome was refused as it is',
-      );
-      if (less) this.#waiting[0] = less;
-      // Not settled and not listed by beats any more: the store takes the job back.
-      else this.#dealtWith(batch);
+      const middle = Math.ceil(batch.length / 2);
+      await this.#tell(batch.slice(0, middle));
+      await this.#tell(batch.slice(middle));
+      return;
     }
+    const less = lessOf(report);
+    this.#world.log.error({ job: report.id, error: error.message, givenUp: !less }, 'an outcome was refused as it is');
+    if (less) await this.#tell([less]);
+    // Not settled and not listed by beats any more: the store takes the job back.
+    else this.#world.onSettled(batch, []);
   }
 
   async #settle(batch: readonly OutcomeReport[], claim: ClaimWith | undefined): Promise<Settled> {

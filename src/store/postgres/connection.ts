@@ -1,57 +1,31 @@
-import { type ClientBase, Pool, type PoolClient, type PoolConfig } from 'pg';
+import type { ClientBase } from 'pg';
 import type { Cell, Row } from '../cell.ts';
-import { connectText, faultOf, LostConnection, refusesSettings, sqlState } from './fault.ts';
-import { ANSWER_TIMEOUT_MS, withSettings } from './settings.ts';
+import { asFault, faultOf, refusesSettings } from './fault.ts';
+import { ServerPool, type ServerSession, type Servers } from './server-pool.ts';
 import type { Statement } from './statements.ts';
 
 /** What a statement is given. Lists are written by `sql-list`. */
 export type Value = string | number | null;
 
-const CONNECT_TIMEOUT_MS = 5_000;
-const IDLE_TIMEOUT_MS = 30_000;
-
-/** PostgreSQL's whole numbers (int8, int2, int4), all of ours safe in a double; everything else is read as text. */
-const NUMBERS = new Set([20, 21, 23]);
-const asNumber = (text: string): number => Number(text);
-const asText = (text: string): string => text;
-const types = { getTypeParser: (oid: number) => (NUMBERS.has(oid) ? asNumber : asText) };
-
-/** A pool of connections. What is idle and breaks is forgotten; what is asked of it next gets another. */
-export function openPool(url: string, max: number): Pool {
-  const pool = new Pool({
-    connectionString: url,
-    max,
-    types: types as PoolConfig['types'] & object,
-    query_timeout: ANSWER_TIMEOUT_MS,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    idleTimeoutMillis: IDLE_TIMEOUT_MS,
-    application_name: 'rota',
-    keepAlive: true,
-    allowExitOnIdle: true,
-  });
-  // An idle connection that breaks (a restart of the server) is no news: the pool has dropped it.
-  pool.on('error', () => {});
-  return pool;
-}
-
 /** A connection for one group. What it throws is the server's own error, or a {@link LostConnection}. */
 export class Connection {
-  readonly #client: PoolClient;
+  readonly #client: ServerSession;
   #broken = false;
 
-  private constructor(client: PoolClient) {
+  private constructor(client: ServerSession) {
     this.#client = client;
     // Between two statements nobody listens otherwise, and an error without a listener ends the process.
     client.on('error', this.#breaks);
   }
 
   /** @throws LostConnection, or the server's error */
-  static async of(pool: Pool): Promise<Connection> {
-    try {
-      return new Connection(await pool.connect());
-    } catch (thrown) {
-      throw asFault(thrown);
-    }
+  static async of(pool: ServerPool): Promise<Connection> {
+    return new Connection(await pool.connect());
+  }
+
+  /** Which life of which server it is with: what one said of its transactions another knows nothing of. */
+  get life(): string {
+    return this.#client.life;
   }
 
   /** Runs a statement; rows by column name. */
@@ -101,15 +75,9 @@ export class Connection {
   }
 }
 
-/** What the server said stays; anything else that the driver throws is about the connection. */
-function asFault(thrown: unknown): unknown {
-  if (sqlState(thrown) !== undefined || thrown instanceof LostConnection) return thrown;
-  return new LostConnection(`no connection to the database: ${connectText(thrown)}`, { cause: thrown });
-}
-
 /** Whether connections can begin with settings; poolers refuse them. */
-export async function takesSettings(url: string): Promise<boolean> {
-  const pool = openPool(withSettings(url), 1);
+export async function takesSettings(servers: Servers): Promise<boolean> {
+  const pool = new ServerPool(servers, { max: 1, settings: true });
   try {
     (await Connection.of(pool)).release();
     return true;

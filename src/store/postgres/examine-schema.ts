@@ -1,6 +1,7 @@
 import { integer, text } from '../cell.ts';
-import { Connection, openPool } from './connection.ts';
+import { Connection } from './connection.ts';
 import { driftOf, MIGRATIONS, migrationsRun, SERVER_VERSION_MIN } from './migrate.ts';
+import { ServerPool, Servers } from './server-pool.ts';
 import { readStoreUrl } from './store-url.ts';
 
 /** What a database says of the store in it. */
@@ -24,8 +25,8 @@ export interface SchemaState {
  * @throws what the server or the way to it says
  */
 export async function examineSchema(place: string): Promise<SchemaState> {
-  const { url, schema } = readStoreUrl(place);
-  const pool = openPool(url, 1);
+  const { schema, ...hosts } = readStoreUrl(place);
+  const pool = new ServerPool(new Servers(hosts), { max: 1, settings: false });
   try {
     const connection = await Connection.of(pool);
     try {

@@ -45,6 +45,9 @@ export function isConfigFault(thrown: unknown): boolean {
 /** Whether a row that was inserted is there already. */
 export const isThereAlready = (thrown: unknown): boolean => sqlState(thrown) === '23505';
 
+/** Whether a transaction's number that was asked about is higher than any that was given. */
+export const isInFuture = (thrown: unknown): boolean => sqlState(thrown) === '22023';
+
 /** Whether a connection was refused for what it asked to begin with: there is a pooler in between. */
 export const refusesSettings = (thrown: unknown): boolean => sqlState(thrown) === '08P01';
 
@@ -56,6 +59,12 @@ export function connectText(thrown: unknown): string {
 /** The connection broke, or no answer came in time. */
 export class LostConnection extends Error {
   override readonly name: string = 'LostConnection';
+}
+
+/** What the server said stays; anything else that the driver throws is about the connection. */
+export function asFault(thrown: unknown): unknown {
+  if (sqlState(thrown) !== undefined || thrown instanceof LostConnection) return thrown;
+  return new LostConnection(`no connection to the database: ${connectText(thrown)}`, { cause: thrown });
 }
 
 /** What a group that could not be written is refused with. */

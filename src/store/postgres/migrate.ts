@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Pool } from 'pg';
 import { type Clock, sleep } from '../../kernel/clock.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import { integer, text } from '../cell.ts';
@@ -12,6 +11,7 @@ import { schedules } from './migrations/003-schedules.ts';
 import { rejectedMessages } from './migrations/004-rejected-messages.ts';
 import { queues } from './migrations/005-queues.ts';
 import { requests } from './migrations/006-requests.ts';
+import type { ServerPool } from './server-pool.ts';
 import { Statements } from './statements.ts';
 
 /** One step of the schema; its place (from 1) is the version that it leads to. Frozen once shipped: a test has sums. */
@@ -50,7 +50,7 @@ export function checksumOf({ sql }: Migration): string {
  * Brings a schema to the newest version, as soon as the server can be reached. Several may do so at once.
  * @throws RotaError `invalid_config` when the config cannot be right, or the schema is newer than this program
  */
-export async function migrateWhenThere(pool: Pool, schema: string, world: MigrateWorld): Promise<void> {
+export async function migrateWhenThere(pool: ServerPool, schema: string, world: MigrateWorld): Promise<void> {
   for (let told = false; ; told = true) {
     try {
       const connection = await Connection.of(pool);

@@ -1,18 +1,18 @@
-import type { Pool } from 'pg';
 import { type FollowingClock, sleep } from '../../kernel/clock.ts';
 import { RotaError } from '../../kernel/error.ts';
 import type { IdSource, Random } from '../../kernel/identity.ts';
 import { integer, text } from '../cell.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
-import { Connection, openPool, takesSettings } from './connection.ts';
-import { faultOf, isThereAlready, LostConnection, unavailable } from './fault.ts';
+import { Connection, takesSettings } from './connection.ts';
+import { faultOf, isInFuture, isThereAlready, LostConnection, unavailable } from './fault.ts';
 import { ASIDE, type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
 import { GroupSigns } from './group-signs.ts';
 import { migrateWhenThere } from './migrate.ts';
 import { Outbox } from './outbox.ts';
 import { PartitionTurns } from './partition-turns.ts';
 import { QueueRules, READ_RULES } from './queue-rules.ts';
-import { HAS_SETTINGS, SET_LOCALLY, withSettings } from './settings.ts';
+import { ServerPool, Servers } from './server-pool.ts';
+import { HAS_SETTINGS, SET_LOCALLY } from './settings.ts';
 import { Statements } from './statements.ts';
 import { readStoreUrl } from './store-url.ts';
 import { Transaction } from './transaction.ts';
@@ -21,7 +21,7 @@ import { WorkerSigns } from './worker-signs.ts';
 
 /** What {@link openPostgresStore} takes. */
 export interface PostgresStoreOptions {
-  /** `postgres://…`, with our own parameters: see `store-url`. */
+  /** `postgres://…`, of one server or of a primary and its standbys, with our own parameters: see `store-url`. */
   url: string;
   /** Where the jitter of retries comes from. */
   random: Random;
@@ -51,22 +51,23 @@ const CAREFUL_MS = 10_000;
  * @throws RotaError `invalid_config` when the URL, the rights or the schema's version can be no store of ours
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<JobStore> {
-  const { url, schema, prepare, pool } = readStoreUrl(options.url);
+  const { schema, prepare, pool, ...hosts } = readStoreUrl(options.url);
+  const servers = new Servers(hosts);
   // Without our settings: a migration of a large table takes as long as it takes.
-  const migrating = openPool(url, 1);
+  const migrating = new ServerPool(servers, { max: 1, settings: false });
   try {
     await migrateWhenThere(migrating, schema, options);
   } finally {
     await migrating.end();
   }
-  const sessions = prepare && (await takesSettings(url));
-  const through = sessions ? withSettings(url) : url;
-  const pools = { main: openPool(through, pool), aside: openPool(through, ASIDE_POOL) };
+  const sessions = prepare && (await takesSettings(servers));
+  const poolOf = (max: number): ServerPool => new ServerPool(servers, { max, settings: sessions });
+  const pools = { main: poolOf(pool), aside: poolOf(ASIDE_POOL) };
   return new PostgresStore(options, { pools, schema, pool, sessions, statements: new Statements(schema, prepare) });
 }
 
 interface StoreParts {
-  pools: { main: Pool; aside: Pool };
+  pools: { main: ServerPool; aside: ServerPool };
   schema: string;
   /** Groups that run at once. */
   pool: number;
@@ -219,13 +220,15 @@ class PostgresStore implements JobStore {
   ): Promise<{ now: number; xid: string | null; queues: QueueRules }> {
     const { clock } = this.#options;
     const xid = kind.mustKnow && !kind.reads ? 'pg_current_xact_id()::text' : 'null';
+    // A standby refuses to write by itself. A session was asked at its start, but a pooler may have another server by now.
+    const standby = kind.reads ? 'pg_is_in_recovery()::text' : 'null';
     const lock = kind.rules === 'change' ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
     const advisory = kind.reads || kind.aside ? '' : `, ${lock}(${this.#rulesLock})`;
     const statements = [
       `begin isolation level read committed ${kind.reads ? 'read only' : 'read write'}`,
       ...(this.#setsLocally ? [SET_LOCALLY] : []),
       // In order: the rules are read once the lock is held.
-      `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint, ${xid}, ${HAS_SETTINGS}${advisory}`,
+      `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint, ${xid}, ${HAS_SETTINGS}, ${standby}${advisory}`,
       ...(kind.uniqueLocks.length === 0
         ? []
         : [`select pg_advisory_xact_lock(key) from unnest('{${kind.uniqueLocks.join(',')}}'::bigint[]) as key`]),
@@ -234,7 +237,8 @@ class PostgresStore implements JobStore {
     const before = clock.monotonicMs();
     const answers = await connection.script(statements.join(';\n'));
     const doubtMs = (clock.monotonicMs() - before) / 2;
-    const [nowCell, xidCell, unset] = answers[this.#setsLocally ? 2 : 1]?.[0] ?? [];
+    const [nowCell, xidCell, unset, isStandby] = answers[this.#setsLocally ? 2 : 1]?.[0] ?? [];
+    if (isStandby === 'true') throw new LostConnection('the database is a standby, which may lag behind');
     const now = integer(nowCell);
     clock.follow(now + doubtMs, doubtMs);
     if (unset !== 'off') {
@@ -256,7 +260,7 @@ class PostgresStore implements JobStore {
     } catch (thrown) {
       if (faultOf(thrown) !== 'connection') throw thrown;
       if (xid === null) throw new LostAnswer('the connection broke during a commit', { cause: thrown });
-      const became = await this.#statusOf(xid);
+      const became = await this.#statusOf(xid, connection.life);
       if (became === 'committed') return;
       if (became === 'aborted') throw thrown;
       throw new LostAnswer('the connection broke during a commit, and what became of it is not known', {
@@ -265,8 +269,12 @@ class PostgresStore implements JobStore {
     }
   }
 
-  /** What became of a transaction: `committed`, `aborted`, or null where nobody can say. */
-  async #statusOf(xid: string): Promise<string | null> {
+  /**
+   * What became of a transaction: `committed`, `aborted`, or null where nobody can say. After a crash or a failover its
+   * number may be another's, for it is given anew where nothing of it had reached the disk or the standby: then a commit
+   * may be the other's, and all else means that ours came to nothing.
+   */
+  async #statusOf(xid: string, life: string): Promise<string | null> {
     const { clock, random } = this.#options;
     const giveUpAt = clock.monotonicMs() + REACH_MS;
     while (clock.monotonicMs() < giveUpAt) {
@@ -275,6 +283,7 @@ class PostgresStore implements JobStore {
         try {
           const [row] = await connection.lists({ text: 'select pg_xact_status($1::text::xid8)' }, [xid]);
           const status = row?.[0];
+          if (connection.life !== life) return status === 'committed' ? null : 'aborted';
           // The backend may still be at it.
           if (status === 'committed' || status === 'aborted') return status;
           if (status === null) return null;
@@ -282,6 +291,8 @@ class PostgresStore implements JobStore {
           connection.release();
         }
       } catch (thrown) {
+        // It was given to nobody yet.
+        if (isInFuture(thrown)) return 'aborted';
         if (faultOf(thrown) !== 'connection') return null;
       }
       await sleep(clock, REACH_EVERY_MS * (0.5 + random()));

@@ -13,10 +13,10 @@ import { allows } from '../../../src/store/postgres/verb.ts';
 describe("a store's URL", () => {
   it('gives ours to us and the rest to the driver', () => {
     expect(readStoreUrl('postgres://u:p@h:1/d?schema=s1&prepare=false&pool=9&sslmode=require')).toEqual({
-      ...{ url: 'postgres://u:p@h:1/d?sslmode=require', schema: 's1', prepare: false, pool: 9 },
+      ...{ urls: ['postgres://u:p@h:1/d?sslmode=require'], needs: 'primary', schema: 's1', prepare: false, pool: 9 },
     });
     expect(readStoreUrl('postgresql://h/d')).toEqual({
-      ...{ url: 'postgresql://h/d', schema: 'rota', prepare: true, pool: 4 },
+      ...{ urls: ['postgresql://h/d'], needs: 'primary', schema: 'rota', prepare: true, pool: 4 },
     });
   });
 

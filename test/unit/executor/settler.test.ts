@@ -1,0 +1,134 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { Settler } from '../../../src/actors/executor/settler.ts';
+import { systemClock as clock } from '../../../src/kernel/clock.ts';
+import { RotaError } from '../../../src/kernel/error.ts';
+import { silentLogger as log } from '../../../src/kernel/log.ts';
+import type { Message } from '../../../src/messaging/bus.ts';
+import { LocalRoute } from '../../../src/messaging/local/local-route.ts';
+import { answer, refuse } from '../../../src/messaging/reply.ts';
+import { Subjects } from '../../../src/messaging/subjects.ts';
+import type { OutcomeReport } from '../../../src/store/job-store.ts';
+
+const subjects = new Subjects('jobs');
+const completed = (n: number): OutcomeReport => ({
+  ...{ id: `${n}`, attempt: 1, run: 1, outcome: 'complete', result: null },
+});
+
+interface Settlement {
+  ids: string[];
+  claims: boolean;
+  message: Message;
+}
+
+/** A settler, and the store that it speaks to, played here. */
+function played() {
+  const bus = new LocalRoute({ route: 'local', clock, subjects });
+  const came: Settlement[] = [];
+  let told = Promise.withResolvers<void>();
+  bus.subscribe(subjects.work('q', 'settle'), {}, (message) => {
+    const { outcomes, claim } = message.body.value as { outcomes: { id: string }[]; claim?: object };
+    came.push({ ids: outcomes.map(({ id }) => id), claims: claim !== undefined, message });
+    told.resolve();
+    told = Promise.withResolvers();
+  });
+  const settled: string[] = [];
+  const settler = new Settler({
+    ...{ bus, subjects, clock, queue: 'q', worker: '0199aaaa-0000-7000-8000-000000000000', log },
+    claimWith: (reports) => ({ node: 'here', limit: reports.length, types: ['a'] }),
+    onSettled: (reports) => settled.push(...reports.map(({ id }) => id)),
+  });
+  onTestFinished(async () => {
+    settler.kill();
+    await bus.close();
+  });
+  return {
+    settler,
+    settled,
+    came,
+    add: (from: number, count: number) => {
+      for (let n = from; n < from + count; n += 1) settler.add(completed(n));
+    },
+    /** The settlements that have come, once there are so many. */
+    arrived: async (count: number): Promise<Settlement[]> => {
+      while (came.length < count) await told.promise;
+      return came.splice(0, count);
+    },
+    answer: ({ message }: Settlement) => answer(message, { settled: [], refused: [] }),
+  };
+}
+
+const ids = (from: number, count: number): string[] => Array.from({ length: count }, (_, n) => `${from + n}`);
+
+test('many outcomes go in two settlements at once, and the rest when one of them is answered', async () => {
+  const at = played();
+  at.add(0, 1_200);
+  const [first, second] = await at.arrived(2);
+  expect(first?.ids).toEqual(ids(0, 500));
+  expect(second?.ids).toEqual(ids(500, 500));
+  expect(at.came).toEqual([]);
+  if (second) at.answer(second);
+  // Too few to go beside the other one.
+  at.add(1_200, 40);
+  if (first) at.answer(first);
+  const [third] = await at.arrived(1);
+  expect(third?.ids).toEqual(ids(1_000, 240));
+  expect(at.settled).toEqual([...ids(500, 500), ...ids(0, 500)]);
+});
+
+test('few outcomes wait for the answer to those before, and go together', async () => {
+  const at = played();
+  at.add(0, 1);
+  const [first] = await at.arrived(1);
+  for (let n = 1; n < 250; n += 1) {
+    at.add(n, 1);
+    await undefined;
+  }
+  expect(at.came).toEqual([]);
+  // One more, and they are worth a settlement of their own.
+  at.add(250, 1);
+  const [second] = await at.arrived(1);
+  expect(second?.ids).toEqual(ids(1, 250));
+  at.add(251, 2);
+  if (second) at.answer(second);
+  if (first) at.answer(first);
+  expect((await at.arrived(1))[0]?.ids).toEqual(['251', '252']);
+});
+
+test('one outcome that is refused does not hold up the others', async () => {
+  const at = played();
+  at.add(0, 4);
+  const over = at.settler.idle();
+  for (const held of [['0', '1', '2', '3'], ['0', '1'], ['2', '3'], ['2'], ['3']]) {
+    const [settlement] = await at.arrived(1);
+    expect(settlement?.ids).toEqual(held);
+    if (settlement === undefined) return;
+    if (held.includes('2')) refuse(settlement.message, new RotaError('too_large', 'no'));
+    else at.answer(settlement);
+  }
+  await over;
+  expect(at.settled).toEqual(['0', '1', '2', '3']);
+});
+
+test('a settlement without an answer is repeated, and claims nothing then', async () => {
+  const at = played();
+  at.add(0, 2);
+  const [first] = await at.arrived(1);
+  expect(first?.claims).toBe(true);
+  if (first) refuse(first.message, new RotaError('unavailable', 'away'));
+  const [again] = await at.arrived(1);
+  expect(again).toMatchObject({ ids: ['0', '1'], claims: false });
+  if (again) at.answer(again);
+  await at.settler.idle();
+  expect(at.settled).toEqual(['0', '1']);
+});
+
+test('is idle once what was added in this turn is settled, and at once when there is nothing', async () => {
+  const at = played();
+  await at.settler.idle();
+  at.add(0, 1);
+  const idle = at.settler.idle();
+  const [first] = await at.arrived(1);
+  if (first) at.answer(first);
+  await idle;
+  expect(at.settled).toEqual(['0']);
+});
