@@ -205,6 +205,7 @@ class World implements AsyncDisposable {
       bullmq(redis(everysec), 'everysec'),
       await pgBoss(redis(everysec)),
       rota('apart', await place('apart')),
+      rota('apart, hears all', await place('hears')),
       bullmq(redis(always), 'always'),
       rota('embedded', {
         ...(await place('embedded-postgres')),

@@ -12,6 +12,8 @@ interface Settings {
   store?: string;
   /** How many handlers may run at once. */
   limit: number;
+  /** Whether a client hears of every job's end. */
+  hears?: boolean;
 }
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -40,7 +42,7 @@ function producer(client: RotaClient): Pick<Peer, 'enqueueAll' | 'enqueueOne'> {
 /** Args of jobs are records. */
 const asJson = (args: PeerArgs): { [name: string]: string | number } => ({ ...args });
 
-/** Rota as a peer among the others: the node in this process, or a client that also hears every job's end. */
+/** Rota as a peer among the others: the node in this process, or a client. */
 serve<Settings>(async (settings) => (settings.role === 'client' ? openClient(settings) : openNode(settings)));
 
 async function openNode({ port, data, store, limit }: Settings): Promise<Peer> {
@@ -86,12 +88,23 @@ async function openNode({ port, data, store, limit }: Settings): Promise<Peer> {
   };
 }
 
-async function openClient({ port }: Settings): Promise<Peer> {
+async function openClient({ port, hears }: Settings): Promise<Peer> {
   const client = await connect({ servers: `nats://127.0.0.1:${port}` });
-  let heard: Promise<void> = Promise.resolve();
   return {
     name: `Rota ${version}, client`,
     ...producer(client),
+    ...(hears ? listener(client) : {}),
+    work: async () => {},
+    rest: async () => {},
+    settled: async () => true,
+    clear: async () => {},
+    close: () => client.close(),
+  };
+}
+
+function listener(client: RotaClient): Required<Pick<Peer, 'listen' | 'heard'>> {
+  let heard: Promise<void> = Promise.resolve();
+  return {
     listen: async (jobs) => {
       const events = client.events({ queue: QUEUE, what: 'completed' });
       const seen = new Set<string>();
@@ -105,10 +118,5 @@ async function openClient({ port }: Settings): Promise<Peer> {
       await client.count({ queue: QUEUE });
     },
     heard: () => heard,
-    work: async () => {},
-    rest: async () => {},
-    settled: async () => true,
-    clear: async () => {},
-    close: () => client.close(),
   };
 }

@@ -109,26 +109,35 @@ export interface RotaPlace {
   postgres?: { url: string; pid: number };
 }
 
-/** Rota as `embedded`, the producer in the node's process, or as `apart`: a client over NATS that hears of every end. */
-export function rota(how: 'embedded' | 'apart', { port, data, postgres }: RotaPlace): Entrant {
+/**
+ * Where the producer is: in the node's process, in another one over NATS, or there and it hears of every job's end, as no
+ * other system's producer does.
+ */
+export type RotaProducer = 'embedded' | 'apart' | 'apart, hears all';
+
+const PRODUCERS: Record<RotaProducer, string> = {
+  embedded: 'the producer in the process of the node',
+  apart: 'the producer another process, over NATS',
+  'apart, hears all':
+    'the producer another process, over NATS, which receives every completed event before the clock stops',
+};
+
+/** Rota with its producer where it is said. */
+export function rota(how: RotaProducer, { port, data, postgres }: RotaPlace): Entrant {
   const on = postgres === undefined ? 'SQLite' : 'PostgreSQL';
   const settings = { port, data, limit: 1_000, ...(postgres === undefined ? {} : { store: postgres.url }) };
   const synced = postgres === undefined ? 'each commit synced (WAL, synchronous FULL)' : POSTGRES_DURABILITY;
-  const place =
-    how === 'embedded'
-      ? 'the producer in the process of the node'
-      : 'the producer another process, over NATS, which receives every completed event before the clock stops';
   return {
     name: `Rota on ${on}, ${how}`,
     durability: `${synced}; completed jobs are kept, each end is announced over NATS`,
     mayRefuse: postgres !== undefined,
     setups: [
       {
-        label: `queue limit 1000, enqueueBatch of 1000 in 4 streams, nats-server embedded, ${place}`,
+        label: `queue limit 1000, enqueueBatch of 1000 in 4 streams, nats-server embedded, ${PRODUCERS[how]}`,
         program: 'peers-rota.ts',
         servers: postgres === undefined ? [] : [postgres.pid],
         settings: { ...settings, role: how === 'embedded' ? 'embedded' : 'node' },
-        ...(how === 'apart' ? { producer: { ...settings, role: 'client' } } : {}),
+        ...(how === 'embedded' ? {} : { producer: { ...settings, role: 'client', hears: how !== 'apart' } }),
       },
     ],
   };
