@@ -14,7 +14,7 @@ import { brokenPromises } from './journey-checker.ts';
 /** How long a fault may keep a test waiting, in milliseconds. */
 const FAULT_MS = 30_000;
 /** How long all may take to end and be told after the last life began, in milliseconds. */
-const SETTLE_MS = 20_000;
+const SETTLE_MS = 60_000;
 /** Between two requests of a loop of the load, in milliseconds. */
 const PAUSE_MS = 12;
 

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { FaultyWorld } from './faulty-world.ts';
 
 // Up to ten lives of a whole node each.
-vi.setConfig({ testTimeout: 150_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const config = fileURLToPath(new URL('../support/fault-config.ts', import.meta.url));
 /** A node whose jobs run in threads or processes; where some spin until they are killed there are fewer. */
