@@ -18,9 +18,10 @@ export interface WaitRoomWorld {
 }
 
 interface Waiter {
-  id: string;
-  timer: TimerHandle;
-  resolve(ended: boolean): void;
+  /** Its job may have ended. */
+  wake(): void;
+  /** It waits no longer. */
+  giveUp(): void;
 }
 
 /** Waits that may be under way at once; one more is answered `overloaded`. */
@@ -49,12 +50,15 @@ export class WaitRoom {
     if (this.#size >= WAITERS_MAX) throw new RotaError('overloaded', `${WAITERS_MAX} waits are under way; retry later`);
     const waiter = this.#enter(id, timeoutMs);
     try {
-      // Listening began before this look, so an end between the two is not missed.
-      const job = await this.#read(id);
-      if (isTerminal(job.state)) return { job, timedOut: false };
-      const ended = await waiter.over;
-      const last = await this.#read(id);
-      return { job: last, timedOut: !ended && !isTerminal(last.state) };
+      for (;;) {
+        // Listening began before this look, so an end between the two is not missed.
+        const woken = waiter.woken();
+        const job = await this.#read(id);
+        if (isTerminal(job.state)) return { job, timedOut: false };
+        if (waiter.isOver()) return { job, timedOut: true };
+        // An event may be told again after a retry, or be anybody's: only the row says that the job has ended.
+        await woken;
+      }
     } finally {
       waiter.leave();
     }
@@ -62,7 +66,7 @@ export class WaitRoom {
 
   /** Lets everybody go. */
   close(): void {
-    for (const waiters of this.#byJob.values()) for (const waiter of waiters) waiter.resolve(false);
+    for (const waiters of this.#byJob.values()) for (const waiter of waiters) waiter.giveUp();
     this.#quiet();
   }
 
@@ -72,22 +76,32 @@ export class WaitRoom {
     return job;
   }
 
-  #enter(id: string, timeoutMs: number): { over: Promise<boolean>; leave(): void } {
+  #enter(id: string, timeoutMs: number): { woken(): Promise<void>; isOver(): boolean; leave(): void } {
     const { clock } = this.#world;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const waiter: Waiter = { id, resolve, timer: clock.setTimeout(() => resolve(false), timeoutMs) };
+    let signal = Promise.withResolvers<void>();
+    let over = false;
+    const giveUp = (): void => {
+      over = true;
+      signal.resolve();
+    };
+    const waiter: Waiter = { wake: () => signal.resolve(), giveUp };
+    const timer: TimerHandle = clock.setTimeout(giveUp, timeoutMs);
     this.#byJob.set(id, (this.#byJob.get(id) ?? new Set()).add(waiter));
     this.#size += 1;
     this.#listen();
+    const woken = (): Promise<void> => {
+      if (!over) signal = Promise.withResolvers();
+      return signal.promise;
+    };
     const leave = (): void => {
-      clock.clearTimeout(waiter.timer);
+      clock.clearTimeout(timer);
       const waiters = this.#byJob.get(id);
       if (!waiters?.delete(waiter)) return;
       if (waiters.size === 0) this.#byJob.delete(id);
       this.#size -= 1;
       if (this.#size === 0) this.#quiet();
     };
-    return { over: promise, leave };
+    return { woken, isOver: () => over, leave };
   }
 
   #listen(): void {
@@ -137,6 +151,6 @@ export class WaitRoom {
   }
 
   #ended(id: string): void {
-    for (const waiter of this.#byJob.get(id) ?? []) waiter.resolve(true);
+    for (const waiter of this.#byJob.get(id) ?? []) waiter.wake();
   }
 }

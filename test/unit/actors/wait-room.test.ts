@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { WaitRoom } from '../../../src/actors/intake/wait-room.ts';
 import type { StoreClient } from '../../../src/actors/store-client.ts';
+import { Body } from '../../../src/messaging/body.ts';
 import { MemoryBroker } from '../../../src/messaging/memory/memory-broker.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
 import { seededRandom } from '../../../src/testing/testing.ts';
@@ -10,16 +11,24 @@ const POLL_MS = 1_000;
 /** What the store takes for an answer: longer than a poll's rest. */
 const ANSWER_MS = 2_500;
 
-/** A wait room beside a store that is slow and in which every job runs on. */
+/** A wait room beside a store that is slow and in which every job runs on until it is said to have ended. */
 function slowWorld() {
   const clock = new VirtualClock();
   const subjects = new Subjects('jobs');
-  const bus = new MemoryBroker({ clock, random: seededRandom(1) }).connect({ name: 'a', subjects, noEcho: true });
+  const broker = new MemoryBroker({ clock, random: seededRandom(1) });
+  const bus = broker.connect({ name: 'a', subjects, noEcho: true });
+  const others = broker.connect({ name: 'b', subjects, noEcho: true });
   let looks = 0;
+  let state = 'executing';
+  const tellEnd = (subject: string): void =>
+    others.publish('jobs.events.job.q.completed', { body: Body.of({ subject }, 'json') });
+  const end = (): void => {
+    state = 'completed';
+  };
   const ask = (_verb: string, { ids }: { ids: string[] }): Promise<unknown> => {
     looks += 1;
     return new Promise((resolve) => {
-      clock.setTimeout(() => resolve(ids.map((id) => ({ id, state: 'executing' }))), ANSWER_MS);
+      clock.setTimeout(() => resolve(ids.map((id) => ({ id, state }))), ANSWER_MS);
     });
   };
   // The one verb that it asks.
@@ -30,7 +39,7 @@ function slowWorld() {
     await clock.advance(ms);
     return looks - before;
   };
-  return { room, clock, looksWithin };
+  return { room, clock, looksWithin, tellEnd, end };
 }
 
 test('however often the room was empty, one poll at a time asks the store, and none when it is', async () => {
@@ -60,4 +69,22 @@ test('one that closes leaves no timer, also where a poll is under way', async ()
   await clock.advance(ANSWER_MS * 2);
   expect(clock.pending).toBe(0);
   expect((await waited).timedOut).toBe(true);
+});
+
+test('an end that is told and is not so wakes nobody for good: only the row says that a job has ended', async () => {
+  const { room, clock, tellEnd, end } = slowWorld();
+  let answered = false;
+  const waited = room.wait('a', 600_000).finally(() => {
+    answered = true;
+  });
+  for (let lie = 0; lie < 5; lie += 1) {
+    await clock.advance(POLL_MS);
+    tellEnd('a');
+    await clock.advance(ANSWER_MS * 2);
+  }
+  expect(answered).toBe(false);
+  end();
+  tellEnd('a');
+  await clock.advance(ANSWER_MS * 2);
+  expect(await waited).toMatchObject({ job: { state: 'completed' }, timedOut: false });
 });
