@@ -95,7 +95,7 @@ export const SETTINGS = {
   natsInbox: setting('ROTA_NATS_INBOX', 'first tokens of reply subjects', '_INBOX', inboxPrefix),
   store: setting(
     'ROTA_STORE',
-    'sqlite:<path>, sqlite::memory:, or postgres://user@host/database',
+    'sqlite:<path>, sqlite::memory:, or postgres://user@host[,host]/database',
     undefined,
     storePlace,
   ),

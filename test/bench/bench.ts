@@ -71,6 +71,12 @@ if (process.argv.includes('--limits')) {
   console.log('\nClaim and settle through the store port with limits on (wanted: at least 0.7 of without):');
   await import('./limits-bench.ts');
 }
+if (process.argv.includes('--contention')) {
+  console.log(
+    '\nMany owners claim from one queue of PostgreSQL (wanted: at most twice the server CPU a job of one owner):',
+  );
+  await import('./contention-bench.ts');
+}
 // Minutes too, and it installs what it is measured beside.
 if (process.argv.includes('--peers')) {
   console.log('\nRota beside its peers, jobs a second: bulk enqueue, run, complete; single enqueues, 100 in flight;');

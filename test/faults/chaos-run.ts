@@ -13,6 +13,8 @@ export interface ChaosOptions {
   seed: number;
   /** How long faults are begun, in milliseconds. */
   forMs: number;
+  /** PostgreSQL has a standby. */
+  standby?: boolean;
   /** Faults of one's own after those. */
   afterwards?: (fleet: Fleet, chance: Chance) => ChaosFault[];
   /** Told of each fault when it has ended, and of what is waited for. */
@@ -52,12 +54,13 @@ const SCHEDULES = ['all', 'clock', 'skipping', 'cancelling'];
 const LIVE = ['scheduled', 'available', 'executing', 'retryable'];
 
 /** Runs a fleet through faults that a seed repeats, lets it come to rest, and checks what is known of it from outside. */
-export async function runChaos({ seed, forMs, afterwards, say = () => {} }: ChaosOptions): Promise<ChaosReport> {
-  await using fleet = await Fleet.make();
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const { seed, forMs, afterwards, standby = false, say = () => {} } = options;
+  await using fleet = await Fleet.make({ standby });
   const chance = new Chance(streamOf(seed, 'faults'));
   await startNodes(fleet, chance);
   await fleet.client.ask('jobs.ctl.queue.limit', { queue: 'slow', globalLimit: SLOW_LIMIT });
-  const watch = new RowWatch(fleet.postgres.url);
+  const watch = new RowWatch(() => fleet.postgres.url);
   const load = new ChaosLoad(fleet.client, new Chance(streamOf(seed, 'load')));
   const faults: { fault: ChaosFault; span: Span }[] = [];
   const strike = async (fault: ChaosFault): Promise<void> => {

@@ -8,12 +8,12 @@ const MAY_TAKE_MS = 2_000;
 export class RowWatch {
   /** The most that was executing of the queue `slow` at any look. */
   mostExecuting = 0;
-  readonly #url: string;
+  readonly #url: () => string;
   readonly #loop: Promise<void>;
   #stopped = false;
 
-  /** Begins at once. */
-  constructor(url: string) {
+  /** Begins at once; asks for the URL again whenever a connection breaks. */
+  constructor(url: () => string) {
     this.#url = url;
     this.#loop = this.#run();
   }
@@ -32,7 +32,7 @@ export class RowWatch {
 
   /** Looks on one connection until it breaks. */
   async #watch(): Promise<void> {
-    await onConnection(this.#url, async (client) => {
+    await onConnection(this.#url(), async (client) => {
       while (!this.#stopped) {
         const executing = await count(client, `rota.jobs where queue = 'slow' and state = 'executing'`);
         this.mostExecuting = Math.max(this.mostExecuting, executing);

@@ -29,9 +29,18 @@ export interface FleetNode {
 
 const SKEW_FILE = new URL('./skewed-clock.ts', import.meta.url).href;
 
+/** What servers a fleet has. */
+export interface FleetOptions {
+  /** PostgreSQL has a standby, and nodes are given the addresses of both. */
+  standby?: boolean;
+}
+
 /** A PostgreSQL server, a NATS server and any number of nodes as processes; handlers on all nodes write one notes file. */
 export class Fleet {
-  readonly postgres: PostgresServer;
+  /** The one that takes writes. */
+  postgres: PostgresServer;
+  /** What follows it, or did before it ended. */
+  standby: PostgresServer | undefined;
   readonly nats: TestNatsServer;
   readonly client: PlainClient;
   readonly nodes = new Map<string, FleetNode>();
@@ -41,12 +50,14 @@ export class Fleet {
   /** Nodes that are being ended. */
   readonly #ending = new Set<string>();
 
-  static async make(): Promise<Fleet> {
+  static async make(options: FleetOptions = {}): Promise<Fleet> {
     // It is killed as a process, never as a machine: what it wrote the system keeps.
     const [postgres, nats] = await Promise.all([startPostgres({ fsync: false }), startNatsServer()]);
     const client = await PlainClient.to(nats.url);
     await client.listen();
-    return new Fleet(postgres, nats, client);
+    const fleet = new Fleet(postgres, nats, client);
+    if (options.standby) fleet.standby = await postgres.startStandby();
+    return fleet;
   }
 
   private constructor(postgres: PostgresServer, nats: TestNatsServer, client: PlainClient) {
@@ -96,6 +107,21 @@ export class Fleet {
     return exit;
   }
 
+  /** Makes the primary of what was the standby. */
+  async promoteStandby(): Promise<void> {
+    const { standby } = this;
+    if (standby === undefined) throw new Error('there is no standby');
+    await standby.promote();
+    [this.postgres, this.standby] = [standby, this.postgres];
+  }
+
+  /** Ends the former primary and puts a standby in its place, at its address. */
+  async followAgain(): Promise<void> {
+    const former = this.standby;
+    await former?.dispose();
+    this.standby = await this.postgres.startStandby(former?.port);
+  }
+
   node(name: string): FleetNode {
     const node = this.nodes.get(name);
     if (node === undefined) throw new Error(`there is no node ${name}`);
@@ -110,7 +136,7 @@ export class Fleet {
       await process.dispose();
       await Promise.all([nats.shut(), database.shut()]);
     }
-    await Promise.all([this.postgres.dispose(), this.nats.dispose()]);
+    await Promise.all([this.postgres.dispose(), this.standby?.dispose(), this.nats.dispose()]);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -127,12 +153,19 @@ export class Fleet {
       env: {
         ROTA_NODE: name,
         ...(roles === undefined ? {} : { ROTA_ROLES: roles }),
-        ...(owns ? { ROTA_STORE: this.postgres.url.replace(String(this.postgres.port), String(database.port)) } : {}),
+        ...(owns ? { ROTA_STORE: this.#storeUrl(database.port) } : {}),
         ...(skewMs === undefined ? {} : { ROTA_TEST_SKEW_MS: String(skewMs), NODE_OPTIONS: `--import ${SKEW_FILE}` }),
         ...env,
       },
     });
     return { name, process, nats, database };
+  }
+
+  /** With a node's own door to the primary, and the standby's address where there is one. */
+  #storeUrl(door: number): string {
+    const url = this.postgres.url.replace(String(this.postgres.port), String(door));
+    if (this.standby === undefined) return url;
+    return `${url.replace(`:${door}`, `:${door},127.0.0.1:${this.standby.port}`)}?target_session_attrs=read-write`;
   }
 }
 

@@ -4,7 +4,7 @@ import type { IdSource, Random } from '../../kernel/identity.ts';
 import { integer, text } from '../cell.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
 import { Connection, takesSettings } from './connection.ts';
-import { faultOf, isInFuture, isThereAlready, LostConnection, unavailable } from './fault.ts';
+import { faultOf, isThereAlready, LostConnection, unavailable } from './fault.ts';
 import { ASIDE, type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
 import { GroupSigns } from './group-signs.ts';
 import { migrateWhenThere } from './migrate.ts';
@@ -16,6 +16,7 @@ import { HAS_SETTINGS, SET_LOCALLY } from './settings.ts';
 import { Statements } from './statements.ts';
 import { readStoreUrl } from './store-url.ts';
 import { Transaction } from './transaction.ts';
+import { fateOf, REACH_EVERY_MS, REACH_MS } from './transaction-fate.ts';
 import { VERBS } from './verbs.ts';
 import { WorkerSigns } from './worker-signs.ts';
 
@@ -40,9 +41,6 @@ const ASIDE_POOL = 2;
 /** A group that others are in the way of is run again so often. */
 const CONFLICT_TRIES = 5;
 const CONFLICT_WAIT_MS = 20;
-/** How long a group is tried while the server cannot be reached. */
-const REACH_MS = 5_000;
-const REACH_EVERY_MS = 150;
 /** Where one job was there already, more may be (a message is delivered again): so long each is looked for. */
 const CAREFUL_MS = 10_000;
 
@@ -260,44 +258,13 @@ class PostgresStore implements JobStore {
     } catch (thrown) {
       if (faultOf(thrown) !== 'connection') throw thrown;
       if (xid === null) throw new LostAnswer('the connection broke during a commit', { cause: thrown });
-      const became = await this.#statusOf(xid, connection.life);
+      const became = await fateOf({ xid, life: connection.life }, this.#parts.pools.main, this.#options);
       if (became === 'committed') return;
       if (became === 'aborted') throw thrown;
       throw new LostAnswer('the connection broke during a commit, and what became of it is not known', {
         cause: thrown,
       });
     }
-  }
-
-  /**
-   * What became of a transaction: `committed`, `aborted`, or null where nobody can say. After a crash or a failover its
-   * number may be another's, for it is given anew where nothing of it had reached the disk or the standby: then a commit
-   * may be the other's, and all else means that ours came to nothing.
-   */
-  async #statusOf(xid: string, life: string): Promise<string | null> {
-    const { clock, random } = this.#options;
-    const giveUpAt = clock.monotonicMs() + REACH_MS;
-    while (clock.monotonicMs() < giveUpAt) {
-      try {
-        const connection = await Connection.of(this.#parts.pools.main);
-        try {
-          const [row] = await connection.lists({ text: 'select pg_xact_status($1::text::xid8)' }, [xid]);
-          const status = row?.[0];
-          if (connection.life !== life) return status === 'committed' ? null : 'aborted';
-          // The backend may still be at it.
-          if (status === 'committed' || status === 'aborted') return status;
-          if (status === null) return null;
-        } finally {
-          connection.release();
-        }
-      } catch (thrown) {
-        // It was given to nobody yet.
-        if (isInFuture(thrown)) return 'aborted';
-        if (faultOf(thrown) !== 'connection') return null;
-      }
-      await sleep(clock, REACH_EVERY_MS * (0.5 + random()));
-    }
-    return null;
   }
 }
 

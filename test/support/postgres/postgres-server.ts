@@ -2,12 +2,15 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import { freePort } from '../free-port.ts';
 import { createDatabase, type DatabaseServer, type FreshDatabase, runAs, urlOf } from './database.ts';
 import { Keeper } from './keeper.ts';
 import { killFamily, signalFamily } from './process-family.ts';
 import { type Postgres, postgresPrograms } from './programs.ts';
+import { copyForStandby } from './standby-copy.ts';
 
 const run = promisify(execFile);
 
@@ -45,6 +48,14 @@ export interface PostgresServer {
   kill(): Promise<void>;
   /** Starts it again on the same port and data, if need be stops it first. Resolves when it takes connections. */
   restart(): Promise<void>;
+  /**
+   * Makes a hot standby that follows it, with the same settings; not of a server that asks for a password. From then on
+   * each commit of this one waits until the standby has it.
+   * @param port free at the moment; default: any free one
+   */
+  startStandby(port?: number): Promise<PostgresServer>;
+  /** Makes a primary of a standby: one that waits for no standby of its own. Resolves when it takes writes. */
+  promote(): Promise<void>;
   /** Freezes and thaws all its processes (SIGSTOP, SIGCONT): connections stay open and nothing comes. */
   freeze(): void;
   thaw(): void;
@@ -54,6 +65,8 @@ export interface PostgresServer {
 }
 
 const STOP_SIGNALS = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
+
+const LOOK_EVERY_MS = 10;
 
 /** Somebody else may take a free port before the server does. */
 const PORT_TRIES_MAX = 5;
@@ -140,6 +153,50 @@ class Server implements PostgresServer {
     ]);
   }
 
+  async startStandby(port?: number): Promise<PostgresServer> {
+    const source = `host=127.0.0.1 port=${this.port} user=postgres application_name=standby`;
+    const settings = { ...this.#options.settings, primary_conninfo: source };
+    const options = { ...this.#options, settings, port: port ?? (await freePort()) };
+    const standby = new Server(this.#programs, options);
+    try {
+      await copyForStandby({
+        ...{ ...this.#programs, adminUrl: this.adminUrl, from: this.#dataFolder, to: standby.#dataFolder },
+      });
+      await standby.#start();
+      await this.#waitForStandby(true);
+      await this.#standbyFollows();
+    } catch (error) {
+      await standby.dispose();
+      throw error;
+    }
+    return standby;
+  }
+
+  async promote(): Promise<void> {
+    await this.#waitForStandby(false);
+    await runAs(this.adminUrl, ['select pg_promote(true, 60)']);
+  }
+
+  /** By `alter system`, which a standby's own file of settings takes too. */
+  #waitForStandby(waits: boolean): Promise<void> {
+    const names = waits ? '*' : '';
+    return runAs(this.adminUrl, [`alter system set synchronous_standby_names = '${names}'`, 'select pg_reload_conf()']);
+  }
+
+  async #standbyFollows(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.adminUrl });
+    await client.connect();
+    try {
+      for (;;) {
+        const { rowCount } = await client.query("select 1 from pg_stat_replication where sync_state = 'sync'");
+        if (rowCount === 1) return;
+        await sleep(LOOK_EVERY_MS);
+      }
+    } finally {
+      await client.end();
+    }
+  }
+
   async #start(): Promise<void> {
     const log = openSync(this.logFile, 'a');
     const child = spawn(join(this.#programs.bin, 'postgres'), ['-D', this.#dataFolder, ...this.#settings()], {
@@ -219,8 +276,12 @@ class Server implements PostgresServer {
   async #dispose(): Promise<void> {
     // Only PostgreSQL itself can tell which shared memory it left in the kernel; it removes it at the next start, whose
     // recovery nobody needs on disk.
-    this.#options = { ...this.#options, fsync: false };
-    if (this.#wasKilled) await this.restart().catch(() => {});
+    if (this.#wasKilled) {
+      // Nobody is to find it again at its port: a standby may have taken its place.
+      const settings = { ...this.#options.settings, port: String(await freePort()) };
+      this.#options = { ...this.#options, fsync: false, settings };
+      await this.restart().catch(() => {});
+    }
     await this.stop('immediate');
     await this.#keeper.dispose();
   }
@@ -235,12 +296,14 @@ host all postgres 127.0.0.1/32 trust
 host all all 127.0.0.1/32 scram-sha-256
 `;
 
+const TAKES_CONNECTIONS = new Set(['ready', 'standby']);
+
 /** Waits until the server writes into its process file that it takes connections: the word is the eighth line. */
 async function ready(dataFolder: string, early: Promise<never>): Promise<void> {
   const file = join(dataFolder, 'postmaster.pid');
   const { promise, resolve } = Promise.withResolvers<void>();
   const look = (): void => {
-    if (readText(file).split('\n')[7]?.trim() === 'ready') resolve();
+    if (TAKES_CONNECTIONS.has(readText(file).split('\n')[7]?.trim() ?? '')) resolve();
   };
   const watcher = watch(dataFolder, look);
   look();
