@@ -26,6 +26,8 @@ export interface CampaignOptions {
   kept?: readonly KeptSeed[];
   /** Which faults of each plan happen; all when left out. */
   faults?: (fault: Fault, index: number) => boolean;
+  /** A run goes no further once a promise is broken. */
+  untilBroken?: boolean;
   /** No further run begins after so many milliseconds of the machine. */
   realMsMax?: number;
   onRun?: (result: RunResult, soFar: CampaignResult) => void;
@@ -33,7 +35,8 @@ export interface CampaignOptions {
 
 /** Runs seed after seed, in the modes in turn, until one fails or there is no more. */
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { mutation, realMsMax = Number.POSITIVE_INFINITY, faults = () => true, onRun } = options;
+  const { mutation, untilBroken = false, realMsMax = Number.POSITIVE_INFINITY, faults = () => true, onRun } = options;
+  const how = { untilBroken, ...(mutation === undefined ? {} : { mutation }) };
   const soFar: CampaignResult = {
     runs: 0,
     failed: undefined,
@@ -43,7 +46,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   };
   for (const plan of plansOf(options)) {
     if (soFar.realMs >= realMsMax) break;
-    const result = await runPlan({ ...plan, faults: plan.faults.filter(faults) }, mutation);
+    const result = await runPlan({ ...plan, faults: plan.faults.filter(faults) }, how);
     soFar.runs += 1;
     soFar.simulatedMs += result.simulatedMs;
     soFar.realMs += result.realMs;
@@ -75,4 +78,12 @@ export const speedOf = ({ simulatedMs, cpuMs }: { simulatedMs: number; cpuMs: nu
 export function densityOf({ simulatedMs, jobs, messages }: Pick<CampaignResult, 'simulatedMs' | 'jobs' | 'messages'>) {
   const perSecond = (count: number): string => ((count * 1000) / Math.max(simulatedMs, 1)).toFixed(2);
   return `${perSecond(jobs)} jobs and ${perSecond(messages)} messages between programs in a simulated second`;
+}
+
+/** What a campaign proves, as one line. Without a broken promise it proves nothing of what never came about. */
+export function verdictOf({ failed, sightings, runs }: Pick<CampaignResult, 'failed' | 'sightings' | 'runs'>): string {
+  if (failed !== undefined) return `broken: seed ${failed.plan.seed} in run ${runs}`;
+  const { missing } = sightings;
+  if (missing.length > 0) return `inconclusive: no promise was broken, but never seen: ${missing.join(', ')}`;
+  return 'kept: no promise was broken, and all was seen that must be seen somewhere';
 }

@@ -2,8 +2,9 @@ import type { Job, NewJob } from '../../src/job/job.ts';
 import type { JobFact } from '../../src/job/job-event.ts';
 import { isTerminal } from '../../src/job/state.ts';
 import type { StoreAnswer, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
-import type { QueueRecord } from '../../src/store/queue-record.ts';
+import type { Handlers } from './handlers.ts';
 import { type Complain, JobHistory } from './job-history.ts';
+import { LimitChecks } from './limit-checks.ts';
 import type { Sightings } from './sightings.ts';
 import type { CommitListener, SimDatabase } from './sim-database.ts';
 import type { Trace } from './trace.ts';
@@ -13,15 +14,13 @@ export interface CommitWorld {
   database: SimDatabase;
   trace: Trace;
   sightings: Sightings;
+  handlers: Handlers;
   complain: Complain;
   /** Wall clocks differ: what is counted by them is not checked. */
   clocksDiffer: boolean;
   /** How far apart two groups may be written that were stamped together, in milliseconds. */
   doubtMs: number;
 }
-
-/** Starts of a queue that are remembered. */
-const STARTS_KEPT = 200;
 
 type Told<V extends StoreRequest['verb']> = Extract<StoreRequest, { verb: V }>;
 
@@ -31,8 +30,7 @@ export class CommitChecks implements CommitListener {
   /** Where each schedule's cursor began when it was first stored. */
   readonly cursorsFrom = new Map<string, number>();
   readonly #world: CommitWorld;
-  readonly #rules = new Map<string, QueueRecord>();
-  readonly #starts = new Map<string, number[]>();
+  readonly #limits: LimitChecks;
   readonly #signs = new Map<string, number>();
   #term = 0;
   #leader = '';
@@ -40,6 +38,7 @@ export class CommitChecks implements CommitListener {
   constructor(world: CommitWorld) {
     this.#world = world;
     this.history = new JobHistory(world.complain);
+    this.#limits = new LimitChecks({ ...world, history: this.history });
   }
 
   async committed(requests: readonly StoreRequest[], replies: readonly StoreReply[], by: string): Promise<void> {
@@ -52,6 +51,7 @@ export class CommitChecks implements CommitListener {
       const wanted = wantedOf(request);
       for (const fact of reply.facts) {
         this.history.take(fact, request, wanted);
+        if (fact.what === 'deleted') this.#world.handlers.deleted(fact.id);
         touched.add(fact.id);
       }
       this.#look(request, reply.answer, reply.facts);
@@ -71,7 +71,8 @@ export class CommitChecks implements CommitListener {
         this.#inserted(request, answer as StoreAnswer<'insert'>);
         break;
       case 'claim':
-        this.#claimed(request, facts);
+        this.#signs.set(request.worker, request.now);
+        this.#limits.claimed(request, facts);
         break;
       case 'settle':
         this.#settled(request, answer as StoreAnswer<'settle'>);
@@ -87,7 +88,7 @@ export class CommitChecks implements CommitListener {
         this.#rescued(request, facts);
         break;
       case 'changeQueue':
-        this.#ruled((answer as StoreAnswer<'changeQueue'>).queue);
+        this.#limits.ruled((answer as StoreAnswer<'changeQueue'>).queue);
         break;
       case 'lead':
         this.#led(answer as StoreAnswer<'lead'>);
@@ -106,34 +107,6 @@ export class CommitChecks implements CommitListener {
       if (!conflict) continue;
       this.#world.sightings.saw(jobs[index]?.id === job.id ? 'duplicate ignored' : 'unique conflict');
     }
-  }
-
-  #claimed({ queue, worker, now }: Told<'claim'>, facts: readonly JobFact[]): void {
-    this.#signs.set(worker, now);
-    const rule = this.#rules.get(queue);
-    if (rule === undefined || facts.length === 0) return;
-    const broken = (words: string): void => this.#world.complain('limits', facts[0]?.id ?? '', `${queue}: ${words}`);
-    if (rule.paused) broken('a job started while it was paused');
-    const executing = this.history.executing(queue);
-    if (rule.globalLimit !== null && executing > rule.globalLimit) {
-      broken(`${executing} execute, ${rule.globalLimit} may`);
-    }
-    if (rule.partition !== null) {
-      for (const { id } of facts) {
-        const key = `${queue}/${this.history.jobs.get(id)?.tenant}`;
-        const inTenant = this.history.executing(key);
-        if (inTenant > rule.partition.limit) broken(`${inTenant} of ${key} execute, ${rule.partition.limit} may`);
-      }
-    }
-    if (rule.rate === null || this.#world.clocksDiffer) return;
-    const before = this.#starts.get(queue) ?? [];
-    // A claim that was held up is stamped before others that were written first, and counts as of theirs.
-    const startedAt = Math.max(now, before.at(-1) ?? now);
-    const starts = [...before, ...facts.map(() => startedAt)];
-    const { limit, periodMs } = rule.rate;
-    const recent = starts.filter((at) => at > startedAt - periodMs + this.#world.doubtMs);
-    this.#starts.set(queue, starts.slice(-STARTS_KEPT));
-    if (recent.length > limit) broken(`${recent.length} started within ${periodMs} ms, ${limit} may`);
   }
 
   #settled({ worker, outcomes, now }: Told<'settle'>, { settled, refused }: StoreAnswer<'settle'>): void {
@@ -157,12 +130,6 @@ export class CommitChecks implements CommitListener {
         this.#world.complain('rescued from the dead only', id, `${worker} gave a sign ${seenAt - deadBefore} ms after`);
       }
     }
-  }
-
-  #ruled(rule: QueueRecord): void {
-    const rate = JSON.stringify(this.#rules.get(rule.queue)?.rate ?? null);
-    if (rate !== JSON.stringify(rule.rate)) this.#starts.delete(rule.queue);
-    this.#rules.set(rule.queue, rule);
   }
 
   #led({ term, instance }: StoreAnswer<'lead'>): void {

@@ -10,7 +10,8 @@ export class Handlers {
   /** Jobs that handlers wanted to enqueue, and their types. */
   readonly wanted = new Map<string, string>();
   readonly #trace: Trace;
-  readonly #begun = new Map<string, string>();
+  /** In which life each run of a job was begun, by its id. */
+  readonly #begun = new Map<string, Map<number, string>>();
   readonly #running = new Map<string, number>();
   /** Lives in which an actor crashed: what its handlers still do is nobody's. */
   readonly #crashed = new Set<string>();
@@ -24,6 +25,11 @@ export class Handlers {
   /** From now on the limit of a queue is another one. */
   scaled(queue: string): void {
     this.#scaled.add(queue);
+  }
+
+  /** A job is deleted: who still asks for it, unanswered, makes another one with its id. */
+  deleted(id: string): void {
+    this.#begun.delete(id);
   }
 
   crashed(life: string): void {
@@ -42,10 +48,11 @@ export class Handlers {
       began: ({ id, run, queue }) => {
         if (process.dead) return;
         this.#trace.add(`${life} handler`, `${id} run ${run} begins`);
-        const before = this.#begun.get(`${id} ${run}`);
+        const runs = this.#begun.get(id) ?? new Map<number, string>();
+        const before = runs.get(run);
         if (before !== undefined)
           this.complain('a run is begun once', id, `run ${run} was begun by ${before} and ${life}`);
-        this.#begun.set(`${id} ${run}`, life);
+        this.#begun.set(id, runs.set(run, life));
         this.#count(life, queue, 1);
       },
       ended: ({ id, run, queue }) => {

@@ -7,8 +7,10 @@ import { Subjects } from '../../src/messaging/subjects.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
 import { Chance, streamOf } from './chance.ts';
 import type { Handlers } from './handlers.ts';
+import { type Asking, drawJob } from './job-draw.ts';
 import type { Complain, JobHistory } from './job-history.ts';
 import { Operators, type Pause } from './operators.ts';
+import { type BusyPhase, type Focus, phaseAt, QUIET_MEAN_MS } from './phases.ts';
 import type { Trace } from './trace.ts';
 
 /** What clients work with. */
@@ -33,11 +35,6 @@ export interface AskedJob {
   /** Somebody asked to cancel or to delete it. */
   disturbed: boolean;
   tag?: string | undefined;
-}
-
-interface Asking {
-  queue: string;
-  body: Record<string, unknown> & { id: string; type: string; tags?: string[] };
 }
 
 /** How long a request may take before it is sent again, in milliseconds. */
@@ -70,15 +67,23 @@ export class Load {
     });
   }
 
-  /** Something is done every so often until {@link stop}. */
-  start(meanMs: number): void {
+  /** Something is done every so often until {@link stop}, more of it in the busy phases. */
+  start(phases: readonly BusyPhase[]): void {
     const { clock } = this.#world;
+    const focusNow = (): Focus => phaseAt(phases, clock.monotonicMs())?.focus ?? 'mixed';
+    const wait = (): void => {
+      const meanMs = phaseAt(phases, clock.monotonicMs())?.meanMs ?? QUIET_MEAN_MS;
+      const morning = phases.find(({ fromMs }) => fromMs > clock.monotonicMs());
+      const untilMs = (morning?.fromMs ?? Number.POSITIVE_INFINITY) - clock.monotonicMs();
+      clock.setTimeout(next, Math.min(this.#chance.between(1, 2 * meanMs), untilMs));
+    };
     const next = (): void => {
       if (this.#stopped) return;
-      this.#begin(this.#deed());
-      clock.setTimeout(next, this.#chance.between(1, 2 * meanMs));
+      this.#begin(this.#deed(focusNow()));
+      wait();
     };
-    clock.setTimeout(next, 1_000);
+    for (const { fromMs, focus } of phases) clock.setTimeout(() => this.#opens(focus), fromMs);
+    wait();
   }
 
   /** No more; what is under way still ends. */
@@ -108,51 +113,24 @@ export class Load {
     over.then(() => this.#underWay.delete(over));
   }
 
-  #deed(): Promise<void> {
-    const chance = this.#chance;
-    const drawn = chance.random();
-    if (drawn < 0.72) return this.#enqueue(this.#job(), chance.hits(0.1) ? 2 : 1);
-    if (drawn < 0.8) return this.#bulk(chance.between(2, 25));
-    if (drawn < 0.86) return this.#disturb('cancel');
-    if (drawn < 0.9) return this.#disturb('retry');
-    if (drawn < 0.915) return this.#disturb('delete');
-    if (drawn < 0.935) return this.#disturb('update', this.#changes());
-    if (drawn < 0.95) return this.#ofTag();
-    return this.#operators.operate();
+  /** A phase with a focus begins with many such jobs at once, and with their limit: more than it lets start. */
+  #opens(focus: Focus): void {
+    if (focus === 'mixed' || this.#stopped) return;
+    if (focus !== 'keyed') this.#begin(this.#operators.limit(focus));
+    this.#begin(this.#bulk(this.#chance.between(6, 16), focus));
   }
 
-  #job(): Asking {
+  #deed(focus: Focus): Promise<void> {
     const chance = this.#chance;
-    const id = this.#newId();
-    const ms = chance.of([1, 400, 3_000, 30_000]);
-    const late = chance.hits(0.15) ? { scheduleIn: chance.between(500, 120_000) } : {};
-    const deadline = chance.hits(0.04) ? { deadline: chance.between(1_000, 80_000) } : {};
-    const tagged = chance.hits(0.15) ? { tags: [`t${chance.between(1, 6)}`], reference: { type: 'order', id } } : {};
-    const priority = { priority: chance.between(0, 9) };
-    const of = (queue: string, type: string, args: object) => ({
-      queue,
-      body: { id, type, args, ...late, ...deadline, ...priority, ...tagged },
-    });
     const drawn = chance.random();
-    if (drawn < 0.25) return of('work', 'work', { ms });
-    if (drawn < 0.35) return of('work', 'flaky', { ms, times: chance.between(1, 3) });
-    if (drawn < 0.4) return of('work', 'doomed', { ms });
-    if (drawn < 0.48) return of('work', 'later', { ms, times: chance.between(1, 2) });
-    if (drawn < 0.5) return of('slow', 'hang', {});
-    if (drawn < 0.51) return of('slow', 'deaf', {});
-    if (drawn < 0.54) return of('work', 'odd', { times: chance.between(1, 2) });
-    if (drawn < 0.58) return of('work', 'parent', {});
-    const key = `k${chance.between(1, 4)}`;
-    if (drawn < 0.63) return of('work', 'only', { ms: 15_000, key });
-    if (drawn < 0.655) return of('work', 'newest', { ms, key });
-    if (drawn < 0.68) {
-      const { queue, body } = of('work', 'settling', { ms: 400, key });
-      return { queue, body: { ...body, scheduleIn: chance.between(5_000, 50_000) } };
-    }
-    if (drawn < 0.78) return of('capped', 'work', { ms: chance.between(1_000, 20_000) });
-    if (drawn < 0.86) return of('rated', 'work', { ms });
-    if (drawn < 0.97) return of('tenants', 'work', { ms: 8_000, tenant: `t${chance.between(1, 4)}` });
-    return of('work', 'fresh', { ms });
+    if (drawn < 0.68) return this.#enqueue(this.#job(focus), chance.hits(0.1) ? 2 : 1);
+    if (drawn < 0.76) return this.#bulk(chance.between(2, 25), focus);
+    if (drawn < 0.82) return this.#disturb('cancel');
+    if (drawn < 0.86) return this.#disturb('retry');
+    if (drawn < 0.875) return this.#disturb('delete');
+    if (drawn < 0.895) return this.#disturb('update', this.#changes());
+    if (drawn < 0.91) return this.#ofTag();
+    return this.#operators.operate();
   }
 
   /** Asks for one job until it is answered, as one client or as two at once. */
@@ -165,9 +143,13 @@ export class Load {
     await Promise.all(Array.from({ length: clients }, send));
   }
 
-  async #bulk(count: number): Promise<void> {
-    const { queue } = this.#job();
-    const jobs = Array.from({ length: count }, () => this.#job().body);
+  #job(focus: Focus): Asking {
+    return drawJob(this.#chance, this.#newId(), focus);
+  }
+
+  async #bulk(count: number, focus: Focus): Promise<void> {
+    const { queue } = this.#job(focus);
+    const jobs = Array.from({ length: count }, () => this.#job(focus).body);
     const asked = jobs.map((body) => this.#asks(body));
     const reply = await this.#until(this.#subjects.enqueue(queue), jobs);
     if (reply === undefined) return;

@@ -3,6 +3,7 @@ import type { IdSource } from '../../src/kernel/identity.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
 import type { Chance } from './chance.ts';
 import type { Handlers } from './handlers.ts';
+import type { LimitedQueue } from './phases.ts';
 
 /** A stretch of time in which a schedule was paused for certain, in milliseconds since the epoch. */
 export interface Pause {
@@ -63,12 +64,21 @@ export class Operators {
     } else if (drawn < 0.35) {
       handlers.scaled(queue);
       await control('queue.scale', { queue, limit: chance.between(1, 10) });
-    } else if (drawn < 0.55) await control('queue.limit', { queue: 'capped', globalLimit: chance.between(1, 3) });
-    else if (drawn < 0.75) {
-      await control('queue.limit', { queue: 'rated', rate: { limit: chance.between(2, 6), period: 30_000 } });
-    } else if (drawn < 0.92) {
-      await control('queue.limit', { queue: 'tenants', partition: { by: 'args.tenant', limit: chance.between(1, 2) } });
-    } else await control('queue.purge', { queue });
+    } else if (drawn < 0.55) await this.limit('capped');
+    else if (drawn < 0.75) await this.limit('rated');
+    else if (drawn < 0.92) await this.limit('tenants');
+    else await control('queue.purge', { queue });
+  }
+
+  /** Sets the limit of a queue that has one. */
+  async limit(queue: LimitedQueue): Promise<void> {
+    const { chance, control } = this.#world;
+    const limits = {
+      capped: () => ({ globalLimit: chance.between(1, 3) }),
+      rated: () => ({ rate: { limit: chance.between(2, 6), period: 30_000 } }),
+      tenants: () => ({ partition: { by: 'args.tenant', limit: chance.between(1, 2) } }),
+    };
+    await control('queue.limit', { queue, ...limits[queue]() });
   }
 
   /** The life of a schedule: put, paused, resumed, put again, run by hand, deleted. Some of it is left out. */

@@ -1,5 +1,7 @@
 import type { LinkFaults } from '../../src/messaging/memory/memory-link.ts';
 import { Chance, streamOf } from './chance.ts';
+import { faultsOf } from './fault-draw.ts';
+import { type BusyPhase, phasesOf } from './phases.ts';
 
 /** `safety`: every fault heals before the end. `liveness`: some stay, and the rest must get on. */
 export type Mode = 'safety' | 'liveness';
@@ -39,8 +41,8 @@ export interface Plan {
   startAt: number;
   /** How long load and faults go on. */
   activeMs: number;
-  /** Mean time between two things that clients do. */
-  loadMs: number;
+  /** When much is asked for. */
+  phases: readonly BusyPhase[];
   storeLatencyMs: number;
   nodes: readonly NodePlan[];
   faults: readonly Fault[];
@@ -73,36 +75,20 @@ const OWNED: readonly [Fleet, ...Fleet[]] = [
   ],
   [['store', 'scheduler'], ALL.slice(1), ['intake']],
 ];
-const QUEUES = ['work', 'slow', 'capped', 'rated', 'tenants'];
-/** Children of the root that may be made to crash, as paths of ids. */
-const PARTS: readonly [readonly string[], ...(readonly string[])[]] = [
-  ['connection'],
-  ['persistence'],
-  ['node'],
-  ['intake'],
-  ['queues', 'steward'],
-  ...QUEUES.flatMap((queue) => [
-    ['queues', `queue:${queue}`, 'executor'],
-    ['queues', `queue:${queue}`, 'queue'],
-  ]),
-  ['scheduling', 'scheduler'],
-  ['scheduling', 'janitor'],
-];
-
 /** How long a run is active unless told otherwise, in milliseconds. */
-export const ACTIVE_MS = 40 * 60_000;
+export const ACTIVE_MS = 90 * 60_000;
 
 /** Draws a world from a seed. */
 export function planOf(seed: number, mode: Mode, activeMs: number = ACTIVE_MS): Plan {
   const chance = new Chance(streamOf(seed, 'plan'));
   const topology = chance.of(['owned', 'shared'] as const);
-  const clocksDiffer = chance.hits(0.4);
+  const clocksDiffer = chance.hits(0.35);
   const nodes = nodesOf(chance, topology, clocksDiffer);
-  const faults = faultsOf(chance, { nodes, activeMs, clocksDiffer, mode });
+  const phases = phasesOf(chance, activeMs);
+  const faults = faultsOf(chance, { nodes, activeMs, phases, clocksDiffer, mode });
   return {
-    ...{ seed, mode, topology, activeMs, nodes, faults },
+    ...{ seed, mode, topology, activeMs, phases, nodes, faults },
     startAt: chance.of(STARTS),
-    loadMs: chance.of([2_000, 6_000, 20_000]),
     storeLatencyMs: topology === 'owned' ? 0 : chance.of([2, 20, 200]),
     clocksDiffer: clocksDiffer || faults.some(({ kind }) => kind === 'jump'),
   };
@@ -118,82 +104,4 @@ function nodesOf(chance: Chance, topology: Plan['topology'], clocksDiffer: boole
     skewMs: clocksDiffer ? chance.of([chance.between(-1_500, 1_500), chance.between(-120, 120)]) : 0,
     rate: clocksDiffer ? 1 + chance.between(-200, 200) / 1e6 : 1,
   }));
-}
-
-interface FaultWorld {
-  nodes: readonly NodePlan[];
-  activeMs: number;
-  clocksDiffer: boolean;
-  mode: Mode;
-}
-
-const KINDS: readonly FaultKind[] = [
-  ...(['partition', 'freeze', 'store-fail', 'store-stall', 'store-lost-answer', 'link', 'broker-down'] as const),
-  ...(['kill', 'restart', 'crash', 'jump'] as const),
-];
-
-/** Each seed has its own choice of kinds (swarm testing): where all kinds happen at once, some hide what others would show. */
-function faultsOf(chance: Chance, world: FaultWorld): Fault[] {
-  const kinds = KINDS.filter((kind) => (kind === 'jump' ? world.clocksDiffer : true) && chance.hits(0.6));
-  const [first, ...rest] = kinds;
-  if (first === undefined) return [];
-  const count = chance.between(4, Math.max(6, Math.round(world.activeMs / 90_000)));
-  const faults = Array.from({ length: count }, () => faultOf(chance, chance.of([first, ...rest]), world));
-  const lasting = world.mode === 'liveness' ? lastingFaults(chance, world) : [];
-  return [...faults, ...lasting].sort((a, b) => a.atMs - b.atMs);
-}
-
-/** One that stays with a node which the others can do without. */
-function lastingFaults(chance: Chance, { nodes, activeMs }: FaultWorld): Fault[] {
-  const spare = nodes.findLast(({ roles }) => nodes.filter((other) => other.roles.length >= roles.length).length > 1);
-  if (spare === undefined) return [];
-  const when = { atMs: chance.between(activeMs / 4, activeMs / 2), forMs: Number.POSITIVE_INFINITY };
-  const node = spare.name;
-  return [
-    chance.of<Fault>([
-      { ...when, kind: 'kill', node, afterPasses: 0, version: 'a' },
-      { ...when, kind: 'partition', node },
-      { ...when, kind: 'freeze', node },
-      { ...when, kind: 'link', from: node, faults: { duplicate: 0.3, reorder: 0.3, delayMs: [0, 400] } },
-    ]),
-  ];
-}
-
-function faultOf(chance: Chance, kind: FaultKind, { nodes, activeMs }: FaultWorld): Fault {
-  const [one, ...others] = nodes.map(({ name }) => name);
-  const names: [string, ...string[]] = [one ?? '', ...others];
-  const node = chance.of(names);
-  // Short ones pass unnoticed, long ones outlive leases and leads.
-  const forMs = chance.of([chance.between(50, 5_000), chance.between(5_000, 60_000), chance.between(60_000, 240_000)]);
-  const when = { atMs: chance.between(3_000, activeMs), forMs };
-  const version = chance.of(['a', 'b'] as const);
-  switch (kind) {
-    case 'link':
-      return { ...when, kind, ...linkEnds(chance, names), faults: linkFaults(chance) };
-    case 'broker-down':
-      return { ...when, kind };
-    case 'store-lost-answer':
-      return { ...when, kind, node, chance: chance.of([0.1, 0.5]) };
-    case 'kill':
-      return { ...when, kind, node, afterPasses: chance.of([0, chance.between(1, 40)]), version };
-    case 'restart':
-      return { ...when, kind, node, version };
-    case 'jump':
-      return { ...when, kind, node, byMs: chance.of([-240_000, -3_000, 3_000, 180_000]) };
-    case 'crash':
-      return { ...when, kind, node, path: chance.of(PARTS), times: chance.of([1, 1, 2, 7]) };
-    default:
-      return { ...when, kind, node };
-  }
-}
-
-function linkEnds(chance: Chance, names: [string, ...string[]]): { from?: string; to?: string } {
-  const end = (): string => (chance.hits(0.2) ? 'client' : chance.of(names));
-  return chance.of<{ from?: string; to?: string }>([{}, { from: end() }, { to: end() }, { from: end(), to: end() }]);
-}
-
-function linkFaults(chance: Chance): LinkFaults {
-  const some = (value: number): number => (chance.hits(0.5) ? value : 0);
-  const maxMs = chance.of([0, 20, 500, 4_000]);
-  return { drop: some(0.15), duplicate: some(0.2), reorder: some(0.3), delayMs: [0, maxMs] };
 }

@@ -1,7 +1,6 @@
 import { isTerminal } from '../../src/job/state.ts';
 import type { CloudEvent } from '../../src/messaging/contract/event.ts';
 import { Subjects } from '../../src/messaging/subjects.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { MemoryBroker, VirtualClock } from '../../src/testing/testing.ts';
 import { streamOf } from './chance.ts';
 import { CommitChecks } from './commit-checks.ts';
@@ -52,8 +51,16 @@ const BROKEN_MAX = 50;
 /** Schedules end this long after the load does, in milliseconds. */
 const SCHEDULES_END_MS = 5_000;
 
+/** What a run may have beyond its plan. */
+export interface RunOptions {
+  /** A bug that is planted. */
+  mutation?: Mutation;
+  /** Goes no further once a promise is broken. */
+  untilBroken?: boolean;
+}
+
 /** Runs the world of a plan to its end. The same plan gives the same run. */
-export async function runPlan(plan: Plan, mutation?: Mutation): Promise<RunResult> {
+export async function runPlan(plan: Plan, { mutation, untilBroken = false }: RunOptions = {}): Promise<RunResult> {
   const began = performance.now();
   const cpuBefore = process.cpuUsage();
   // Faults throw errors by the thousand; where one was made is found by running its seed again.
@@ -61,7 +68,7 @@ export async function runPlan(plan: Plan, mutation?: Mutation): Promise<RunResul
   Error.stackTraceLimit = 0;
   const world = new SimWorld(plan, mutation);
   try {
-    await world.run();
+    await world.run(untilBroken);
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
@@ -104,15 +111,17 @@ class SimWorld {
     this.clock = clock;
     this.trace = trace;
     this.#broker = new MemoryBroker({ clock, random: streamOf(seed, 'broker') });
-    const store = openSqliteStore({ path: ':memory:', random: streamOf(seed, 'store') });
-    this.#database = new SimDatabase(mutation?.store?.(store) ?? store, {
-      ...{ clock, shared: plan.topology === 'shared' },
+    this.#database = new SimDatabase({
+      ...{ clock, random: streamOf(seed, 'store'), shared: plan.topology === 'shared', mutation },
+      onTakenOver: () => this.sightings.saw('store taken over'),
     });
     const { sightings } = this;
-    const doubtMs = 4 * storeLatencyMs;
-    this.checks = new CommitChecks({ database: this.#database, trace, sightings, complain, clocksDiffer, doubtMs });
-    this.#database.listen(this.checks);
     this.#handlers = new Handlers(trace, complain);
+    this.checks = new CommitChecks({
+      ...{ database: this.#database, trace, sightings, handlers: this.#handlers, complain, clocksDiffer },
+      doubtMs: 4 * storeLatencyMs,
+    });
+    this.#database.listen(this.checks);
     this.#scheduleEndAt = startAt + activeMs + SCHEDULES_END_MS;
     const bus = this.#broker.connect({ name: 'client', subjects: new Subjects('jobs') });
     const [handlers, broker, database] = [this.#handlers, this.#broker, this.#database];
@@ -136,13 +145,16 @@ class SimWorld {
     return this.#broker.carried;
   }
 
-  async run(): Promise<void> {
+  async run(untilBroken: boolean): Promise<void> {
     const { plan, clock, trace, sightings } = this;
     const script = new FaultScript({ plan, clock, broker: this.#broker, nodes: this.#nodes, trace, sightings });
     for (const node of this.#nodes.values()) node.start();
     script.start();
-    this.#load.start(plan.loadMs);
-    await clock.advance(plan.activeMs);
+    this.#load.start(plan.phases);
+    while (clock.monotonicMs() < plan.activeMs) {
+      await clock.advance(Math.min(LOOK_MS, plan.activeMs - clock.monotonicMs()));
+      if (untilBroken && this.broken.length > 0) return;
+    }
     this.#load.stop();
     script.healAll();
     const lifted = this.#load.liftAll(Object.keys(QUEUE_LIMITS));
@@ -193,7 +205,7 @@ class SimWorld {
       ...{ scheduleEndAt: this.#scheduleEndAt, now: clock.now(), clocksDiffer: this.plan.clocksDiffer },
     });
     if (clock.pending > 0) complain('nothing is left', 'timers', `${clock.pending} timers wait after the end`);
-    await this.#database.close();
+    this.#database.close();
   }
 
   /** Hears everything that is told: an end that was told must have been committed. */

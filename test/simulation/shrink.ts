@@ -28,7 +28,7 @@ export async function shrink(failed: RunResult, options: ShrinkOptions): Promise
   let runs = 0;
   const stillFails = async (faults: Plan['faults']): Promise<boolean> => {
     runs += 1;
-    const result = await runPlan({ ...best.plan, faults }, mutation);
+    const result = await runPlan({ ...best.plan, faults }, mutation === undefined ? {} : { mutation });
     leftMs -= result.realMs;
     const same = result.broken.some((broken) => broken.rule === rule);
     if (same) best = result;

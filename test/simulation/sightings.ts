@@ -11,12 +11,16 @@ export const WANTED = [
   'fault restart',
   'fault jump',
   'fault crash',
+  'store taken over',
   'zombie fenced',
   'lease recovered',
   'duplicate ignored',
   'unique conflict',
   'leader deposed',
   'supervisor gave up',
+  'global limit reached',
+  'rate reached',
+  'partition full',
 ] as const;
 
 /** How often each remarkable thing was seen. */

@@ -1,39 +1,78 @@
-import { RotaError } from '../../src/kernel/error.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Random } from '../../src/kernel/identity.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { sqliteStoreOver } from '../../src/store/sqlite/sqlite-store.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
-import type { Chance } from './chance.ts';
+import type { Mutation } from './mutations/mutation.ts';
 import { OutboxOwners } from './outbox-owners.ts';
-import type { SimProcess } from './sim-process.ts';
 
 /** Hears of every group right after its commit and before anybody else does, with a way to read the rows as they are. */
 export interface CommitListener {
   committed(requests: readonly StoreRequest[], replies: readonly StoreReply[], by: string): Promise<void>;
 }
 
+/** What a world's database is made of. */
+export interface DatabaseWorld {
+  clock: VirtualClock;
+  random: Random;
+  /** Several nodes own the store at once. */
+  shared: boolean;
+  mutation: Mutation | undefined;
+  /** Its only owner died and another one opens it. */
+  onTakenOver(): void;
+}
+
 /**
  * The one database of a world, which outlives every node. Groups are written one after the other; each is looked at
- * before the next one begins.
+ * before the next one begins. Where one node owns the store, what that keeps in memory dies with its owner; where several
+ * do, it stands for a server that goes on.
  */
 export class SimDatabase {
+  readonly #db: DatabaseSync;
+  readonly #world: DatabaseWorld;
+  /** As its present owner has it. */
+  #opened: JobStore;
+  /** The same with the planted bug before it. */
   readonly #store: JobStore;
+  /** An only owner has it open, or died without closing it. */
+  #inUse = false;
   #listener: CommitListener | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /** Set where several nodes own the store. */
   readonly #owners: OutboxOwners | undefined;
 
-  constructor(store: JobStore, options: { clock: VirtualClock; shared: boolean }) {
-    const { clock, shared } = options;
-    this.#store = store;
+  constructor(world: DatabaseWorld) {
+    const { clock, shared, mutation } = world;
+    this.#world = world;
+    this.#db = openDatabase({ path: ':memory:' });
+    this.#opened = sqliteStoreOver(this.#db, world.random);
+    const store: JobStore = {
+      capabilities: { ...this.#opened.capabilities, shared },
+      perform: (requests) => this.#opened.perform(requests),
+      close: () => this.#opened.close(),
+    };
+    this.#store = mutation?.store?.(store) ?? store;
     this.#owners = shared ? new OutboxOwners(() => clock.monotonicMs()) : undefined;
   }
 
   get capabilities() {
-    return { ...this.#store.capabilities, shared: this.#owners !== undefined };
+    return this.#store.capabilities;
   }
 
   listen(listener: CommitListener): void {
     this.#listener = listener;
+  }
+
+  /** An owner starts. Where it is the only one, it finds what is written and nothing else. */
+  open(): void {
+    const { shared, random, mutation, onTakenOver } = this.#world;
+    if (shared) return;
+    if (this.#inUse) onTakenOver();
+    this.#inUse = true;
+    mutation?.reopened?.(this.#db);
+    this.#opened = sqliteStoreOver(this.#db, random);
   }
 
   perform(requests: readonly StoreRequest[], by: string): Promise<StoreReply[]> {
@@ -58,115 +97,15 @@ export class SimDatabase {
     return reply.answer;
   }
 
-  /** A node has closed its way to the database, in order. */
-  left(by: string): void {
+  /** An owner has closed its way to the database, in order. */
+  async left(by: string): Promise<void> {
     this.#owners?.left(by);
+    if (this.#owners !== undefined) return;
+    this.#inUse = false;
+    await this.#store.close();
   }
 
-  close(): Promise<void> {
-    return this.#store.close();
-  }
-}
-
-/** What goes wrong between one node and the database. */
-export interface StoreTrouble {
-  /** Groups fail before anything is written. */
-  failing: boolean;
-  /** The chance that a group is written and its answer lost. */
-  lostAnswers: number;
-  /** Until when nothing passes, in milliseconds of the world. */
-  stalledUntilMs: number;
-}
-
-/** What a node's way to the database is made of. */
-export interface NodeStoreWorld {
-  process: SimProcess;
-  database: SimDatabase;
-  world: VirtualClock;
-  chance: Chance;
-  trouble: StoreTrouble;
-  /** How long a group is under way each way, in milliseconds; 0: the store is in the node. */
-  latencyMs: number;
-  /** More groups than any load here explains. */
-  onSpin(words: string): void;
-  onFault(what: 'store-fail' | 'store-stall' | 'store-lost-answer'): void;
-}
-
-/** How often it is looked whether a stall is over, in milliseconds. */
-const STALL_STEP_MS = 1_000;
-/** How often one node may ask what is due, or who leads, within a second of the world. */
-const LOOKS_A_SECOND_MAX = 100;
-
-/** The database as one node has it: with its latency and its troubles. A group that was sent is written, also when its sender dies. */
-export class NodeStore implements JobStore {
-  readonly #parts: NodeStoreWorld;
-  #second = 0;
-  #looks = 0;
-
-  constructor(parts: NodeStoreWorld) {
-    this.#parts = parts;
-  }
-
-  get capabilities() {
-    return this.#parts.database.capabilities;
-  }
-
-  async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
-    const { process, database, trouble, world, chance, onFault } = this.#parts;
-    if (!process.passes()) return new Promise(() => {});
-    this.#count(requests);
-    if (trouble.stalledUntilMs > world.monotonicMs()) onFault('store-stall');
-    // A stall may end before its time.
-    for (let leftMs = 1; leftMs > 0; ) {
-      leftMs = trouble.stalledUntilMs - world.monotonicMs();
-      if (leftMs > 0) await this.#rest(Math.min(leftMs, STALL_STEP_MS));
-    }
-    await this.#travel();
-    if (trouble.failing) {
-      onFault('store-fail');
-      throw await this.#inside(new RotaError('unavailable', 'the simulated store fails'));
-    }
-    const replies = await database.perform(requests, process.name);
-    if (!process.passes()) return new Promise(() => {});
-    if (trouble.lostAnswers > 0 && chance.hits(trouble.lostAnswers)) {
-      onFault('store-lost-answer');
-      throw await this.#inside(new RotaError('unavailable', 'the simulated connection broke after the commit'));
-    }
-    await this.#travel();
-    return this.#inside(replies);
-  }
-
-  /** Who asks one thing after the other without a rest goes unseen where time stands, and costs a fleet its database. */
-  #count(requests: readonly StoreRequest[]): void {
-    const { world, process, onSpin } = this.#parts;
-    if (!requests.some(({ verb }) => verb === 'stage' || verb === 'lead')) return;
-    const second = Math.floor(world.monotonicMs() / 1_000);
-    if (second !== this.#second) [this.#second, this.#looks] = [second, 0];
-    this.#looks += 1;
-    if (this.#looks !== LOOKS_A_SECOND_MAX) return;
-    onSpin(`asked the store ${this.#looks} times within a second what is due`);
-    process.kill();
-  }
-
-  /** The database is everybody's. */
-  async close(): Promise<void> {
-    const { process, database } = this.#parts;
-    if (!process.dead) database.left(process.name);
-  }
-
-  async #travel(): Promise<void> {
-    const { latencyMs, chance } = this.#parts;
-    if (latencyMs > 0) await this.#rest(chance.between(1, latencyMs));
-  }
-
-  #rest(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#parts.world.setTimeout(resolve, ms);
-    });
-  }
-
-  /** What comes back into the node. */
-  #inside<T>(value: T): Promise<T> {
-    return new Promise((resolve) => this.#parts.process.enter(() => resolve(value)));
+  close(): void {
+    this.#db.close();
   }
 }

@@ -145,9 +145,9 @@ export const UNIQUE_TYPES: readonly string[] = ['only', 'newest', 'settling'];
 const slowTick = watched(
   'slow-tick',
   async (context, watcher) => {
-    await sleep(watcher.clock, 40_000, context.signal);
+    await sleep(watcher.clock, 100_000, context.signal);
   },
-  { queue: 'slow', timeout: '60s' },
+  { queue: 'slow', timeout: '150s' },
 );
 
 /** Known to version b only. */
@@ -171,22 +171,22 @@ export function simConfig(version: Version, endAt: number): SchedulerConfig {
     queues: QUEUE_LIMITS,
     jobs: version === 'b' ? [...TYPES, fresh] : TYPES,
     schedules: {
-      all: every('28s', work, { ...until, misfire: { policy: 'all', max: 1_000 }, args: { ms: 20 } }),
-      latest: every('44s', flaky, { ...until, misfire: 'latest' }),
-      skip: every('20s', work, { ...until, misfire: 'skip' }),
-      overlap: every('24s', slowTick, { ...until, overlap: 'skip' }),
-      restart: every('71s', slowTick, { ...until, overlap: 'cancel_running' }),
-      berlin: cron('*/2 * * * *', work, {
+      all: every('85s', work, { ...until, misfire: { policy: 'all', max: 1_000 }, args: { ms: 20 } }),
+      latest: every('130s', flaky, { ...until, misfire: 'latest' }),
+      skip: every('60s', work, { ...until, misfire: 'skip' }),
+      overlap: every('75s', slowTick, { ...until, overlap: 'skip' }),
+      restart: every('110s', slowTick, { ...until, overlap: 'cancel_running' }),
+      berlin: cron('*/5 * * * *', work, {
         ...until,
         timezone: 'Europe/Berlin',
         misfire: { policy: 'all', max: 1_000 },
       }),
       nightly: cron('30 1,2 * * *', work, { ...until, timezone: 'Europe/Berlin', dst: { repeat: 'both' } }),
-      thrice: every('130s', work, { ...until, maxRuns: 3 }),
-      switched: every('36s', work, { ...until }),
-      jittery: every('40s', work, { ...until, jitter: '12s' }),
+      thrice: every('190s', work, { ...until, maxRuns: 3 }),
+      switched: every('115s', work, { ...until }),
+      jittery: every('120s', work, { ...until, jitter: '30s' }),
       boot: cron('@reboot', work),
-      ...(version === 'b' ? { changing: every('32s', fresh, until) } : {}),
+      ...(version === 'b' ? { changing: every('95s', fresh, until) } : {}),
     },
   });
 }

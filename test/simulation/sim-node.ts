@@ -2,14 +2,16 @@ import { errorText } from '../../src/kernel/error.ts';
 import { uuidSource } from '../../src/kernel/identity.ts';
 import type { Logger } from '../../src/kernel/log.ts';
 import type { MemoryBroker } from '../../src/messaging/memory/memory-broker.ts';
+import type { JobStore } from '../../src/store/job-store.ts';
 import { startVirtualNode, type VirtualClock, type VirtualNode } from '../../src/testing/testing.ts';
 import { Chance, streamOf } from './chance.ts';
 import type { Handlers } from './handlers.ts';
 import type { Mutation } from './mutations/mutation.ts';
+import { NodeStore, type StoreTrouble } from './node-store.ts';
 import type { NodePlan, Version } from './plan.ts';
 import type { Sightings } from './sightings.ts';
 import { SimBus } from './sim-bus.ts';
-import { NodeStore, type SimDatabase, type StoreTrouble } from './sim-database.ts';
+import type { SimDatabase } from './sim-database.ts';
 import { simConfig } from './sim-jobs.ts';
 import { SimProcess } from './sim-process.ts';
 import type { Trace } from './trace.ts';
@@ -32,7 +34,7 @@ export interface NodeWorld {
  * Settings of every node. The product's own times by four: what matters is how they stand to each other, and more of the
  * world's time passes in a second.
  */
-const SETTINGS = { lease: '120s', beat: '20s', poll: '10s', leaderLease: '60s', grace: '5s', keep: '365d' };
+const SETTINGS = { lease: '120s', beat: '20s', poll: '4s', leaderLease: '60s', grace: '5s', keep: '365d' };
 /** How long whoever runs a node waits before it starts it again, in milliseconds. */
 const AGAIN_MS = 1_500;
 
@@ -46,6 +48,7 @@ export class SimNode {
   #wanted = true;
   #process: SimProcess | undefined;
   #node: VirtualNode | undefined;
+  #store: NodeStore | undefined;
   #jumpedMs = 0;
   #abandoned = false;
 
@@ -128,6 +131,8 @@ export class SimNode {
     const actor = supervisor?.child(path.at(-1) ?? '');
     if (actor === undefined) return false;
     this.#world.handlers.crashed(this.#process?.name ?? '');
+    // A real one is a thread, which is gone.
+    if (path[0] === 'persistence') this.#store?.lose();
     actor.send({ type: 'failed', error: new Error('a simulated crash') });
     return true;
   }
@@ -145,39 +150,34 @@ export class SimNode {
   }
 
   #boot(process: SimProcess): Promise<VirtualNode> {
-    const {
-      seed,
-      clock: world,
-      broker,
-      database,
-      handlers,
-      storeLatencyMs,
-      scheduleEndAt,
-      sightings,
-      mutation,
-    } = this.#world;
+    const { seed, broker, handlers, scheduleEndAt, mutation } = this.#world;
     const random = streamOf(seed, process.name);
     const newId = uuidSource(process.clock, streamOf(seed, `${process.name} handlers`));
-    const store = new NodeStore({
-      ...{ process, database, world, trouble: this.trouble, latencyMs: storeLatencyMs },
-      chance: new Chance(streamOf(seed, `${process.name} store`)),
-      onSpin: (words) => handlers.complain('everybody rests', process.name, words),
-      onFault: (what) => sightings.saw(`fault ${what}`),
-    });
     const bus = (options: Parameters<MemoryBroker['connect']>[0]): SimBus => {
       const endpoint = broker.connect(options);
       this.#leave = () => void endpoint.close();
       return new SimBus(mutation?.bus?.(endpoint) ?? endpoint, process);
     };
-    const opened = mutation?.nodeStore?.(store, { process, database, world, broker }) ?? store;
+    const chance = new Chance(streamOf(seed, `${process.name} store`));
     const { name, roles, route } = this.plan;
     return startVirtualNode(simConfig(this.#version, scheduleEndAt), {
       ...{ clock: process.clock, random, log: this.#logger(process.name) },
       broker: { connect: bus },
-      openStore: () => opened,
+      openStore: () => this.#openStore(process, chance),
       services: { watcher: handlers.watcher(process, newId) },
       settings: { ...SETTINGS, node: name, roles: roles.join(','), route },
     });
+  }
+
+  #openStore(process: SimProcess, chance: Chance): JobStore {
+    const { clock: world, broker, database, handlers, storeLatencyMs, sightings, mutation } = this.#world;
+    const store = new NodeStore({
+      ...{ process, database, world, chance, trouble: this.trouble, latencyMs: storeLatencyMs },
+      onSpin: (words) => handlers.complain('everybody rests', process.name, words),
+      onFault: (what) => sightings.saw(`fault ${what}`),
+    });
+    this.#store = store;
+    return mutation?.nodeStore?.(store, { process, database, world, broker }) ?? store;
   }
 
   #leave: () => void = () => {};

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { campaign, speedOf } from './campaign.ts';
+import { campaign, speedOf, verdictOf } from './campaign.ts';
 import { failureReport } from './failure-report.ts';
 import { KEPT_SEEDS } from './kept-seeds.ts';
-import { huntMutations, mutationTable } from './mutation-hunt.ts';
+import { HUNT_FROM, huntMutations, mutationTable } from './mutation-hunt.ts';
 import { MUTATIONS } from './mutations/mutations.ts';
 import { planOf } from './plan.ts';
 import { runPlan } from './run.ts';
 import { shrink } from './shrink.ts';
+import { Sightings, WANTED } from './sightings.ts';
 
 /** How long load and faults go on in the runs here, in milliseconds of the world. */
 const ACTIVE_MS = 4 * 60_000;
@@ -41,7 +42,7 @@ describe('a simulated fleet', { timeout: PATIENCE_MS }, () => {
     const result = await campaign({ seeds, modes, activeMs: ACTIVE_MS, realMsMax: NEW_SEEDS_MS });
     const { failed, runs, sightings } = result;
     console.log(
-      `${runs} new seeds from ${first}, ${speedOf(result)} simulated seconds a second; seen: ${sightings.text()}; never seen: ${sightings.missing.join(', ')}`,
+      `${runs} new seeds from ${first}, ${speedOf(result)} simulated seconds a second; ${verdictOf(result)}; seen: ${sightings.text()}`,
     );
     expect(failed && failureReport(failed, await shrink(failed, { runsMax: 10 }))).toBeUndefined();
     expect(sightings.counts.size, 'faults happened').toBeGreaterThan(0);
@@ -50,10 +51,21 @@ describe('a simulated fleet', { timeout: PATIENCE_MS }, () => {
   test('finds planted bugs', async () => {
     const mutations = MUTATIONS.filter(({ name }) => PLANTED.includes(name));
     expect(mutations).toHaveLength(PLANTED.length);
-    const hunts = await huntMutations({ first: 1, activeMs: ACTIVE_MS, mutations });
+    const hunts = await huntMutations({ first: HUNT_FROM, activeMs: ACTIVE_MS, mutations });
     expect(
       hunts.filter(({ found }) => found === undefined),
       mutationTable(hunts),
     ).toEqual([]);
   });
+});
+
+test('a campaign that did not see all that must be seen says that it proves nothing of it', () => {
+  const all = new Sightings();
+  const few = new Sightings();
+  for (const what of WANTED) {
+    all.saw(what);
+    if (what !== 'fault kill') few.saw(what);
+  }
+  expect(verdictOf({ failed: undefined, sightings: all, runs: 9 })).toMatch(/^kept:/);
+  expect(verdictOf({ failed: undefined, sightings: few, runs: 9 })).toMatch(/^inconclusive: .*never seen: fault kill$/);
 });

@@ -29,6 +29,8 @@ export class QueueGates {
   readonly #world: QueueGatesWorld;
   readonly #said = new Map<string, QueueRecord>();
   readonly #timers = new Map<string, TimerHandle>();
+  /** Of which queues it is being asked when the next may start, and which asking counts: a change makes an earlier one void. */
+  readonly #asking = new Map<string, symbol>();
   /** Queues whose jobs are being sorted; true: they are to be sorted anew, for another limit was set meanwhile. */
   readonly #sorting = new Map<string, boolean>();
   #stopped = false;
@@ -94,21 +96,20 @@ export class QueueGates {
 
   /** A claim of this queue got nothing and waits: if that is for its rate, it is tried again when the period has passed. */
   parked(queue: string): void {
-    if (!this.#said.get(queue)?.rate || this.#timers.has(queue) || this.isClosed(queue)) return;
-    this.#timers.set(queue, undefined);
-    this.#world.nextStart(queue).then(
-      (at) => this.#arm(queue, at),
-      () => this.#timers.delete(queue),
-    );
+    const waits = this.#asking.has(queue) || this.#timers.has(queue);
+    if (!this.#said.get(queue)?.rate || waits || this.isClosed(queue)) return;
+    const asking = Symbol(queue);
+    this.#asking.set(queue, asking);
+    const answered = (at: number | null): void => {
+      // Otherwise what was said has changed, and who waits with it been woken, since this was asked.
+      if (this.#asking.get(queue) !== asking) return;
+      this.#asking.delete(queue);
+      if (at !== null && !this.#stopped) this.#arm(queue, at);
+    };
+    this.#world.nextStart(queue).then(answered, () => answered(null));
   }
 
-  #arm(queue: string, at: number | null): void {
-    // What was said may have changed, and who waits with it been woken, since this was asked.
-    if (this.#stopped || !this.#timers.has(queue)) return;
-    if (at === null) {
-      this.#timers.delete(queue);
-      return;
-    }
+  #arm(queue: string, at: number): void {
     const timer = this.#world.clock.setTimeout(
       () => {
         this.#timers.delete(queue);
@@ -120,6 +121,7 @@ export class QueueGates {
   }
 
   #disarm(queue: string): void {
+    this.#asking.delete(queue);
     this.#world.clock.clearTimeout(this.#timers.get(queue));
     this.#timers.delete(queue);
   }

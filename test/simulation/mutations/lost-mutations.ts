@@ -92,7 +92,7 @@ export const LOST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'outbox-forgotten',
     what: 'ends count as announced before their flush has returned',
-    seedsMax: 40,
+    seedsMax: 10,
     store: (store) =>
       changedStore(store, {
         reply: (reply) => reply,
@@ -103,7 +103,7 @@ export const LOST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'limits-not-kept',
     what: 'what operators say of a queue is answered and not kept',
-    seedsMax: 20,
+    seedsMax: 5,
     store: unheardLimits,
   },
   {

@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import type { Bus } from '../../../src/messaging/bus.ts';
 import type { MemoryBroker } from '../../../src/messaging/memory/memory-broker.ts';
 import type { JobStore } from '../../../src/store/job-store.ts';
@@ -22,6 +23,8 @@ export interface Mutation {
   seedsMax: number;
   /** Puts itself before the database, for all nodes, unseen by the checks of what was asked. */
   store?(store: JobStore): JobStore;
+  /** Happens to the database whenever its only owner starts again. */
+  reopened?(db: DatabaseSync): void;
   /** Puts itself between one node and the database. */
   nodeStore?(store: JobStore, node: MutatedNode): JobStore;
   /** Puts itself between one node and the broker. */

@@ -141,13 +141,13 @@ export const ORDER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'cursor-outside-transaction',
     what: 'the cursor of a schedule moves in another transaction than the jobs of its ticks',
-    seedsMax: 40,
+    seedsMax: 5,
     nodeStore: cursorOutsideTransaction,
   },
   {
     name: 'unique-before-transaction',
     what: 'unique keys are looked for before the transaction that inserts',
-    seedsMax: 40,
+    seedsMax: 10,
     nodeStore: uniqueBeforeTransaction,
   },
 ];

@@ -73,7 +73,7 @@ export const OWNER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'settle-without-owner-check',
     what: 'a settlement counts whoever sends it, for whatever run',
-    seedsMax: 40,
+    seedsMax: 25,
     store: settleForAnybody,
   },
   {
@@ -101,7 +101,7 @@ export const OWNER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'stale-leader-ticks',
     what: 'who led once never asks again, and a tick counts under whatever term it was decided',
-    seedsMax: 10,
+    seedsMax: 15,
     store: ticksOfAnyTerm,
     nodeStore: leadsForEver,
   },

@@ -106,19 +106,19 @@ export const RULE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'settled-after-rescue',
     what: 'a settlement that comes after the job was rescued is answered as settled',
-    seedsMax: 10,
+    seedsMax: 15,
     store: settledAnyhow,
   },
   {
     name: 'rate-counted-per-node',
     what: 'each of two nodes counts the starts of a rated queue for itself',
-    seedsMax: 60,
+    seedsMax: 15,
     store: (store) => otherRule(store, ({ rate }) => (rate ? { rate: { ...rate, limit: 2 * rate.limit } } : {})),
   },
   {
     name: 'partition-limit-one-more',
     what: 'a partition takes one job more than it may',
-    seedsMax: 60,
+    seedsMax: 15,
     store: (store) =>
       otherRule(store, ({ partition }) =>
         partition ? { partition: { ...partition, limit: partition.limit + 1 } } : {},
@@ -127,16 +127,16 @@ export const RULE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'debounce-without-max-wait',
     what: 'a job is moved again and again beyond its longest wait',
-    seedsMax: 40,
+    seedsMax: 20,
     store: (store) => inserting(store, withoutMaxWait),
   },
   {
     name: 'deadline-ignored-at-claim',
     what: 'a job is started after its deadline',
-    seedsMax: 40,
+    seedsMax: 10,
     store: (store) => inserting(store, (job) => ({ ...job, deadlineAt: null })),
   },
-  { name: 'purge-of-executing', what: 'a purge deletes what executes', seedsMax: 40, store: purgeAll },
+  { name: 'purge-of-executing', what: 'a purge deletes what executes', seedsMax: 15, store: purgeAll },
   {
     name: 'resume-backfills',
     what: 'a schedule that is resumed makes up for its pause',
