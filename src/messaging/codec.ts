@@ -1,5 +1,7 @@
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { errorText, RotaError } from '../kernel/error.ts';
+import { NESTING_DEPTH_MAX } from '../kernel/json.ts';
+import { faultOfPack, type PackFault } from './msgpack-scan.ts';
 
 /** How a body is written: readable on public subjects, compact between actors. */
 export type Codec = 'json' | 'msgpack';
@@ -43,11 +45,13 @@ export function encode(value: unknown, codec: Codec): Uint8Array {
 }
 
 /**
- * Reads a body; an empty one is `{}`.
+ * Reads a body; an empty one is `{}`. What it takes is bounded by how many bytes there are, whatever they announce.
  * @throws RotaError `invalid_request` when the bytes are not what the codec says
  */
 export function decode(bytes: Uint8Array, codec: Codec): unknown {
   if (bytes.length === 0) return {};
+  const fault = codec === 'msgpack' ? faultOfPack(bytes) : undefined;
+  if (fault !== undefined) throw new RotaError('invalid_request', FAULTS[fault]);
   try {
     return codec === 'json' ? JSON.parse(utf8.decode(bytes)) : unpacker.decode(bytes);
   } catch (cause) {
@@ -55,3 +59,9 @@ export function decode(bytes: Uint8Array, codec: Codec): unknown {
     throw new RotaError('invalid_request', `the body is not ${name}: ${errorText(cause)}`, { cause });
   }
 }
+
+const FAULTS: Record<PackFault, string> = {
+  'cut-short': 'the body is not MessagePack: it announces more than there is',
+  'reserved-byte': 'the body is not MessagePack: the byte 0xc1 means nothing',
+  'too-deep': `the body must nest at most ${NESTING_DEPTH_MAX} levels`,
+};

@@ -204,13 +204,9 @@ describe('a message that is at fault', () => {
   test.each<[name: string, queue: string, body: unknown, code: string, more?: PublishOptions]>([
     ['bad-json', 'default', '{"type":', 'invalid_request'],
     ['not-utf8', 'default', '"\ud800', 'invalid_request'],
-    [
-      'bad-msgpack',
-      'default',
-      Buffer.from([0xc1]).toString('latin1'),
-      'invalid_request',
-      { headers: { 'Content-Type': 'application/msgpack' } },
-    ],
+    ['bad-msgpack', 'default', Uint8Array.of(0xc1), 'invalid_request', { msgpack: true }],
+    ['endless-msgpack', 'default', new Uint8Array(900_000).fill(0xdc), 'invalid_request', { msgpack: true }],
+    ['deep-msgpack', 'default', new Uint8Array(900_000).fill(0x91), 'invalid_request', { msgpack: true }],
     [
       'bad-content-type',
       'default',

@@ -92,6 +92,25 @@ test('bytes', async () => {
   );
 });
 
+/** Headers that announce far more than they bring, and others nested in what they announce. */
+const BOMBS: [name: string, ...pattern: number[]][] = [
+  ['arrays of 65,535 items', 0xdc, 0xff, 0xff],
+  ['arrays of 2^32 items', 0xdd],
+  ['maps of 65,535 entries', 0xde, 0xff, 0xff],
+  ['maps of 2^32 entries', 0xdf],
+  ['arrays of one item', 0x91],
+];
+
+test.each(BOMBS)('MessagePack that announces more than it brings: %s', async (_, ...pattern) => {
+  const bytes = Uint8Array.from({ length: 900_000 }, (__, place) => pattern[place % pattern.length] ?? 0);
+  const before = process.memoryUsage().rss;
+  const asked = SUBJECTS.map((subject) => node.pack(`jobs.${subject}`, bytes));
+  expect(await node.ask('jobs.job.count')).toMatchObject({ total: expect.any(Number) });
+  for (const answer of await Promise.all(asked)) expect(answer).toMatchObject({ status: 400, code: 'invalid_request' });
+  // Of 19 such requests the first alone would have taken more than the machine has.
+  expect(process.memoryUsage().rss - before).toBeLessThan(600_000_000);
+});
+
 test('texts that databases and headers are touchy about come back as they went in', async () => {
   const odd = ['\u0000', 'a\u0000b', '\u2028', "';--", '😀', '\u001b[31m', '%_', 'ı'];
   for (const text of odd) {

@@ -147,6 +147,9 @@ describe('bodies', () => {
     const deepMeta = `{"type":"${type}","meta":{"deep":${nest(63)}}}`;
     expect((await node.request(ENQUEUE, deepMeta)).status).toBe(400);
     expect((await node.request(ENQUEUE, `[{"type":"${type}","args":${nest(64)}}]`)).status).toBe(400);
+    const packed = { type, args: JSON.parse(nest(64)) };
+    expect(await node.pack(ENQUEUE, packed)).toMatchObject({ status: 400, code: 'invalid_job' });
+    expect((await node.pack(ENQUEUE, { ...packed, args: packed.args[0] })).status).toBeUndefined();
     expect((await node.request(ENQUEUE, nest(100_000))).status).toBe(400);
     expect((await node.request(ENQUEUE, `{"type":"${type}","args":${nest(100_000)}}`)).status).toBe(400);
   });

@@ -27,7 +27,8 @@ export async function publish(
   for (const [name, value] of Object.entries(options.headers ?? {})) written.set(name, value);
   if (options.id !== undefined) written.set('Nats-Msg-Id', options.id);
   if (options.msgpack) written.set('Content-Type', 'application/msgpack');
-  const bytes = options.msgpack ? encode(body) : typeof body === 'string' ? body : JSON.stringify(body);
+  const asIs = typeof body === 'string' || body instanceof Uint8Array;
+  const bytes = asIs ? body : options.msgpack ? encode(body) : JSON.stringify(body);
   for (let tries = 1; ; tries += 1) {
     try {
       const reply = await nats.request(`jobs.intake.${queue}`, bytes, { headers: written, timeout: 2_000 });
