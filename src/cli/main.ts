@@ -69,13 +69,13 @@ export const COMMANDS: readonly Command[] = [
  * @param argv the words after `rota`
  */
 export async function main(argv: string[]): Promise<void> {
-  // Whoever read our output has seen enough; a node goes on without.
-  const brokenPipe = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE' && argv[0] !== 'start') process.exit(EXIT.ok);
-    if (error.code !== 'EPIPE') throw error;
+  // Whoever read our output has seen enough; a node goes on without. A terminal that was closed says it in its own way.
+  const readerGone = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    if (argv[0] !== 'start') process.exit(EXIT.ok);
   };
-  process.stdout.on('error', brokenPipe);
-  process.stderr.on('error', brokenPipe);
+  process.stdout.on('error', readerGone);
+  process.stderr.on('error', readerGone);
   const code = await runCli(argv, systemWorld(systemClock));
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
   // Not left to the event loop: a handler that hears of no abort, or a config that left something open, would keep it.
