@@ -8,19 +8,18 @@ import type { Tell } from './verb.ts';
 export async function writeChanged(
   tx: Transaction,
   rows: { before: Job; after: Job },
-  options: { seq: number; now: number; tell: Tell },
+  { now, tell }: { now: number; tell: Tell },
 ): Promise<void> {
   const { before, after } = rows;
-  const { seq, now, tell } = options;
   if (after === before) return;
-  const { queue, state, priority, maxAttempts, scheduledAt, tags, meta, args } = after;
+  const { id, queue, state, priority, maxAttempts, scheduledAt, tags, meta, args } = after;
   await tx.run(
     `update @jobs set queue = $1, state = $2, priority = $3, max_attempts = $4, scheduled_at = $5, tags = $6, meta = $7,
-      args = $8, partition_key = $9
-    where seq = $10`,
+      args = $8, partition_key = $9, aside = null
+    where id = $10`,
     [
       ...[queue, state, priority, maxAttempts, scheduledAt, filledCell(tags), filledCell(meta), JSON.stringify(args)],
-      ...[tx.queues.keyOf(queue, after), seq],
+      ...[tx.queues.keyOf(queue, after), id],
     ],
   );
   tell(jobFact('updated', after, { at: now, ...(state === 'scheduled' ? { nextAt: scheduledAt } : {}) }));

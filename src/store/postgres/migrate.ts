@@ -11,6 +11,7 @@ import { schedules } from './migrations/003-schedules.ts';
 import { rejectedMessages } from './migrations/004-rejected-messages.ts';
 import { queues } from './migrations/005-queues.ts';
 import { requests } from './migrations/006-requests.ts';
+import { setAside } from './migrations/007-set-aside.ts';
 import type { ServerPool } from './server-pool.ts';
 import { Statements } from './statements.ts';
 
@@ -28,7 +29,12 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: 'rejected messages', sql: rejectedMessages },
   { name: 'queues', sql: queues },
   { name: 'requests', sql: requests },
+  { name: 'set aside', sql: setAside },
 ];
+
+/** What tells which migrations were run: made before the first. */
+export const MIGRATIONS_TABLE = `create table @migrations (version integer primary key, name text not null,
+  checksum text not null, at timestamptz not null default clock_timestamp())`;
 
 /** What opening waits and complains with. */
 export interface MigrateWorld {
@@ -107,10 +113,7 @@ async function apply(connection: Connection, { migration, version, schema, state
     const [there] = await connection.lists({ text: 'select 1 from pg_namespace where nspname = $1' }, [schema]);
     // Asking first, for the right to make schemas is not needed where an administrator has made it.
     if (there === undefined) await connection.script(`create schema "${schema}"`);
-    await connection.script(
-      statements.text(`create table @migrations (version integer primary key, name text not null,
-        checksum text not null, at timestamptz not null default clock_timestamp())`),
-    );
+    await connection.script(statements.text(MIGRATIONS_TABLE));
   }
   await connection.script(statements.text(migration.sql));
   await connection.run(

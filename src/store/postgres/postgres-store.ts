@@ -1,7 +1,7 @@
 import { type FollowingClock, sleep } from '../../kernel/clock.ts';
 import { RotaError } from '../../kernel/error.ts';
 import type { IdSource, Random } from '../../kernel/identity.ts';
-import { integer, text } from '../cell.ts';
+import { type Cell, integer, text } from '../cell.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
 import { Connection, takesSettings } from './connection.ts';
 import { faultOf, isThereAlready, LostConnection, unavailable } from './fault.ts';
@@ -10,7 +10,8 @@ import { GroupSigns } from './group-signs.ts';
 import { migrateWhenThere } from './migrate.ts';
 import { Outbox } from './outbox.ts';
 import { PartitionTurns } from './partition-turns.ts';
-import { QueueRules, READ_RULES } from './queue-rules.ts';
+import { QueueHeads } from './queue-heads.ts';
+import { QueueRules, READ_ASIDE, READ_RULES } from './queue-rules.ts';
 import { ServerPool, Servers } from './server-pool.ts';
 import { HAS_SETTINGS, SET_LOCALLY } from './settings.ts';
 import { Statements } from './statements.ts';
@@ -50,7 +51,7 @@ const CAREFUL_MS = 10_000;
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<JobStore> {
   const { schema, prepare, pool, ...hosts } = readStoreUrl(options.url);
-  const servers = new Servers(hosts);
+  const servers = new Servers(hosts, options);
   // Without our settings: a migration of a large table takes as long as it takes.
   const migrating = new ServerPool(servers, { max: 1, settings: false });
   try {
@@ -83,6 +84,7 @@ class PostgresStore implements JobStore {
   readonly #owner: string;
   readonly #signs = new WorkerSigns();
   readonly #turns = new PartitionTurns();
+  readonly #heads = new QueueHeads();
   readonly #rulesLock: bigint;
   /** Whether each transaction must set what the session does not have. */
   #setsLocally: boolean;
@@ -190,7 +192,8 @@ class PostgresStore implements JobStore {
       const signs = new GroupSigns(this.#signs);
       const tx = new Transaction({
         ...{ connection, statements, random: this.#options.random, owner: this.#owner, now: begun.now },
-        ...{ outbox: new Outbox(), signs, queues: begun.queues, turns: this.#turns },
+        ...{ outbox: new Outbox(), signs, queues: begun.queues },
+        ...{ turns: this.#turns, heads: this.#heads },
         careful: this.#options.clock.monotonicMs() < this.#carefulUntil,
       });
       try {
@@ -231,6 +234,7 @@ class PostgresStore implements JobStore {
         ? []
         : [`select pg_advisory_xact_lock(key) from unnest('{${kind.uniqueLocks.join(',')}}'::bigint[]) as key`]),
       ...(kind.aside ? [] : [this.#parts.statements.text(READ_RULES)]),
+      ...(kind.claims ? [this.#parts.statements.text(READ_ASIDE)] : []),
     ];
     const before = clock.monotonicMs();
     const answers = await connection.script(statements.join(';\n'));
@@ -247,7 +251,7 @@ class PostgresStore implements JobStore {
     return {
       now,
       xid: xidCell === null ? null : text(xidCell),
-      queues: new QueueRules(kind.aside ? [] : (answers.at(-1) ?? [])),
+      queues: rulesIn(answers, kind),
     };
   }
 
@@ -270,3 +274,10 @@ class PostgresStore implements JobStore {
 
 /** A commit whose outcome nobody knows: to do it again could do it twice. */
 class LostAnswer extends LostConnection {}
+
+/** The rules that the first message of a transaction brought, after all else. */
+function rulesIn(answers: readonly Cell[][][], { aside, claims }: GroupKind): QueueRules {
+  if (aside) return new QueueRules([], []);
+  const [rules = [], types = []] = answers.slice(claims ? -2 : -1);
+  return new QueueRules(rules, types);
+}

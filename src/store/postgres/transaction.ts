@@ -4,6 +4,7 @@ import type { Connection, Value } from './connection.ts';
 import type { GroupSigns } from './group-signs.ts';
 import type { Outbox } from './outbox.ts';
 import type { PartitionTurns } from './partition-turns.ts';
+import type { QueueHeads } from './queue-heads.ts';
 import type { QueueRules } from './queue-rules.ts';
 import type { Statements } from './statements.ts';
 
@@ -20,6 +21,7 @@ export interface TransactionParts {
   signs: GroupSigns;
   queues: QueueRules;
   turns: PartitionTurns;
+  heads: QueueHeads;
   /** Jobs may be there already by id or tick: to insert them looks first. Else that is an error, which ends the group. */
   careful: boolean;
 }
@@ -33,6 +35,7 @@ export class Transaction {
   readonly signs: GroupSigns;
   readonly queues: QueueRules;
   readonly turns: PartitionTurns;
+  readonly heads: QueueHeads;
   readonly careful: boolean;
   readonly #connection: Connection;
   readonly #statements: Statements;
@@ -47,6 +50,7 @@ export class Transaction {
     this.signs = parts.signs;
     this.queues = parts.queues;
     this.turns = parts.turns;
+    this.heads = parts.heads;
     this.careful = parts.careful;
   }
 

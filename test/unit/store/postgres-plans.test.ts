@@ -14,15 +14,15 @@ afterEach(() => {
 /** Each statement of the hot paths by what it begins with, and the indexes of jobs that it may use, no more. */
 const HOT: readonly { begins: RegExp; by: readonly string[] }[] = [
   { begins: /^insert into rota\.jobs/, by: [] },
-  { begins: /^with picked as materialized \(select seq/, by: ['jobs_claim', 'jobs_seq'] },
+  { begins: /^with picked as materialized \(select ctid/, by: ['jobs_claim'] },
   { begins: /^update rota\.jobs as jobs set state = 'completed'/, by: ['jobs_pkey'] },
   { begins: /^select .* from rota\.jobs as jobs left join .* where jobs\.id = any/, by: ['jobs_pkey'] },
-  { begins: /^update rota\.jobs as jobs set state = ended\.state/, by: ['jobs_seq'] },
+  { begins: /^update rota\.jobs as jobs set state = ended\.state/, by: ['jobs_pkey'] },
   { begins: /^select .* where jobs\.queue = \$1 and jobs\.runner = \$2/, by: ['jobs_executing'] },
-  { begins: /^select seq, queue from rota\.jobs .* scheduled_at <= \$1/, by: ['jobs_due'] },
-  { begins: /^update rota\.jobs set state = 'available'/, by: ['jobs_seq'] },
+  { begins: /^select id, queue from rota\.jobs .* scheduled_at <= \$1/, by: ['jobs_due'] },
+  { begins: /^update rota\.jobs set state = 'available'/, by: ['jobs_pkey'] },
   { begins: /^select .* jobs\.deadline_at <= \$1/, by: ['jobs_deadline'] },
-  { begins: /^select queue from unnest\(\$1::text\[\]\)/, by: ['jobs_claim'] },
+  { begins: /^select queue from unnest\(\$1::text\[\]\)/, by: ['jobs_claim', 'jobs_aside'] },
   { begins: /^with recursive queues .* delete from rota\.jobs/, by: ['jobs_finished', 'jobs_seq'] },
   { begins: /^insert into rota\.outbox/, by: [] },
   { begins: /^delete from rota\.outbox using/, by: [] },
@@ -35,6 +35,7 @@ interface Step {
   'Relation Name'?: string;
   'Index Name'?: string;
   'Index Cond'?: string;
+  'TID Cond'?: string;
   /** Whether it goes no further than a limit above it says. */
   limited: boolean;
   Plans?: Step[];
@@ -80,7 +81,8 @@ async function faultsOf(client: Client, texts: ReadonlySet<string>): Promise<str
     for (const step of steps) {
       const [index, relation] = [step['Index Name'], step['Relation Name']];
       const reads = relation === 'jobs' || relation === 'outbox';
-      const walks = reads && step['Node Type'].includes('Scan') && step['Index Cond'] === undefined && !step.limited;
+      const led = step['Index Cond'] ?? step['TID Cond'];
+      const walks = reads && step['Node Type'].includes('Scan') && led === undefined && !step.limited;
       const other = relation === 'jobs' && index !== undefined && !hot.by.includes(index);
       if (walks || other) faults.push(`${step['Node Type']} ${index ?? relation}: ${flat}`);
     }

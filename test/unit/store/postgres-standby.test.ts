@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { followingClock, systemClock } from '../../../src/kernel/clock.ts';
 import { systemRandom, uuidSource } from '../../../src/kernel/identity.ts';
 import { examineSchema } from '../../../src/store/postgres/examine-schema.ts';
+import { MIGRATIONS } from '../../../src/store/postgres/migrate.ts';
 import { openPostgresStore } from '../../../src/store/postgres/postgres-store.ts';
 import { ServerPool, Servers } from '../../../src/store/postgres/server-pool.ts';
 import { readStoreUrl } from '../../../src/store/postgres/store-url.ts';
@@ -97,7 +98,7 @@ describe('a primary and its standby', () => {
     await store.insert(job);
     expect(await other.do('states', { ids: [job.id] })).toEqual([{ id: job.id, state: 'available' }]);
     expect(await sessionsOf(standby)).toBe(0);
-    expect(await examineSchema(urlOf(standby.port, primary.port))).toMatchObject({ version: 6 });
+    expect(await examineSchema(urlOf(standby.port, primary.port))).toMatchObject({ version: MIGRATIONS.length });
   });
 
   it('are none while only the standby can be reached', async () => {

@@ -4,7 +4,7 @@ import { type AttemptRow, attemptOf, refusalOf } from '../../attempt-row.ts';
 import { beatAnswer } from '../../beat-answer.ts';
 import { AttemptEnd } from '../attempt-end.ts';
 import { ATTEMPT_ROWS, idList } from '../job-columns.ts';
-import { numbers } from '../sql-list.ts';
+import { numbers, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, allows, oneByOne, type Verb } from '../verb.ts';
 
@@ -54,13 +54,15 @@ async function rowsFor(
 }
 
 const executing = allows('release', 'jobs.state');
+/** Asked of the row alone: as a condition of its own it leads to the index of all that executes. */
+const isExecuting = `case when ${executing} then true end`;
 
 async function note(tx: Transaction, rows: readonly AttemptRow[], missedAt: number | null): Promise<void> {
   if (rows.length === 0) return;
   await tx.run(
-    `update @jobs as jobs set missed_at = $2 from unnest($1::bigint[], $3::integer[]) as seen (seq, run)
-      where jobs.seq = seen.seq and case when ${executing} then jobs.run end = seen.run`,
-    [numbers(rows.map(({ seq }) => seq)), missedAt, numbers(rows.map(({ run }) => run))],
+    `update @jobs as jobs set missed_at = $2 from unnest($1::uuid[], $3::integer[]) as seen (id, run)
+      where jobs.id = seen.id and case when ${executing} then jobs.run end = seen.run`,
+    [words(rows.map(({ id }) => id)), missedAt, numbers(rows.map(({ run }) => run))],
   );
 }
 
@@ -70,14 +72,14 @@ async function release(
   to: { now: number; tell: Asked<'beat'>['tell']; worker: string },
 ): Promise<void> {
   if (rows.length === 0) return;
-  const runs = new Map(rows.map(({ seq, run }) => [seq, run]));
+  const runs = new Map(rows.map(({ id, run }) => [id, run]));
   const locked = await tx.lists(
-    `${ATTEMPT_ROWS} where jobs.seq = any($1::bigint[]) and ${executing} order by jobs.seq for update of jobs`,
-    [numbers(rows.map(({ seq }) => seq))],
+    `${ATTEMPT_ROWS} where jobs.id = any($1::uuid[]) and ${isExecuting} order by jobs.seq + 0 for update of jobs`,
+    [words(rows.map(({ id }) => id))],
   );
   const end = new AttemptEnd();
   for (const row of locked.map(attemptOf)) {
-    if (row.worker !== to.worker || runs.get(row.seq) !== row.run) continue;
+    if (row.worker !== to.worker || runs.get(row.id) !== row.run) continue;
     const settlement = decide(row, { outcome: 'release' }, { now: to.now, random: tx.random });
     assert(settlement !== undefined, 'an executing job can be released');
     end.write(row, settlement, { now: to.now, tell: to.tell, as: 'release' });

@@ -13,15 +13,15 @@ export interface CancelResult extends Pick<StoreAnswer<'cancel'>, 'conflict' | '
 }
 
 /**
- * Cancels the job at a place. One that is cancelled already is left as it is; if only now its thread is to be killed, that
+ * Cancels a job. One that is cancelled already is left as it is; if only now its thread is to be killed, that
  * is kept for the worker's next beat.
  */
 export async function cancelJob(
   tx: Transaction,
-  seq: number,
+  id: string,
   { now, terminate, tell }: { now: number; terminate: boolean; tell: Tell },
 ): Promise<CancelResult | undefined> {
-  const [list] = await tx.lists(`${ATTEMPT_ROWS} where jobs.seq = $1 for update of jobs`, [seq]);
+  const [list] = await tx.lists(`${ATTEMPT_ROWS} where jobs.id = $1 for update of jobs`, [id]);
   if (list === undefined) return undefined;
   const row = attemptOf(list);
   const result: CancelResult = { id: row.id, queue: row.queue, conflict: false, wasRunning: null };
@@ -35,7 +35,7 @@ export async function cancelJob(
   } else if (row.state !== 'cancelled') {
     result.conflict = true;
   } else if (terminate && row.terminate === false) {
-    await tx.run('update @jobs set terminate = 1 where seq = $1', [row.seq]);
+    await tx.run('update @jobs set terminate = 1 where id = $1', [id]);
     result.wasRunning = attemptToTell(row);
   }
   return result;
@@ -48,7 +48,7 @@ export async function cancelOne(
   tell: Tell,
 ): Promise<StoreAnswer<'cancel'>> {
   const found = await lockedJob(tx, id);
-  const result = found && (await cancelJob(tx, found.seq, { now, terminate, tell }));
+  const result = found && (await cancelJob(tx, found.job.id, { now, terminate, tell }));
   if (result === undefined) return { job: null, conflict: false, wasRunning: null };
   const { conflict, wasRunning } = result;
   return { job: (await lockedJob(tx, id))?.job ?? null, conflict, wasRunning };

@@ -6,6 +6,7 @@ import { type Cell, integer, integerOrNull, json, jsonList, text } from '../../c
 import { referenceOf, scheduleOf } from '../../job-row.ts';
 import type { ClaimOptions } from '../../job-store.ts';
 import type { Value } from '../connection.ts';
+import { HAS_PLACE } from '../job-walk.ts';
 import { unheldCell } from '../plain-text.ts';
 import { isLimited, type QueueRule } from '../queue-rules.ts';
 import { numbers, texts } from '../sql-list.ts';
@@ -13,9 +14,13 @@ import type { Transaction } from '../transaction.ts';
 import { type Asked, allows, type Verb } from '../verb.ts';
 import { pickPartitions } from './claim-partitions.ts';
 import { lockLimited, noteStarts, roomOf } from './queue-room.ts';
+import { bringBack, IN_LINE, setAside } from './set-aside.ts';
 
 /** What the names and the numbers of one claimed job take at most, in bytes of JSON. */
 const FRAME_BYTES = 640;
+
+/** Where a row says what is at the head of the queue. */
+const HEAD_AT = 19;
 
 const EXECUTING = nextState('available', 'claim');
 assert(EXECUTING !== undefined, 'an available job can be claimed');
@@ -29,30 +34,43 @@ const BYTES = `${FRAME_BYTES} + octet_length(type) + coalesce(octet_length(sched
   + 6 * coalesce(octet_length(traceparent), 0) + coalesce(${escaped('reference_type')} + ${escaped('reference_id')}, 0)
   + octet_length(args) + coalesce(octet_length(tags), 0) + coalesce(octet_length(meta), 0)`;
 
-/** Of rows in the order of claims, those that fit into so many bytes together; the first always does. */
-const FITTING = `sized as materialized
-    (select seq, row_number() over () as place, sum(bytes) over (rows unbounded preceding) as total from picked)`;
+/** Rows in the order of claims, with what they take together with those before. */
+const SIZED =
+  'sized as materialized (select at, bytes, sum(bytes) over (rows unbounded preceding) as total from picked)';
+
+/** Of these rows those that fit into so many bytes together; the first always does. */
+const fits = (bytesMax: string): string =>
+  `jobs.ctid = sized.at and (sized.total <= ${bytesMax}::bigint or sized.total = sized.bytes)`;
 
 const TAKE = `update @jobs as jobs set state = '${EXECUTING}', attempt = attempt + 1, run = run + 1, attempted_at = $1,
-    runner = $2, missed_at = null`;
+    runner = $2, missed_at = null, aside = null`;
 
 const CLAIMED = `returning jobs.seq, jobs.priority, jobs.scheduled_at, jobs.id, jobs.run, jobs.type, jobs.attempt,
   jobs.max_attempts, jobs.timeout_ms, jobs.inserted_at, jobs.reference_type, jobs.reference_id, jobs.schedule_name,
   jobs.schedule_at, jobs.schedule_late, jobs.traceparent, jobs.tags, jobs.meta, jobs.args`;
 
-/** The first available jobs of a queue, locked; what others are taking is passed over, and what is past its deadline. */
+/** Whether what stands at the head of the queue is of the claim's types, in the last cell of each row. */
+const HEAD = `(select type = any($5::text[]) from @jobs where queue = $3 and ${IN_LINE}
+  order by priority, scheduled_at, seq limit 1)`;
+
+/**
+ * The first available jobs of a queue, locked; what others are taking is passed over, and what is past its deadline. They
+ * are found again by where their row is: what another transaction changed since the statement began is left to the next claim.
+ */
 const picked = (columns: string, types: string): string => `picked as materialized
-    (select ${columns} from @jobs where queue = $3 and ${allows('claim')} and (deadline_at is null or deadline_at > $1)
+    (select ${columns} from @jobs where queue = $3 and ${IN_LINE} and (deadline_at is null or deadline_at > $1)
       ${types} order by priority, scheduled_at, seq limit $4 for update skip locked)`;
 
 const OF_TYPES = 'and type = any($5::text[])';
 
+const claimed = (types: string): string => (types === '' ? CLAIMED : `${CLAIMED}, ${HEAD}`);
+
 const plain = (types: string): string =>
-  `with ${picked('seq', types)} ${TAKE} from picked where jobs.seq = picked.seq ${CLAIMED}`;
+  `with ${picked('ctid as at', types)} ${TAKE} from picked where jobs.ctid = picked.at ${claimed(types)}`;
 
 const fitting = (types: string, bytes: string): string =>
-  `with ${picked(`seq, ${BYTES} as bytes`, types)}, ${FITTING}
-    ${TAKE} from sized where jobs.seq = sized.seq and (sized.total <= ${bytes}::bigint or sized.place = 1) ${CLAIMED}`;
+  `with ${picked(`ctid as at, ${BYTES} as bytes`, types)}, ${SIZED}
+    ${TAKE} from sized where ${fits(bytes)} ${claimed(types)}`;
 
 const CLAIMS = {
   plain: plain(''),
@@ -62,10 +80,11 @@ const CLAIMS = {
 };
 
 /** Claims rows that were picked by partition, those that are still there. */
-const CLAIM_PLACES = `with picked as materialized (select jobs.seq, ${BYTES} as bytes
-      from unnest($3::bigint[]) with ordinality as wanted (place, nth) join @jobs as jobs on jobs.seq = wanted.place
-      order by wanted.nth), ${FITTING}
-  ${TAKE} from sized where jobs.seq = sized.seq and (sized.total <= $4::bigint or sized.place = 1)
+const CLAIM_PLACES = `with picked as materialized (select jobs.ctid as at, ${BYTES} as bytes
+      from unnest($3::bigint[]) with ordinality as wanted (place, nth)
+        join @jobs as jobs on jobs.seq = wanted.place and ${HAS_PLACE}
+      order by wanted.nth), ${SIZED}
+  ${TAKE} from sized where ${fits('$4')}
     and case when ${allows('claim', 'jobs.state')} then true end ${CLAIMED}`;
 
 /**
@@ -90,7 +109,7 @@ async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Pro
   if (room <= 0 || types?.length === 0) return [];
   const rows = rule?.partition
     ? await claimPartitions(tx, { options, rule, room })
-    : await claimPlain(tx, options, room);
+    : await claimInOrder(tx, options, room);
   if (rule !== undefined) await noteStarts(tx, rule, { jobs: rows.length, now });
   return inOrder(rows).map((row) => {
     const job = claimedOf(row, queue);
@@ -98,6 +117,16 @@ async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Pro
     tell(jobFact('started', { ...job, state: EXECUTING ?? 'executing' }, { at: now, waitMs }));
     return job;
   });
+}
+
+async function claimInOrder(tx: Transaction, options: ClaimOptions, room: number): Promise<Cell[][]> {
+  const { now, queue, types } = options;
+  await bringBack(tx, { queue, types, limit: room, now });
+  const rows = await claimPlain(tx, options, room);
+  const [first] = rows;
+  const mayBeOthers = first === undefined ? tx.heads.isDue(queue, now) : first[HEAD_AT] === 'f';
+  if (types !== undefined && mayBeOthers) await setAside(tx, queue, types);
+  return rows;
 }
 
 function claimPlain(tx: Transaction, { now, queue, worker, types, bytesMax }: ClaimOptions, room: number) {

@@ -3,6 +3,7 @@ import { type Cell, integer, text } from '../../cell.ts';
 import { stateOf } from '../../job-row.ts';
 import type { JobCounts, JobFilter } from '../../job-store.ts';
 import { conditionOf, Values } from '../job-filter.ts';
+import { partsOf } from '../job-walk.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, isOneOf, oneByOne, type Verb } from '../verb.ts';
 
@@ -25,9 +26,7 @@ export const count: Verb<'count'> = oneByOne(async (tx, { options: { filter } }:
 });
 
 /** Each part has an index of its own that holds queue and state; together they hold every job. */
-const PARTS = [...INCOMPLETE_STATES.map((state) => [state]), TERMINAL_STATES].map((states) =>
-  isOneOf(states, 'jobs.state'),
-);
+const PARTS = [...INCOMPLETE_STATES.flatMap(partsOf), isOneOf(TERMINAL_STATES, 'jobs.state')];
 
 async function counted(tx: Transaction, filter: JobFilter): Promise<Cell[][]> {
   const values = new Values();

@@ -5,12 +5,12 @@ import { ATTEMPT_ROWS, lockedJob } from '../job-columns.ts';
 import { type Asked, oneByOne, type Verb } from '../verb.ts';
 import type { JobDeed } from './retry.ts';
 
-/** Deletes the job at a place. An end that was not told yet is told all the same: the outbox has it. */
-export const deleteJob: JobDeed = async (tx, seq, { now, tell }) => {
-  const [list] = await tx.lists(`${ATTEMPT_ROWS} where jobs.seq = $1 for update of jobs`, [seq]);
+/** Deletes a job. An end that was not told yet is told all the same: the outbox has it. */
+export const deleteJob: JobDeed = async (tx, id, { now, tell }) => {
+  const [list] = await tx.lists(`${ATTEMPT_ROWS} where jobs.id = $1 for update of jobs`, [id]);
   const row = list && attemptOf(list);
   if (row === undefined || !DELETABLE_STATES.includes(row.state)) return false;
-  await tx.run('delete from @jobs where seq = $1', [seq]);
+  await tx.run('delete from @jobs where id = $1', [id]);
   tell(jobFact('deleted', row, { at: now }));
   return true;
 };
@@ -19,5 +19,5 @@ export const deleteJob: JobDeed = async (tx, seq, { now, tell }) => {
 export const deleteOne: Verb<'delete'> = oneByOne(async (tx, { options: { now, id }, tell }: Asked<'delete'>) => {
   const found = await lockedJob(tx, id);
   if (found === undefined) return { job: null, conflict: false };
-  return { job: found.job, conflict: !(await deleteJob(tx, found.seq, { now, tell })) };
+  return { job: found.job, conflict: !(await deleteJob(tx, found.job.id, { now, tell })) };
 });

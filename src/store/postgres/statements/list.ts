@@ -1,10 +1,10 @@
 import type { Job } from '../../../job/job.ts';
 import { utf8Bytes } from '../../../kernel/json.ts';
-import { integer } from '../../cell.ts';
+import { text } from '../../cell.ts';
 import { listCursor, listStart } from '../../list-cursor.ts';
 import { JOB_ROWS, jobOf } from '../job-columns.ts';
-import { walkJobs } from '../job-walk.ts';
-import { numbers } from '../sql-list.ts';
+import { type Place, walkJobs } from '../job-walk.ts';
+import { words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, oneByOne, Refusal, type Verb } from '../verb.ts';
 
@@ -21,9 +21,9 @@ export const list: Verb<'list'> = oneByOne(async (tx, { options }: Asked<'list'>
   if (from === undefined) return new Refusal('invalid_request', 'the cursor is not one of a page in this order');
   const descending = order === 'desc';
   const range = descending ? { above: 0, below: from } : { above: from, below: Number.MAX_SAFE_INTEGER };
-  const seqs = await walkJobs(tx, { filter, descending, ...range, limit: limit + 1 });
-  const { jobs, last } = await jobsAt(tx, seqs.slice(0, limit), options.bytesMax ?? Number.POSITIVE_INFINITY);
-  const more = last !== undefined && last !== seqs.at(-1);
+  const places = await walkJobs(tx, { filter, descending, ...range, limit: limit + 1 });
+  const { jobs, last } = await jobsAt(tx, places.slice(0, limit), options.bytesMax ?? Number.POSITIVE_INFINITY);
+  const more = last !== undefined && last !== places.at(-1)?.seq;
   return { jobs, cursor: more ? listCursor(order, last) : null };
 });
 
@@ -33,18 +33,18 @@ export const list: Verb<'list'> = oneByOne(async (tx, { options }: Asked<'list'>
  */
 async function jobsAt(
   tx: Transaction,
-  seqs: readonly number[],
+  places: readonly Place[],
   bytesMax: number,
 ): Promise<{ jobs: Job[]; last: number | undefined }> {
   const jobs: Job[] = [];
   let bytes = 0;
   let last: number | undefined;
-  for (let from = 0; from < seqs.length; from += STEP_ROWS) {
-    const step = seqs.slice(from, from + STEP_ROWS);
-    const found = await tx.rows(`${JOB_ROWS} where jobs.seq = any($1::bigint[])`, [numbers(step)]);
-    const rows = new Map(found.map((row) => [integer(row.seq), row]));
-    for (const seq of step) {
-      const row = rows.get(seq);
+  for (let from = 0; from < places.length; from += STEP_ROWS) {
+    const step = places.slice(from, from + STEP_ROWS);
+    const found = await tx.rows(`${JOB_ROWS} where jobs.id = any($1::uuid[])`, [words(step.map(({ id }) => id))]);
+    const rows = new Map(found.map((row) => [text(row.id), row]));
+    for (const { seq, id } of step) {
+      const row = rows.get(id);
       if (row !== undefined) {
         const job = jobOf(row);
         bytes += FRAME_BYTES + utf8Bytes(JSON.stringify(job));

@@ -3,7 +3,7 @@ import { refusalOf } from '../../attempt-row.ts';
 import { jsonCell } from '../../cell.ts';
 import type { StoreAnswer } from '../../job-store.ts';
 import { lockedAttempts } from '../job-columns.ts';
-import { numbers, texts } from '../sql-list.ts';
+import { texts, words } from '../sql-list.ts';
 import type { Verb } from '../verb.ts';
 
 /** Signs of life of workers that claim or wait in a claim: the group has noted them. */
@@ -15,21 +15,21 @@ export const progress: Verb<'progress'> = async (tx, asked) => {
     tx,
     asked.map(({ options }) => options.id),
   );
-  const kept = new Map<number, string | null>();
+  const kept = new Map<string, string | null>();
   const answers = asked.map(({ options, tell }): StoreAnswer<'progress'> => {
     const { now, worker, progress: value, ...ref } = options;
     const row = rows.get(ref.id);
     const refused = refusalOf(row, ref, worker) ?? null;
     if (row === undefined || refused !== null) return { refused };
-    kept.set(row.seq, jsonCell(value));
+    kept.set(row.id, jsonCell(value));
     tell(jobFact('progress', row, { at: now, progress: value }));
     return { refused: null };
   });
   if (kept.size > 0) {
     await tx.run(
-      `update @jobs as jobs set progress = said.progress from unnest($1::bigint[], $2::text[]) as said (seq, progress)
-        where jobs.seq = said.seq`,
-      [numbers([...kept.keys()]), texts([...kept.values()])],
+      `update @jobs as jobs set progress = said.progress from unnest($1::uuid[], $2::text[]) as said (id, progress)
+        where jobs.id = said.id`,
+      [words([...kept.keys()]), texts([...kept.values()])],
     );
   }
   return answers;

@@ -1,4 +1,5 @@
 import { TERMINAL_STATES } from '../../../job/state.ts';
+import { HAS_PLACE } from '../job-walk.ts';
 import { type Asked, isOneOf, oneByOne, type Verb } from '../verb.ts';
 import { pruneRejected } from './rejected-messages.ts';
 
@@ -14,12 +15,13 @@ const REMOVE = `with recursive queues (queue) as (
       order by jobs.queue limit 1) from queues where queues.queue is not null)
   delete from @jobs as gone where gone.seq = any (array(select old.seq from queues cross join lateral
     (select jobs.seq from @jobs as jobs where jobs.queue = queues.queue and jobs.state = $1 and ${ENDED}
-      and jobs.finished_at < $2 order by jobs.finished_at limit $3) as old limit $3))
+      and jobs.finished_at < $2 order by jobs.finished_at limit $3) as old limit $3)) and ${HAS_PLACE.replace('jobs.', 'gone.')}
     and case when ${ENDED.replaceAll('jobs.', 'gone.')} then gone.state end = $1`;
 
-/** A worker's name stays as long as rows may speak of it: they were all inserted before its last sign of life. */
+/** A worker's name stays as long as rows may speak of it: they were all inserted before its last sign of life. What executes
+ * has its worker's key. */
 const FORGET_WORKERS = `delete from @workers as known
-  where seen_at < least($1, coalesce((select inserted_at from @jobs order by seq limit 1), $1)) and not exists
+  where seen_at < least($1, coalesce((select inserted_at from @jobs as jobs where ${HAS_PLACE} order by seq limit 1), $1)) and not exists
     (select 1 from @jobs as jobs where jobs.runner = known.key and jobs.state = 'executing')`;
 
 /**

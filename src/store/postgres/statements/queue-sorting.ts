@@ -2,25 +2,25 @@ import type { Job } from '../../../job/job.ts';
 import { INCOMPLETE_STATES } from '../../../job/state.ts';
 import { type Cell, integer, json, text } from '../../cell.ts';
 import { walkJobs } from '../job-walk.ts';
-import { numbers, texts } from '../sql-list.ts';
+import { texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, oneByOne, type Verb } from '../verb.ts';
 import { firstAfter, WINDOW_ROWS } from './sweep.ts';
 
-/** Writes the partition of the job at a place anew, by what it says then. In queues without partitions nothing is read. */
-export async function sortJob(tx: Transaction, queue: string, seq: number): Promise<void> {
-  if (tx.queues.of(queue)?.partition != null) await sortJobs(tx, [seq]);
+/** Writes the partition of a job anew, by what it says then. In queues without partitions nothing is read. */
+export async function sortJob(tx: Transaction, queue: string, id: string): Promise<void> {
+  if (tx.queues.of(queue)?.partition != null) await sortJobs(tx, [id]);
 }
 
-async function sortJobs(tx: Transaction, seqs: readonly number[]): Promise<void> {
+async function sortJobs(tx: Transaction, ids: readonly string[]): Promise<void> {
   const rows = await tx.lists(
-    'select seq, queue, args, meta from @jobs where seq = any($1::bigint[]) order by seq for update',
-    [numbers(seqs)],
+    'select id, queue, args, meta from @jobs where id = any($1::uuid[]) order by seq + 0 for update',
+    [words(ids)],
   );
   await tx.run(
-    `update @jobs as jobs set partition_key = sorted.key from unnest($1::bigint[], $2::text[]) as sorted (seq, key)
-      where jobs.seq = sorted.seq`,
-    [numbers(rows.map(([seq]) => integer(seq))), texts(rows.map((row) => keyOf(tx, row)))],
+    `update @jobs as jobs set partition_key = sorted.key from unnest($1::uuid[], $2::text[]) as sorted (id, key)
+      where jobs.id = sorted.id`,
+    [words(rows.map(([id]) => text(id))), texts(rows.map((row) => keyOf(tx, row)))],
   );
 }
 
@@ -45,9 +45,14 @@ export const sortPartitions: Verb<'sortPartitions'> = oneByOne(async (tx, { opti
   const upTo = Math.min(end, above + WINDOW_ROWS);
   const filter = { queue, states: INCOMPLETE_STATES };
   const range = { descending: false, above, below: upTo + 1, limit };
-  const seqs = above < end ? await walkJobs(tx, { filter, ...range }) : [];
-  if (seqs.length > 0) await sortJobs(tx, seqs);
-  const reached = seqs.length < limit ? upTo : (seqs.at(-1) ?? upTo);
+  const places = above < end ? await walkJobs(tx, { filter, ...range }) : [];
+  if (places.length > 0) {
+    await sortJobs(
+      tx,
+      places.map(({ id }) => id),
+    );
+  }
+  const reached = places.length < limit ? upTo : (places.at(-1)?.seq ?? upTo);
   const done = reached >= end;
   const sorted = done ? [null, null] : [reached, end];
   await tx.run('update @queues set sorted_to = $1, sort_end = $2 where queue = $3', [...sorted, queue]);

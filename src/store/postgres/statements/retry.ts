@@ -7,15 +7,15 @@ import type { Transaction } from '../transaction.ts';
 import { type Asked, oneByOne, type Tell, type Verb } from '../verb.ts';
 import { sortJob } from './queue-sorting.ts';
 
-/** Does something to the job at a place; false when its state does not allow it. */
-export type JobDeed = (tx: Transaction, seq: number, to: { now: number; tell: Tell }) => Promise<boolean>;
+/** Does something to the job with an id; false when its state does not allow it. */
+export type JobDeed = (tx: Transaction, id: string, to: { now: number; tell: Tell }) => Promise<boolean>;
 
 /**
- * Makes the job at a place available by hand. Its result and progress go, for they are of a run that is over; its
+ * Makes a job available by hand. Its result and progress go, for they are of a run that is over; its
  * errors stay. Whether a handler of its last run must still be told of a cancel stays too, until the next claim.
  */
-export const retryJob: JobDeed = async (tx, seq, { now, tell }) => {
-  const [list] = await tx.lists(`${ATTEMPT_ROWS} where jobs.seq = $1 for update of jobs`, [seq]);
+export const retryJob: JobDeed = async (tx, id, { now, tell }) => {
+  const [list] = await tx.lists(`${ATTEMPT_ROWS} where jobs.id = $1 for update of jobs`, [id]);
   if (list === undefined) return false;
   const row = attemptOf(list);
   const retried = retriedByHand({ ...row, deadlineAt: integerOrNull(deadlineCell(list)) }, now);
@@ -24,11 +24,11 @@ export const retryJob: JobDeed = async (tx, seq, { now, tell }) => {
   await tx.run(
     `update @jobs set state = $1, scheduled_at = $2, max_attempts = $3, deadline_at = $4, result = null,
       progress = null, missed_at = null
-    where seq = $5`,
-    [state, scheduledAt, maxAttempts, deadlineAt, seq],
+    where id = $5`,
+    [state, scheduledAt, maxAttempts, deadlineAt, id],
   );
   // One that had ended may be from before its queue had partitions.
-  await sortJob(tx, row.queue, seq);
+  await sortJob(tx, row.queue, id);
   tell(jobFact('retried', { ...row, ...retried }, { at: now }));
   return true;
 };
@@ -37,6 +37,6 @@ export const retryJob: JobDeed = async (tx, seq, { now, tell }) => {
 export const retry: Verb<'retry'> = oneByOne(async (tx, { options: { now, id }, tell }: Asked<'retry'>) => {
   const before = await lockedJob(tx, id);
   if (before === undefined) return { job: null, conflict: false };
-  const done = await retryJob(tx, before.seq, { now, tell });
+  const done = await retryJob(tx, before.job.id, { now, tell });
   return { job: done ? ((await lockedJob(tx, id))?.job ?? null) : before.job, conflict: !done };
 });

@@ -1,9 +1,9 @@
 import { DELETABLE_STATES } from '../../../job/job-change.ts';
 import { statesAllowing } from '../../../job/life.ts';
 import type { JobState } from '../../../job/state.ts';
-import { integer } from '../../cell.ts';
+import { integerOrNull } from '../../cell.ts';
 import type { StoreAnswer, StoreOptions } from '../../job-store.ts';
-import { walkJobs } from '../job-walk.ts';
+import { HAS_PLACE, walkJobs } from '../job-walk.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, oneByOne, Refusal, type Verb } from '../verb.ts';
 import { cancelJob } from './cancel.ts';
@@ -36,10 +36,10 @@ export const sweep: Verb<'sweep'> = oneByOne(async (tx, { options, tell }: Asked
   const above = first - 1;
   const upTo = Math.min(walk.end, above + WINDOW_ROWS);
   const range = { descending: false, above, below: upTo + 1, limit };
-  const seqs = await walkJobs(tx, { filter: { ...filter, states }, ...range });
+  const places = await walkJobs(tx, { filter: { ...filter, states }, ...range });
   const deed = deedOf(options, answer.wereRunning);
-  for (const seq of seqs) if (await deed(tx, seq, { now, tell })) answer.done += 1;
-  const reached = seqs.length < limit ? upTo : (seqs.at(-1) ?? upTo);
+  for (const { id } of places) if (await deed(tx, id, { now, tell })) answer.done += 1;
+  const reached = places.length < limit ? upTo : (places.at(-1)?.seq ?? upTo);
   if (reached < walk.end) answer.cursor = `${reached.toString(36)}.${walk.end.toString(36)}`;
   return answer;
 });
@@ -50,23 +50,31 @@ function deedOf(
 ): JobDeed {
   if (action === 'retry') return retryJob;
   if (action === 'delete') return deleteJob;
-  return async (tx, seq, to) => {
-    const result = await cancelJob(tx, seq, { ...to, terminate });
+  return async (tx, id, to) => {
+    const result = await cancelJob(tx, id, { ...to, terminate });
     if (result?.wasRunning) wereRunning.push({ id: result.id, queue: result.queue, ...result.wasRunning });
     return result?.conflict === false;
   };
 }
 
+/** What executes is in no index by place, and is never so much that it could not be read. */
+const FIRST_AFTER = `select least(
+  (select seq from @jobs as jobs where ${HAS_PLACE} and seq > $1 order by seq limit 1),
+  (select min(seq) from @jobs where state = 'executing' and seq > $1))`;
+
+const LAST = `select greatest((select seq from @jobs as jobs where ${HAS_PLACE} order by seq desc limit 1),
+  (select max(seq) from @jobs where state = 'executing'))`;
+
 /** The first place after one; undefined: there is none. */
 export async function firstAfter(tx: Transaction, seq: number): Promise<number | undefined> {
-  const [row] = await tx.lists('select seq from @jobs where seq > $1 order by seq limit 1', [seq]);
-  return row && integer(row[0]);
+  const [row] = await tx.lists(FIRST_AFTER, [seq]);
+  return integerOrNull(row?.[0] ?? null) ?? undefined;
 }
 
 /** The newest place; 0: there is none. */
 export async function lastPlace(tx: Transaction): Promise<number> {
-  const [row] = await tx.lists('select seq from @jobs order by seq desc limit 1');
-  return row === undefined ? 0 : integer(row[0]);
+  const [row] = await tx.lists(LAST);
+  return integerOrNull(row?.[0] ?? null) ?? 0;
 }
 
 /** Where a walk goes on, and where it ends. */

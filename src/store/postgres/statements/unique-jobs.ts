@@ -1,9 +1,9 @@
 import type { Job, NewJob } from '../../../job/job.ts';
 import { afterConflict } from '../../../job/job-change.ts';
-import { integer, type Row, text } from '../../cell.ts';
+import { type Row, text } from '../../cell.ts';
 import { writeChanged } from '../changed-rows.ts';
 import { JOB_ROWS, type Placed, placedOf } from '../job-columns.ts';
-import { numbers, texts } from '../sql-list.ts';
+import { texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Placing } from './insert.ts';
 
@@ -22,17 +22,16 @@ export async function conflictOf(tx: Transaction, jobs: readonly NewJob[]): Prom
   );
   if (wanted.length === 0) return new Map();
   const found = await tx.lists(
-    `select newest.seq from unnest($1::text[], $2::text[]) as wanted (key, state) cross join lateral
-      (select jobs.seq from @jobs as jobs where jobs.unique_key = wanted.key and jobs.state = wanted.state
+    `select newest.id from unnest($1::text[], $2::text[]) as wanted (key, state) cross join lateral
+      (select jobs.id from @jobs as jobs where jobs.unique_key = wanted.key and jobs.state = wanted.state
         order by jobs.seq desc limit 1) as newest`,
     [texts(wanted.map(({ key }) => key)), texts(wanted.map(({ state }) => state))],
   );
   if (found.length === 0) return new Map();
-  const seqs = numbers(found.map(([seq]) => integer(seq)));
   const rows = await tx.rows(
-    `${JOB_ROWS.replace('select ', 'select jobs.unique_key, ')} where jobs.seq = any($1::bigint[])
-      order by jobs.seq for update of jobs`,
-    [seqs],
+    `${JOB_ROWS.replace('select ', 'select jobs.unique_key, ')} where jobs.id = any($1::uuid[])
+      order by jobs.seq + 0 for update of jobs`,
+    [words(found.map(([id]) => text(id)))],
   );
   return new Map(rows.map((row): [string, Placed] => [markOf(keyOf(row), placedOf(row).job.state), placedOf(row)]));
 }
@@ -53,7 +52,7 @@ export class UniqueJobs {
     const found = this.#find(job, now);
     if (found === undefined) return undefined;
     const after = afterConflict(found.job, job);
-    await writeChanged(tx, { before: found.job, after }, { seq: found.seq, now, tell });
+    await writeChanged(tx, { before: found.job, after }, { now, tell });
     return after;
   }
 

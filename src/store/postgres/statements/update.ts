@@ -10,6 +10,6 @@ export const update: Verb<'update'> = oneByOne(async (tx, { options, tell }: Ask
   if (found === undefined) return { job: null, conflict: false };
   const after = changedJob(found.job, changes, now);
   if (after === undefined) return { job: found.job, conflict: true };
-  await writeChanged(tx, { before: found.job, after }, { seq: found.seq, now, tell });
+  await writeChanged(tx, { before: found.job, after }, { now, tell });
   return { job: after, conflict: false };
 });
