@@ -36,6 +36,11 @@ export interface AnnouncerWorld {
 const CATCH_UP_LIMIT = 500;
 /** How long to wait after a failure before the next try. */
 const RETRY_MS = 1_000;
+/**
+ * Characters of events that go together, about. What is larger gets memory of its own wherever it is copied to, whose
+ * pages are made and given back each time: measured, three events cost both threads 9.6 µs a commit at a time, and 5.9 so.
+ */
+const LINES_LENGTH_MAX = 32_768;
 /** What is left of an error where a server takes no more, in bytes of JSON. */
 const LEAN_ERROR_BYTES_MAX = 1_024;
 /**
@@ -145,11 +150,13 @@ export class Announcer {
   /** Publishes in order. Those that follow each other on one subject, as a commit brings them, go together. */
   #publish(facts: readonly JobFact[]): void {
     const { bus, subjects, node, eventsKept } = this.#world;
-    let texts: string[] = [];
+    let lines = '';
+    let count = 0;
     let to = '';
     const send = (): void => {
-      if (texts.length > 0) publishLines(bus, to, JsonLines.of(texts));
-      texts = [];
+      if (count > 0) publishLines(bus, to, new JsonLines(lines, count));
+      lines = '';
+      count = 0;
     };
     for (const fact of facts) {
       this.#told += 1;
@@ -160,10 +167,12 @@ export class Announcer {
       }
       const { subject, id, text } = event;
       const alone = onceHeaders(id, eventsKept && isTerminalFact(fact.what));
-      if (subject !== to || alone.headers !== undefined) send();
+      if (subject !== to || lines.length > LINES_LENGTH_MAX || alone.headers !== undefined) send();
       to = subject;
-      if (alone.headers === undefined) texts.push(text);
-      else bus.publish(subject, { body: Body.ofText(text, undefined), ...alone });
+      if (alone.headers === undefined) {
+        lines += `${text}\n`;
+        count += 1;
+      } else bus.publish(subject, { body: Body.ofText(text, undefined), ...alone });
     }
     send();
   }

@@ -2,6 +2,7 @@ import type { Settlement } from '../../job/settlement.ts';
 import { type AttemptRow, OUTCOMES, terminateAfter } from '../attempt-row.ts';
 import { filledCell, jsonCell } from '../cell.ts';
 import { type EndOptions, endRow } from '../ended-row.ts';
+import { PlacesUpdate } from './places-update.ts';
 import type { StoreWorld } from './verb.ts';
 
 /**
@@ -20,9 +21,11 @@ export class AttemptEnd {
       world.rows(`update jobs set state = ?, attempt = ?, scheduled_at = ?, finished_at = coalesce(?, finished_at), errors = ?,
         result = ?, terminate = ?, settled_as = coalesce(?8, settled_as), settled_run = iif(?8 is null, settled_run, run), missed_at = null
       where seq = ?9`);
-    this.#plain = world.rows(`update jobs set state = 'completed', finished_at = ?, result = null, terminate = null,
-        settled_as = ${OUTCOMES.indexOf('complete')}, settled_run = run, missed_at = null
-      where seq in (select value from json_each(?))`);
+    this.#plain = new PlacesUpdate(
+      world,
+      `update jobs set state = 'completed', finished_at = ?, result = null, terminate = null,
+        settled_as = ${OUTCOMES.indexOf('complete')}, settled_run = run, missed_at = null`,
+    );
   }
 
   /** Forgets what a group that was rolled back has gathered. Called before the first {@link write} of a request. */
@@ -54,8 +57,8 @@ export class AttemptEnd {
   /** Writes what was gathered, all ended at `now`. Every verb that writes completions ends with it. */
   flush(now: number): void {
     if (this.#waiting.length === 0) return;
-    const seqs = JSON.stringify(this.#waiting);
+    const places = this.#waiting;
     this.#waiting = [];
-    this.#plain.run(now, seqs);
+    this.#plain.run(places, now);
   }
 }

@@ -3,7 +3,7 @@ import { integer, text } from '../cell.ts';
 import { stateOf } from '../job-row.ts';
 import type { JobFilter } from '../job-store.ts';
 import { allOf, conditionsOf, indexFor } from './job-filter.ts';
-import type { StoreWorld } from './verb.ts';
+import { limitOf, type StoreWorld } from './verb.ts';
 
 /** A part of a walk in order of insertion: which rows, between which places (both excluded). */
 export interface Walk {
@@ -75,7 +75,9 @@ function byIndexes({ state, jobs }: Pair): string[] {
 function places(world: StoreWorld, from: { walk: Walk; source: string; values: (string | number)[] }): number[] {
   const { walk, source, values } = from;
   const direction = walk.descending ? 'desc' : 'asc';
-  const statement = world.lists(`select seq from ${source} and seq > ? and seq < ? order by seq ${direction} limit ?`);
+  const statement = world.lists(
+    `select seq from ${source} and seq > ? and seq < ? order by seq ${direction} ${limitOf('?')}`,
+  );
   return statement.all(...values, walk.above, walk.below, walk.limit).map(([seq]) => integer(seq));
 }
 

@@ -23,9 +23,8 @@ export class Outbox {
   constructor(prepare: (sql: string) => StatementSync) {
     this.#insert = prepare('insert into outbox (last_seq, first_seq, oldest_at, facts) values (?, ?, ?, ?)');
     this.#after = prepare('select last_seq, first_seq, facts from outbox where last_seq > ? order by last_seq limit 1');
-    this.#overlapping = prepare(
-      'select last_seq, first_seq, facts from outbox where last_seq >= ? order by last_seq limit 1',
-    );
+    // Without the facts: mostly all of them go, and nobody reads them.
+    this.#overlapping = prepare('select last_seq, first_seq from outbox where last_seq >= ? order by last_seq limit 1');
     this.#delete = prepare('delete from outbox where last_seq = ?');
     this.#oldest = prepare('select min(oldest_at) as at from outbox');
     const used = prepare("select seq from sqlite_sequence where name = 'outbox'").get();
@@ -76,11 +75,13 @@ export class Outbox {
       const row = this.#overlapping.get(place);
       if (row === undefined || integer(row.first_seq) > to) return;
       const last = integer(row.last_seq);
+      const isPart = integer(row.first_seq) < from || last > to;
+      const whole = isPart ? this.#after.get(last - 1) : undefined;
       this.#delete.run(last);
-      if (integer(row.first_seq) < from || last > to) {
-        const rest = factsOf(row);
-        this.#write(rest.filter((fact) => seqOf(fact) < from));
-        this.#write(rest.filter((fact) => seqOf(fact) > to));
+      if (whole !== undefined) {
+        const facts = factsOf(whole);
+        this.#write(facts.filter((fact) => seqOf(fact) < from));
+        this.#write(facts.filter((fact) => seqOf(fact) > to));
       }
       place = last + 1;
     }

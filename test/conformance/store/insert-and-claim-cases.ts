@@ -44,6 +44,45 @@ export function insertAndClaimCases({ driver }: StoreSuite): void {
     expect((await driver().do('count', { filter: {} })).total).toBe(1);
   });
 
+  it('stores many jobs at once: of an id that is there already, or twice among them, the first', async () => {
+    const before = newJob({ queue: 'elsewhere' });
+    await driver().insert(before);
+    const jobs = Array.from({ length: 70 }, (_, n) => newJob({ args: { n }, ...(n > 60 ? { tags: ['last'] } : {}) }));
+    const there = { ...newJob({ args: 'again' }), id: before.id };
+    const twice = { ...newJob({ args: 'again' }), id: jobs[12]?.id ?? '' };
+    const all = jobs.toSpliced(5, 0, there).toSpliced(19, 0, twice).toSpliced(45, 0, twice);
+    const answers = await driver().insert(...all);
+    const first = jobs[12] ?? before;
+    expect(answers).toEqual(
+      all.map((job) => {
+        if (job === there) return { job: storedJob(before), conflict: true };
+        return job === twice ? { job: storedJob(first), conflict: true } : { job: storedJob(job), conflict: false };
+      }),
+    );
+    expect(driver().facts.map(({ what, id }) => [what, id])).toEqual(jobs.map(({ id }) => ['inserted', id]));
+    const claimed = await driver().claim({ limit: 100 });
+    expect(claimed.map(({ id, args, tags }) => ({ id, args, tags }))).toEqual(
+      jobs.map(({ id, args, tags }) => ({ id, args, tags })),
+    );
+  });
+
+  it('claims and ends of many jobs those that are meant, wherever others stand between them', async () => {
+    const jobs = Array.from({ length: 80 }, (_, n) => newJob({ queue: n % 27 === 9 ? 'between' : 'default' }));
+    await driver().insert(...jobs);
+    const claimed = await driver().claim({ limit: 60 });
+    const outcomes = claimed
+      .filter((_, n) => n % 25 !== 3)
+      .map(({ id, attempt, run }) => ({ id, attempt, run, outcome: 'complete', result: null }) as const);
+    await driver().do('settle', { now: T0 + 1, worker: 'worker-a', outcomes: outcomes.toReversed() });
+    const stateOf = (id: string) => {
+      if (outcomes.some((one) => one.id === id)) return 'completed';
+      return claimed.some((one) => one.id === id) ? 'executing' : 'available';
+    };
+    const rows = await driver().do('get', { ids: jobs.map(({ id }) => id) });
+    expect(rows.map(({ state }) => state)).toEqual(jobs.map(({ id }) => stateOf(id)));
+    expect(new Set(rows.map(({ state }) => state)).size).toBe(3);
+  });
+
   it('answers the existing job of a tick that is inserted again under another id', async () => {
     const schedule = { name: 'nightly', at: T0, late: false };
     const first = newJob({ schedule });

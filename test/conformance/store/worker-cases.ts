@@ -137,6 +137,23 @@ export function workerCases({ driver, reopen }: StoreSuite): void {
     expect((await rescueAt(now + LEASE_MS + 1)).rescued).toBe(1);
   });
 
+  it('keeps the node that a claim named over signs of life that name none, also after a new start', async () => {
+    const job = await driver().running();
+    await driver().beat(listing(job), { now: T0 + 1, node: null });
+    expect(await driver().job(job.id)).toMatchObject({ worker: 'worker-a', node: 'node-a' });
+    if (driver().store.capabilities.durable) await reopen();
+    await driver().beat(listing(job), { now: T0 + LEASE_MS, node: null });
+    expect(await driver().job(job.id)).toMatchObject({ worker: 'worker-a', node: 'node-a' });
+    await driver().beat(listing(job), { now: T0 + LEASE_MS, node: 'node-b' });
+    expect(await driver().job(job.id)).toMatchObject({ worker: 'worker-a', node: 'node-b' });
+  });
+
+  it('takes a beat without a node from a worker that was never seen, and a node from its claim', async () => {
+    await driver().beat([], { node: null });
+    const job = await driver().running();
+    expect(await driver().job(job.id)).toMatchObject({ worker: 'worker-a', node: 'node-a' });
+  });
+
   it('finds a worker dead after the clock stepped back', async () => {
     await driver().running({}, { now: T0 + 3_600_000 });
     await driver().do('touch', { now: T0, workers: [{ worker: 'worker-a', node: 'node-a' }] });

@@ -4,6 +4,7 @@ import type { JobFact } from '../../../src/job/job-event.ts';
 import { RotaError } from '../../../src/kernel/error.ts';
 import { silentLogger } from '../../../src/kernel/log.ts';
 import type { Bus, BusState } from '../../../src/messaging/bus.ts';
+import type { JsonLines } from '../../../src/messaging/json-lines.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
 
@@ -124,6 +125,19 @@ describe('announcing', () => {
     world.commit({ ...ended(2), result: 'x'.repeat(20_000) }, ended(3));
     await world.announcer.drain();
     expect(world.published).toEqual(['job-1:1:discarded:0:1', 'job-2:1:completed:0:2', 'job-3:1:completed:0:3']);
+    expect(world.outbox.size).toBe(0);
+  });
+
+  test('hands many over in parts of a bounded size, none of them twice or out of order', async () => {
+    const parts: JsonLines[] = [];
+    Object.assign(world.bus, { publishLines: (_subject: string, lines: JsonLines) => parts.push(lines) });
+    const facts = Array.from({ length: 400 }, (_, seq) => ended(seq + 1));
+    world.commit(...facts);
+    await world.announcer.drain();
+    expect(Math.max(...parts.map(({ text }) => text.length))).toBeLessThan(64 * 1_024);
+    const said = parts.map((part) => [...part.bodies()].map(({ value }) => (value as { subject: string }).subject));
+    expect(said.map(({ length }) => length)).toEqual(parts.map(({ count }) => count));
+    expect(said.flat()).toEqual(facts.map(({ id }) => id));
     expect(world.outbox.size).toBe(0);
   });
 

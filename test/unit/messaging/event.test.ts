@@ -43,3 +43,35 @@ test('an event says nothing of what its fact has not, and numbers what is told o
   expect(id).toBe(`${ID}:3:started:${AT}:4`);
   expect(Object.keys(JSON.parse(text).data)).toEqual(['id', 'type', 'queue', 'state', 'attempt', 'maxAttempts']);
 });
+
+test('events that follow each other say each its own, in whatever they differ', () => {
+  const first = jobFact('started', { ...job, state: 'executing', schedule: null }, { at: AT, waitMs: 1 });
+  const other = ID.replace('0189', '0190');
+  const changes = [
+    ...[
+      { id: other },
+      { waitMs: 2 },
+      { at: AT + 1 },
+      { run: 4 },
+      { type: 'other' },
+      { queue: 'other' },
+      { attempt: 3 },
+    ],
+    ...[{ maxAttempts: 4 }, { what: 'completed', state: 'completed' }, { what: 'released', state: 'available' }],
+  ] as const;
+  for (const change of changes) {
+    jobEvent(first, subjects, { node: 'here', count: 1 });
+    const fact = { ...first, ...change };
+    const { subject, id, text } = jobEvent(fact, subjects, { node: 'here', count: 2 });
+    expect(subject).toBe(`jobs.events.job.${fact.queue}.${fact.what}`);
+    expect(id).toBe(`${fact.id}:${fact.run}:${fact.what}:${fact.at}:2`);
+    const { what: _what, run: _run, at, ...data } = fact;
+    expect(JSON.parse(text)).toEqual({
+      ...{ specversion: '1.0', id, source: '/rota/here', type: `jobs.job.${fact.what}`, subject: fact.id },
+      ...{ time: new Date(at).toISOString(), datacontenttype: 'application/json', data },
+    });
+  }
+  jobEvent(first, subjects, { node: 'here', count: 1 });
+  expect(jobEvent(first, new Subjects('else'), { node: 'here', count: 1 }).subject).toMatch(/^else\./);
+  expect(jobEvent(first, subjects, { node: 'there', count: 1 }).text).toContain('"source":"/rota/there"');
+});

@@ -1,6 +1,7 @@
-import { DatabaseSync } from 'node:sqlite';
+import { constants, DatabaseSync } from 'node:sqlite';
 import { afterEach, expect, it, vi } from 'vitest';
 import { INCOMPLETE_STATES } from '../../../src/job/state.ts';
+import { assert } from '../../../src/kernel/error.ts';
 import type { JobFilter } from '../../../src/store/job-store.ts';
 import { failure, laterJob, newJob, StoreDriver, T0 } from '../../conformance/store/store-driver.ts';
 import { StoreFolder } from './store-folder.ts';
@@ -21,7 +22,7 @@ const BOUNDED = [
   /^select seq, partition_key from jobs indexed by jobs_executing/,
   /^select seq from jobs indexed by jobs_(claim|aside) .* order by seq/,
   /^select queue, state, count\(\*\)/,
-  /^select type, min\(queue\) from .* limit \?1/,
+  /^select type, min\(queue\) from .* limit \?1 \+ 0/,
 ];
 
 it('finds every job by an index: no scan and no sort, at any number of jobs', async () => {
@@ -29,6 +30,7 @@ it('finds every job by an index: no scan and no sort, at any number of jobs', as
   const here = new StoreFolder();
   const driver = new StoreDriver(here.open());
   await useEveryVerb(driver);
+  await driver.expectCountsHold();
   await driver.store.close();
   const texts = new Set(prepare.mock.calls.map(([sql]) => sql).filter((sql) => /\bjobs\b/.test(sql)));
   prepare.mockRestore();
@@ -51,6 +53,31 @@ it('finds every job by an index: no scan and no sort, at any number of jobs', as
   expect(faults).toEqual([]);
 });
 
+it('prepares no statement anew when it is used: what is bound to it changes no plan', async () => {
+  const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+  const here = new StoreFolder();
+  const driver = new StoreDriver(here.open());
+  await useEveryVerb(driver);
+  const [db] = prepare.mock.instances;
+  assert(db instanceof DatabaseSync, 'statements were prepared');
+  const again = new Set<string>();
+  // SQLite asks for leave whenever it prepares, so also when it does it by itself.
+  db.setAuthorizer((_code, table) => {
+    again.add(table ?? '');
+    return constants.SQLITE_OK;
+  });
+  // Once more all are, for there is an authorizer now.
+  await useEveryVerb(driver);
+  expect(again).toContain('jobs');
+  again.clear();
+  prepare.mockClear();
+  await useEveryVerb(driver);
+  expect(prepare).not.toHaveBeenCalled();
+  await driver.store.close();
+  await here.dispose();
+  expect([...again]).toEqual([]);
+});
+
 async function useEveryVerb(driver: StoreDriver): Promise<void> {
   const reference = { type: 'a', id: 'b' };
   await driver.insert(newJob(), newJob({ reference }), laterJob(T0 + 5));
@@ -70,8 +97,24 @@ async function useEveryVerb(driver: StoreDriver): Promise<void> {
   await driver.do('update', { now: T0, id: job.id, changes: { priority: 1 } });
   await driver.do('retry', { now: T0, id: job.id });
   await driver.do('delete', { now: T0, id: job.id });
+  await driver.do('rescue', { now: T0, deadBefore: T0, limit: 9 });
+  await driver.do('prune', { now: T0, keepMs: { completed: 9, cancelled: 9, discarded: 9 }, limit: 9 });
+  await driver.do('schedules', {});
+  await driver.do('scheduleChanges', { after: 0 });
+  await driver.do('rejected', { limit: 9 });
+  await driver.do('waitingTypes', { limit: 9 });
+  await usePartitions(driver);
   for (const action of ['cancel', 'retry', 'delete'] as const) {
     await driver.do('sweep', { now: T0, action, filter: {}, terminate: false, limit: 9 });
   }
-  await driver.expectCountsHold();
+}
+
+/** Claims by partition, few and many. */
+async function usePartitions(driver: StoreDriver): Promise<void> {
+  const change = { partition: { by: 'args.to', limit: 2 } };
+  await driver.do('changeQueue', { now: T0, queue: 'parts', change });
+  for (let done = false; !done; ) ({ done } = await driver.do('sortPartitions', { queue: 'parts', limit: 500 }));
+  await driver.insert(...Array.from({ length: 120 }, (_, at) => newJob({ queue: 'parts', args: { to: at % 40 } })));
+  await driver.claim({ queue: 'parts', limit: 2 });
+  await driver.claim({ queue: 'parts', limit: 60 });
 }

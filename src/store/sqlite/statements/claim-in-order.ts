@@ -1,6 +1,6 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import { integer, text } from '../../cell.ts';
-import { allows, type ListStatement, type StoreWorld } from '../verb.ts';
+import { allows, type ListStatement, limitOf, type StoreWorld } from '../verb.ts';
 
 type ListRow = SQLOutputValue[];
 
@@ -44,13 +44,13 @@ export class OrderedPicker {
     // What is past its deadline is passed over here, and expired by the janitor.
     const alive = '(deadline_at is null or deadline_at > ?2)';
     const order = 'order by priority, scheduled_at, seq';
-    this.#all = world.lists(`select ${columns} ${head} and ${alive} ${order} limit ?3`);
+    this.#all = world.lists(`select ${columns} ${head} and ${alive} ${order} ${limitOf('?3')}`);
     this.#ofTypes = world.lists(
-      `select ${columns} ${head} and ${alive} and type in (select value from json_each(?4)) ${order} limit ?3`,
+      `select ${columns} ${head} and ${alive} and type in (select value from json_each(?4)) ${order} ${limitOf('?3')}`,
     );
     this.#aside = world.lists(`select ${columns} from jobs indexed by jobs_aside
-      where queue = ?1 and type = ?4 and ${allows('claim')} and aside is not null and ${alive} ${order} limit ?3`);
-    this.#head = world.lists(`select seq, type ${head} ${order} limit ?2`);
+      where queue = ?1 and type = ?4 and ${allows('claim')} and aside is not null and ${alive} ${order} ${limitOf('?3')}`);
+    this.#head = world.lists(`select seq, type ${head} ${order} ${limitOf('?2')}`);
     this.#setAside = world.rows('update jobs set aside = 1 where seq in (select value from json_each(?))');
   }
 

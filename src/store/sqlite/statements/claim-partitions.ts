@@ -1,7 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import { integer, text } from '../../cell.ts';
 import type { QueueRule } from '../queue-rules.ts';
-import { allows, type ListStatement, type StoreWorld } from '../verb.ts';
+import { allows, type ListStatement, limitOf, type StoreWorld } from '../verb.ts';
 
 type ListRow = SQLOutputValue[];
 
@@ -74,7 +74,7 @@ export class PartitionPicker {
       `(select partition_key ${from} and priority = ?2 and partition_key > ${after} order by partition_key limit 1)`;
     this.#keysAfter = world.lists(`with recursive keys (key) as (select ${leap('?3')}
         union all select ${leap('keys.key')} from keys where keys.key is not null)
-      select key from keys where key is not null limit ?4`);
+      select key from keys where key is not null ${limitOf('?4')}`);
     const ofTypes = (place: number): string => `and type in (select value from json_each(?${place}))`;
     const headOf = (types: string): ListStatement =>
       world.lists(`select ${columns}, partition_key ${from} and priority = ?2 and partition_key > ?3
@@ -86,7 +86,7 @@ export class PartitionPicker {
     const rowsOf = (types: string, some: string): ListStatement =>
       world.lists(`select ${columns}, wanted from (select value as wanted from json_each(?3)) cross join jobs
         on seq ${some} (select seq ${from} and priority = ?2 and partition_key = wanted
-          and (deadline_at is null or deadline_at > ?4) ${types} order by scheduled_at, seq limit ?5 offset ?6)`);
+          and (deadline_at is null or deadline_at > ?4) ${types} order by scheduled_at, seq ${limitOf('?5')} offset ?6)`);
     const all = { one: rowsOf('', '='), many: rowsOf('', 'in') };
     const some = { one: rowsOf(ofTypes(7), '='), many: rowsOf(ofTypes(7), 'in') };
     this.#rows = ({ types }, most) => (types === undefined ? all : some)[most === 1 ? 'one' : 'many'];

@@ -7,6 +7,7 @@ import { utf8Bytes } from '../../../kernel/json.ts';
 import type { AttemptRow } from '../../attempt-row.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from '../../cell.ts';
 import { referenceOf, scheduleOf } from '../../job-row.ts';
+import { PlacesUpdate } from '../places-update.ts';
 import type { QueueRule } from '../queue-rules.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 import { OrderedPicker } from './claim-in-order.ts';
@@ -31,9 +32,11 @@ const FRAME_BYTES = 640;
  */
 export function claim(world: StoreWorld): Verb<'claim'> {
   const ordered = new OrderedPicker(world, CLAIMED_COLUMNS, inOrder);
-  const take = world.rows(`update jobs set state = ?, attempt = attempt + 1, run = run + 1, attempted_at = ?,
-      runner = ?, missed_at = null, aside = null
-    where seq in (select value from json_each(?))`);
+  const take = new PlacesUpdate(
+    world,
+    `update jobs set state = ?, attempt = attempt + 1, run = run + 1, attempted_at = ?, runner = ?, missed_at = null,
+      aside = null`,
+  );
   const partitions = new PartitionPicker(world, CLAIMED_COLUMNS);
   const executing = nextState('available', 'claim');
   assert(executing !== undefined, 'an available job can be claimed');
@@ -55,7 +58,8 @@ export function claim(world: StoreWorld): Verb<'claim'> {
         return bytesLeft >= 0 || jobs.length + index === 0;
       });
       if (rows.length === 0) break;
-      take.run(executing, now, runner, JSON.stringify(rows.map(([seq]) => seq)));
+      const places = rows.map(([seq]) => integer(seq));
+      take.run(places, executing, now, runner);
       for (const row of rows) {
         const key = keys?.get(row);
         if (key !== undefined) world.queues.running.claimed(queue, integer(row[0]), key);

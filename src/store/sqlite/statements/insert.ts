@@ -1,11 +1,11 @@
 import { type Job, type NewJob, storedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
-import { filledCell, jsonCell } from '../../cell.ts';
 import { jobOf } from '../../job-row.ts';
 import type { InsertResult } from '../../job-store.ts';
 import { JOB_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
+import { ALIKE_ROWS, endOfAlike, putAlike, putRow } from './put-rows.ts';
 import { uniqueJobs } from './unique-jobs.ts';
 
 /** Stores one job, or answers the one that is there instead: with its id, its tick, or its unique key. */
@@ -26,8 +26,7 @@ export function placeJob(world: StoreWorld): PlaceJob {
       const existing = atConflict(job, job.unique, tell);
       if (existing !== undefined) return { job: existing, conflict: true };
     }
-    const stored = put(job, tell);
-    if (stored !== undefined) return { job: stored, conflict: false };
+    if (put(job)) return { job: tellStored(world, job, tell), conflict: false };
     const row = sameRow(job);
     assert(row !== undefined, 'a job that could not be inserted is there already');
     return { job: jobOf(row), conflict: true };
@@ -46,53 +45,32 @@ export function insertJob(world: StoreWorld): InsertJob {
 /** Stores jobs in order; one that is there answers the row that is. */
 export function insert(world: StoreWorld): Verb<'insert'> {
   const place = placeJob(world);
+  const put = putAlike(world);
   return ({ jobs, brief = false }, tell) => {
-    const results = jobs.map((job) => place(job, tell));
+    const results: InsertResult[] = [];
+    for (let from = 0; from < jobs.length; ) {
+      const end = endOfAlike(world, jobs, from);
+      const part = jobs.slice(from, end);
+      from = end;
+      const stored = part.length === ALIKE_ROWS ? put(part) : undefined;
+      for (const job of part) {
+        // An id that is twice among them is stored by the first.
+        results.push(
+          stored?.delete(job.id) ? { job: tellStored(world, job, tell), conflict: false } : place(job, tell),
+        );
+      }
+    }
     return brief ? [] : results;
   };
 }
 
-/** Inserts the row, unless its id or its tick is there. One row per call: rows from one JSON text cost twice that. */
-function putRow(world: StoreWorld): (job: NewJob, tell: Tell) => Job | undefined {
-  const insert =
-    world.rows(`insert into jobs (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at,
-      attempted_at, finished_at, timeout_ms, deadline_at, unique_key, reference_type, reference_id, schedule_name,
-      schedule_at, schedule_late, traceparent, backoff, tags, meta, args, partition_key)
-    values (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?8, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    on conflict do nothing`);
-  return (job, tell) => {
-    const { reference, schedule } = job;
-    const { changes } = insert.run(
-      job.id,
-      job.queue,
-      job.type,
-      job.state,
-      job.priority,
-      job.maxAttempts,
-      job.scheduledAt,
-      job.insertedAt,
-      job.timeoutMs,
-      job.deadlineAt,
-      job.unique?.key ?? null,
-      reference?.type ?? null,
-      reference?.id ?? null,
-      schedule?.name ?? null,
-      schedule?.at ?? null,
-      schedule === null ? null : Number(schedule.late),
-      job.traceparent,
-      jsonCell(job.backoff),
-      filledCell(job.tags),
-      filledCell(job.meta),
-      JSON.stringify(job.args),
-      world.queues.keyOf(job.queue, job),
-    );
-    if (changes === 0) return undefined;
-    world.counts.add(job.queue, job.state, 1);
-    const stored = storedJob(job);
-    tell(jobFact('inserted', stored, { at: job.insertedAt }));
-    if (job.state === 'scheduled') {
-      tell(jobFact('scheduled', stored, { at: job.insertedAt, nextAt: job.scheduledAt }));
-    }
-    return stored;
-  };
+/** Counts and tells a job that was stored; answers it. */
+function tellStored(world: StoreWorld, job: NewJob, tell: Tell): Job {
+  world.counts.add(job.queue, job.state, 1);
+  const stored = storedJob(job);
+  tell(jobFact('inserted', stored, { at: job.insertedAt }));
+  if (job.state === 'scheduled') {
+    tell(jobFact('scheduled', stored, { at: job.insertedAt, nextAt: job.scheduledAt }));
+  }
+  return stored;
 }

@@ -1,6 +1,6 @@
 import { TERMINAL_STATES } from '../../../job/state.ts';
 import { integer, text } from '../../cell.ts';
-import { isOneOf, type StoreWorld, type Verb } from '../verb.ts';
+import { isOneOf, limitOf, type StoreWorld, type Verb } from '../verb.ts';
 import { pruneRejected } from './rejected-messages.ts';
 
 /** Workers and nodes that gave no sign of life for so long are forgotten. */
@@ -11,8 +11,11 @@ const FORGET_AFTER_MS = 86_400_000;
  * after the oldest fact that is not known to be out stays: cheaper than asking for each row, and never too early.
  */
 export function prune(world: StoreWorld): Verb<'prune'> {
-  const old = world.lists(`select seq, queue from jobs indexed by jobs_finished
-    where state = ? and ${isOneOf(TERMINAL_STATES)} and finished_at < ? order by finished_at limit ?`);
+  const old = TERMINAL_STATES.map((state) => ({
+    state,
+    before: world.lists(`select seq, queue from jobs indexed by jobs_finished
+      where ${isOneOf([state])} and finished_at < ? order by finished_at ${limitOf('?')}`),
+  }));
   const remove = world.rows('delete from jobs where seq in (select value from json_each(?))');
   // A worker's name stays as long as rows may speak of it: they were all inserted before its last sign of life.
   const forgetWorkers = world.rows(`delete from workers
@@ -23,8 +26,8 @@ export function prune(world: StoreWorld): Verb<'prune'> {
   return ({ now, keepMs, limit }) => {
     const unannouncedAt = world.outbox.oldestAt() ?? Number.MAX_SAFE_INTEGER;
     let pruned = 0;
-    for (const state of TERMINAL_STATES) {
-      const rows = old.all(state, Math.min(now - keepMs[state] + 1, unannouncedAt), limit - pruned);
+    for (const { state, before } of old) {
+      const rows = before.all(Math.min(now - keepMs[state] + 1, unannouncedAt), limit - pruned);
       if (rows.length === 0) continue;
       remove.run(JSON.stringify(rows.map(([seq]) => integer(seq))));
       for (const [, queue] of rows) world.counts.add(text(queue), state, -1);

@@ -1,7 +1,7 @@
 import { filledCell, integer, jsonList, type Row, text, textOrNull } from '../../cell.ts';
 import { REJECTED_KEEP_MS, REJECTED_MAX, type RejectedMessage } from '../../rejected-message.ts';
 import { rejectedPage, rejectedStart } from '../../rejected-page.ts';
-import { Refusal, type StoreWorld, type Verb } from '../verb.ts';
+import { limitOf, Refusal, type StoreWorld, type Verb } from '../verb.ts';
 
 /** Keeps rejected messages; the oldest beyond the bound give way. */
 export function reject(world: StoreWorld): Verb<'reject'> {
@@ -19,7 +19,7 @@ export function reject(world: StoreWorld): Verb<'reject'> {
 
 /** A page of rejected messages, newest first. */
 export function rejected(world: StoreWorld): Verb<'rejected'> {
-  const read = world.rows('select * from rejected_messages where seq < ? order by seq desc limit ?');
+  const read = world.rows(`select * from rejected_messages where seq < ? order by seq desc ${limitOf('?')}`);
   return (options) => {
     const before = rejectedStart(options.cursor);
     if (before === undefined) return new Refusal('invalid_request', 'the cursor is not of a page before');

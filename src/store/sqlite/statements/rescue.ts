@@ -3,14 +3,14 @@ import { assert } from '../../../kernel/error.ts';
 import { attemptOf } from '../../attempt-row.ts';
 import { AttemptEnd } from '../attempt-end.ts';
 import { ATTEMPT_COLUMNS } from '../job-columns.ts';
-import { allows, type StoreWorld, type Verb } from '../verb.ts';
+import { allows, limitOf, type StoreWorld, type Verb } from '../verb.ts';
 
 /** Takes executing jobs from workers without a sign of life since `deadBefore`. */
 export function rescue(world: StoreWorld): Verb<'rescue'> {
   const orphans = world.lists(`select ${ATTEMPT_COLUMNS}
     from workers indexed by workers_seen
       cross join jobs indexed by jobs_executing on jobs.runner = workers.key and ${allows('rescue')}
-    where workers.seen_at < ? limit ?`);
+    where workers.seen_at < ? ${limitOf('?')}`);
   const end = new AttemptEnd(world);
   return ({ now, deadBefore, limit }, tell) => {
     world.workers.write(deadBefore);
