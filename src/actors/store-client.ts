@@ -2,6 +2,7 @@ import { RotaError } from '../kernel/error.ts';
 import { Body } from '../messaging/body.ts';
 import type { Bus } from '../messaging/bus.ts';
 import { CONTENT_TYPES, encode } from '../messaging/codec.ts';
+import { briefJobs } from '../messaging/contract/brief.ts';
 import { ask, replyValue } from '../messaging/reply.ts';
 import type { Subjects } from '../messaging/subjects.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../store/job-store.ts';
@@ -31,26 +32,43 @@ export interface TimedAnswer<V extends StoreVerb> {
  * into one message to another process they go in parts.
  */
 export function storeClient(bus: Bus, subjects: Subjects, timeoutMs: number = STORE_TIMEOUT_MS): StoreClient {
-  const askTimed = async <V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<TimedAnswer<V>> => {
-    const body = Body.of(options, 'msgpack');
-    let reply: unknown;
+  const send = async (verb: StoreVerb, value: unknown): Promise<unknown> => {
+    const body = Body.of(value, 'msgpack');
     try {
-      reply = replyValue(await bus.request(subjects.store(verb), { body }, { timeoutMs }));
+      return replyValue(await bus.request(subjects.store(verb), { body }, { timeoutMs }));
     } catch (error) {
       // Measuring is encoding, which a request that stays in this process needs not: so it is tried first.
       const isLarge = error instanceof RotaError && error.code === 'too_large';
       if (!isLarge || body.bytes.length <= bus.payloadBytesMax) throw error;
-      reply = await askInParts(bus, subjects, { verb, bytes: body.bytes, timeoutMs });
+      return await askInParts(bus, subjects, { verb, bytes: body.bytes, timeoutMs });
     }
-    // The persistence actor is ours and answers each verb in its own shape.
-    return (verb === 'insert' ? inserted(options, reply) : reply) as TimedAnswer<V>;
+  };
+  const insert = async (options: StoreOptions<'insert'>): Promise<TimedAnswer<'insert'>> => {
+    const brief = briefInsert(options);
+    const reply = await send('insert', brief).catch((error: unknown) => {
+      // An owner of an earlier version knows only whole jobs.
+      if (brief === options || !(error instanceof RotaError) || error.code !== 'invalid_request') throw error;
+      return send('insert', options);
+    });
+    return inserted(options, reply);
+  };
+  const askTimed = async <V extends StoreVerb>(verb: V, options: StoreOptions<V>): Promise<TimedAnswer<V>> => {
+    // The persistence actor is ours and answers each verb in its own shape; the options are the verb's.
+    const reply = verb === 'insert' ? await insert(options as StoreOptions<'insert'>) : await send(verb, options);
+    return reply as TimedAnswer<V>;
   };
   return { askTimed, ask: async (verb, options) => (await askTimed(verb, options)).answer };
 }
 
+/** An insert as it travels: `alike` instead of `jobs` where those after the first need not be told whole. */
+function briefInsert(options: StoreOptions<'insert'>): object {
+  const { jobs, ...rest } = options;
+  const brief = briefJobs(jobs);
+  return brief.asFirst === true && jobs.length > 1 ? { ...rest, alike: brief.jobs } : options;
+}
+
 /** The answer to an insert leaves out what was stored as it was sent. */
-function inserted(options: unknown, reply: unknown): TimedAnswer<'insert'> {
-  const { jobs } = options as StoreOptions<'insert'>; // its verb was `insert`
+function inserted({ jobs }: StoreOptions<'insert'>, reply: unknown): TimedAnswer<'insert'> {
   const { answer, ...time } = reply as TimedAnswer<'insert'>;
   return { ...time, answer: insertedResults(jobs, answer) };
 }

@@ -1,8 +1,8 @@
 import { LIMITS } from '../job/limits.ts';
 import { type ErrorCode, type Issue, RotaError } from '../kernel/error.ts';
-import { utf8Bytes } from '../kernel/json.ts';
 import type { JobView } from '../messaging/contract/job-view.ts';
 import type { JobBody } from './job-body.ts';
+import { batches, type Load, loadOf } from './load.ts';
 
 /**
  * What became of an enqueue. `conflict`: a job with this id or unique key was there already, and is answered. Where calls
@@ -14,17 +14,13 @@ export interface Enqueued {
   conflict: boolean;
 }
 
-interface Call extends Load {
-  body: JobBody;
+interface Call extends Load<JobBody> {
   headers: Readonly<Record<string, string>>;
   settle: PromiseWithResolvers<Enqueued>;
 }
 
 /** Sends one request body to a queue and answers the reply's value. */
 export type SendEnqueue = (queue: string, body: unknown, headers: Readonly<Record<string, string>>) => Promise<unknown>;
-
-/** Bytes of JSON that travel together at most, well below a server's smallest usual payload of 1 MiB. */
-const BATCH_BYTES_MAX = 512 * 1024;
 
 /** Gathers the enqueues of one turn of the event loop: they travel in one message, and one that is refused fails alone. */
 export class EnqueueBatcher {
@@ -41,7 +37,7 @@ export class EnqueueBatcher {
     const calls = this.#waiting.get(queue) ?? [];
     if (this.#waiting.size === 0) queueMicrotask(() => this.#flush());
     this.#waiting.set(queue, calls);
-    calls.push({ body, headers, settle, bytes: bytesOf(body) });
+    calls.push({ ...loadOf(body), headers, settle });
     return settle.promise;
   }
 
@@ -95,31 +91,4 @@ function settleOne({ body, settle }: Call, reply: EachReply | undefined): void {
     const args = reply.conflict ? null : ((body.args as JobView['args'] | undefined) ?? {});
     settle.resolve({ id: reply.job.id, job: { ...reply.job, args }, conflict: reply.conflict });
   }
-}
-
-/** A job that is to travel with others, and how many bytes of JSON it has. */
-interface Load {
-  bytes: number;
-}
-
-/** How many bytes a body has as JSON. */
-export const bytesOf = (body: object): number => utf8Bytes(JSON.stringify(body));
-
-/**
- * Cuts what shall travel together into messages that a server takes, in order.
- * @param countMax how many one message may hold
- */
-export function* batches<T extends Load>(loads: Iterable<T>, countMax: number): Generator<T[]> {
-  let batch: T[] = [];
-  let bytes = 0;
-  for (const load of loads) {
-    if (batch.length > 0 && (batch.length >= countMax || bytes + load.bytes > BATCH_BYTES_MAX)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(load);
-    bytes += load.bytes;
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -2,9 +2,9 @@ import type { EnqueueOptions } from '../job/definition.ts';
 import { LIMITS } from '../job/limits.ts';
 import { RotaError } from '../kernel/error.ts';
 import type { IdSource } from '../kernel/identity.ts';
-import type { JobView } from '../messaging/contract/job-view.ts';
-import { batches, bytesOf } from './enqueue-batcher.ts';
-import { type JobBody, type JobTypeRef, jobBody } from './job-body.ts';
+import { jsonBytesMost } from '../kernel/json.ts';
+import { type JobBody, type JobTypeRef, jobBody, wireBody } from './job-body.ts';
+import { batches, bytesOf, type Load, loadOf } from './load.ts';
 
 /** How an `enqueueBatch` is cut and watched. */
 export type BatchOptions = EnqueueOptions & {
@@ -24,6 +24,10 @@ export interface BatchResult {
 }
 
 const BATCH_SIZE_DEFAULT = 500;
+/** `,"args":` */
+const ARGS_FIELD_BYTES = 8;
+/** The level of args in a body. */
+const ARGS_DEPTH = 2;
 
 /**
  * Enqueues one job per item, in requests that each stand or fall whole and that a server takes.
@@ -42,7 +46,7 @@ export async function enqueueItems(
   let enqueued = 0;
   for (const batch of batches(loads({ type, items, shared, newId }), batchSize)) {
     const bodies = batch.map(({ body }) => body);
-    const { jobs } = (await send(bodies)) as { jobs: { job: JobView; conflict: boolean }[] };
+    const { jobs } = (await send(bodies)) as { jobs: { job: { id: string }; conflict: boolean }[] };
     ids.push(...jobs.map(({ job }) => job.id));
     // One with an id of our own making is ours, also where a first request was stored and its answer lost.
     enqueued += jobs.filter(({ job, conflict }, index) => !conflict || job.id === bodies[index]?.id).length;
@@ -58,10 +62,20 @@ interface Items {
   newId: IdSource;
 }
 
-/** The bodies, each made when its turn comes. */
-function* loads({ type, items, shared, newId }: Items): Generator<{ body: JobBody; bytes: number }> {
+/** The bodies, each made when its turn comes. All but ids and args they have in common, which is checked with the first. */
+function* loads({ type, items, shared, newId }: Items): Generator<Load<JobBody>> {
+  let common: JobBody | undefined;
+  let commonBytes = 0;
   for (const [index, args] of items.entries()) {
-    const body = jobBody({ type, args }, { ...shared, id: newId() }, String(index));
-    yield { body, bytes: bytesOf(body) };
+    const at = String(index);
+    const id = newId();
+    if (common === undefined) {
+      common = jobBody({ type, args: undefined }, { ...shared, id }, at);
+      commonBytes = bytesOf(common) + ARGS_FIELD_BYTES;
+    }
+    const argsBytes = jsonBytesMost(args, ARGS_DEPTH);
+    // Args that are JSON as they stand need no other look.
+    if (Number.isNaN(argsBytes)) yield loadOf({ ...common, id, ...wireBody({ args }, { code: 'invalid_job', at }) });
+    else yield { body: { ...common, id, args }, bytes: commonBytes + argsBytes, measured: false };
   }
 }

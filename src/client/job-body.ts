@@ -27,12 +27,13 @@ export function jobBody(
   options: EnqueueOptions & { id: string },
   at = '',
 ): JobBody {
-  const { queue: _queue, scheduledAt, backoff, deadline, traceparent: _traceparent, ...rest } = options;
-  const body: JobBody = { type: typeof type === 'string' ? type : type.type, ...rest, args };
+  const { queue: _queue, scheduledAt, backoff, deadline, traceparent: _traceparent, id, ...rest } = options;
+  const body: JobBody = { type: typeof type === 'string' ? type : type.type, id };
+  for (const [key, value] of Object.entries(rest)) if (value !== undefined) body[key] = value;
   if (scheduledAt !== undefined) body.scheduledAt = timeOf(scheduledAt, 'scheduledAt');
   if (deadline !== undefined) body.deadline = deadline instanceof Date ? timeOf(deadline, 'deadline') : deadline;
   if (backoff !== undefined) body.backoff = backoffWire(backoff);
-  for (const [key, value] of Object.entries(body)) if (value === undefined) delete body[key];
+  if (args !== undefined) body.args = args;
   return wireBody(body, { code: 'invalid_job', at });
 }
 

@@ -7,6 +7,7 @@ import type { IdSource } from '../kernel/identity.ts';
 import { Body } from '../messaging/body.ts';
 import type { Bus } from '../messaging/bus.ts';
 import type { Codec } from '../messaging/codec.ts';
+import { BRIEF_HEADERS } from '../messaging/contract/brief.ts';
 import { WAIT_MS_MAX } from '../messaging/contract/job-requests.ts';
 import type { JobView } from '../messaging/contract/job-view.ts';
 import { replyValue } from '../messaging/reply.ts';
@@ -140,7 +141,8 @@ export class RotaClient {
     options: BatchOptions = {},
   ): Promise<BatchResult> {
     const { subjects, newId } = this.#world;
-    const send = (bodies: object[]): Promise<unknown> => this.#send(subjects.enqueue(queueOf(type, options)), bodies);
+    const send = (bodies: object[]): Promise<unknown> =>
+      this.#send(subjects.enqueue(queueOf(type, options)), bodies, { headers: BRIEF_HEADERS });
     return enqueueItems({ type, items }, options, { newId, send });
   }
 

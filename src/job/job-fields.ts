@@ -13,9 +13,12 @@ import {
   string,
 } from '../kernel/check.ts';
 import { isJobType, isToken } from '../kernel/identity.ts';
-import { checkJsonAt, type Json, utf8Bytes } from '../kernel/json.ts';
+import { checkJsonAt, type Json, jsonBytesMost, utf8Bytes } from '../kernel/json.ts';
 import { LIMITS, PRIORITIES } from './limits.ts';
 import type { BackoffPolicy } from './retry-policy.ts';
+
+/** The level of a job's fields in its body. */
+const FIELD_DEPTH = 2;
 
 /** A queue name. */
 export const queueName = string({ max: 64, accept: isToken, what: 'a queue name: 1 to 64 of A-Z a-z 0-9 _ -' });
@@ -63,16 +66,21 @@ export const tags: Check<string[]> = (value, path, issues) => {
   return read && [...new Set(read.map((text) => text.toLowerCase()))];
 };
 
-/** Checks JSON that stands in a job's field: a body's nesting is what is limited, and the job is its first level. */
-function checkJsonField(value: unknown, path: string, issues: Issues): boolean {
-  return checkJsonAt(value, path, { depth: 2, issues });
+/**
+ * Checks JSON that stands in a job's field, and its size. A body's nesting is what is limited, and the job is its first
+ * level.
+ */
+function isJsonField(value: unknown, path: string, limit: { bytesMax: number; issues: Issues }): boolean {
+  // What may be too large is measured; most is far from it.
+  if (jsonBytesMost(value, FIELD_DEPTH) <= limit.bytesMax) return true;
+  const place = { depth: FIELD_DEPTH, issues: limit.issues };
+  return checkJsonAt(value, path, place) && jsonWithin(value, path, limit);
 }
 
 /** Free JSON for people and programs around a job: an object of at most 64 KiB. */
 export const meta: Check<{ [key: string]: Json }> = (value, path, issues) => {
   if (!isRecord(value)) return issues.add(path, 'must be an object');
-  if (!checkJsonField(value, path, issues)) return undefined;
-  return jsonWithin(value, path, { bytesMax: LIMITS.metaBytesMax, issues })
+  return isJsonField(value, path, { bytesMax: LIMITS.metaBytesMax, issues })
     ? (value as { [key: string]: Json })
     : undefined;
 };
@@ -103,8 +111,7 @@ export function jsonWithin(value: unknown, path: string, limit: { bytesMax: numb
 /** A job's args: an object or an array of at most 256 KiB of JSON. */
 export const args: Check<Json> = (value, path, issues) => {
   if (typeof value !== 'object' || value === null) return issues.add(path, 'must be an object or an array');
-  if (!checkJsonField(value, path, issues)) return undefined;
-  return jsonWithin(value, path, { bytesMax: LIMITS.argsBytesMax, issues }) ? (value as Json) : undefined;
+  return isJsonField(value, path, { bytesMax: LIMITS.argsBytesMax, issues }) ? (value as Json) : undefined;
 };
 
 /** The fields that a type may set for its jobs and a request may set for one. */

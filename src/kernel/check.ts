@@ -9,6 +9,12 @@ import { isUuidV7 } from './identity.ts';
  */
 export class Issues {
   readonly list: Issue[] = [];
+  /** They only say whether there is a fault: nobody reads where and which. */
+  readonly unread: boolean;
+
+  constructor({ unread = false } = {}) {
+    this.unread = unread;
+  }
 
   add(path: string, message: string): undefined {
     if (this.list.length < ISSUES_MAX) this.list.push({ path, message });
@@ -140,20 +146,33 @@ function unknownField(known: readonly string[]): string {
  */
 export function object<F extends Fields>(fields: F): Check<Shape<F>> {
   const names = Object.keys(fields);
-  const known = new Set(names);
-  return (value, path, issues) => {
-    if (!isRecord(value)) return issues.add(path, 'must be an object');
+  const known = new Map(Object.entries(fields));
+  const required = names.filter((name) => !isOptional(known.get(name)));
+  /** Reads what has no fault: only the fields that are there are looked at, and no path is written. */
+  const readFaultless = (value: Record<string, unknown>, unread: Issues): Shape<F> | undefined => {
+    const before = unread.list.length;
+    const read: Record<string, unknown> = {};
+    for (const key of Object.keys(value)) {
+      const check = known.get(key);
+      if (check === undefined) return undefined;
+      const entry = value[key];
+      if (isLeftOut(entry, check)) continue;
+      const result = check(entry, '', unread);
+      if (result === undefined || unread.list.length > before) return undefined;
+      read[key] = result;
+    }
+    return required.every((name) => name in read) ? (read as Shape<F>) : undefined;
+  };
+  const readAll = (value: Record<string, unknown>, path: string, issues: Issues): Shape<F> | undefined => {
     const before = issues.list.length;
     for (const key of Object.keys(value)) {
       if (!known.has(key)) issues.add(at(path, key), unknownField(names));
     }
     const read: Record<string, unknown> = {};
-    for (const name of names) {
-      const check = fields[name];
-      if (check === undefined) continue;
+    for (const [name, check] of known) {
       const entry = Object.hasOwn(value, name) ? value[name] : undefined;
-      if (entry === undefined || (entry === null && 'optional' in check)) {
-        if (!('optional' in check)) issues.add(at(path, name), 'is required');
+      if (isLeftOut(entry, check)) {
+        if (!isOptional(check)) issues.add(at(path, name), 'is required');
         continue;
       }
       const result = check(entry, at(path, name), issues);
@@ -161,4 +180,15 @@ export function object<F extends Fields>(fields: F): Check<Shape<F>> {
     }
     return issues.list.length === before ? (read as Shape<F>) : undefined;
   };
+  return (value, path, issues) => {
+    if (!isRecord(value)) return issues.add(path, 'must be an object');
+    const read = readFaultless(value, issues.unread ? issues : new Issues({ unread: true }));
+    if (read !== undefined) return read;
+    return issues.unread ? issues.add(path, 'has a fault') : readAll(value, path, issues);
+  };
 }
+
+/** Null counts as left out where a field may be. */
+const isLeftOut = (entry: unknown, check: Check<unknown>): boolean =>
+  entry === undefined || (entry === null && isOptional(check));
+const isOptional = (check: Check<unknown> | undefined): boolean => check !== undefined && 'optional' in check;

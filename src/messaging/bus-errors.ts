@@ -22,7 +22,7 @@ export const notFlushed = (): RotaError =>
  * Refuses a body that is too large for a message.
  * @throws RotaError `too_large`
  */
-export function checkPayload(bytes: Uint8Array, payloadBytesMax: number): void {
-  if (bytes.length <= payloadBytesMax) return;
-  throw new RotaError('too_large', `the body has ${bytes.length} bytes; a message may have ${payloadBytesMax}`);
+export function checkPayload(bytes: number, payloadBytesMax: number): void {
+  if (bytes <= payloadBytesMax) return;
+  throw new RotaError('too_large', `the body has ${bytes} bytes; a message may have ${payloadBytesMax}`);
 }

@@ -2,14 +2,13 @@ import { Body } from './body.ts';
 import type { Bus } from './bus.ts';
 
 const LINE_BREAK = '\n';
-const LINE_BREAK_BYTE = 10;
 
 /**
  * Bodies of JSON for one subject, one after the other. JSON writes no line break as it is, so they are one text with a
- * break after each, which crosses to another thread as it is: measured with events, 0.4 µs each instead of 2.5.
+ * break between them, which crosses to another thread as it is: measured with events, 0.4 µs each instead of 2.5.
  */
 export class JsonLines {
-  /** All bodies, with a line break after each. */
+  /** All bodies, with a line break between them. */
   readonly text: string;
   /** How many they are. */
   readonly count: number;
@@ -21,22 +20,22 @@ export class JsonLines {
 
   /** Takes texts as `JSON.stringify` writes them. */
   static of(texts: readonly string[]): JsonLines {
-    return new JsonLines(texts.join(LINE_BREAK) + LINE_BREAK, texts.length);
+    return new JsonLines(texts.join(LINE_BREAK), texts.length);
   }
 
-  /** The bytes of each. */
-  *bytes(): Generator<Uint8Array> {
-    const all = Buffer.from(this.text, 'utf8');
-    for (let from = 0; from < all.length; ) {
-      const end = all.indexOf(LINE_BREAK_BYTE, from);
-      yield all.subarray(from, end);
-      from = end + 1;
+  /** Each by itself. */
+  *texts(): Generator<string> {
+    const { text } = this;
+    for (let from = 0; from < text.length; ) {
+      const end = text.indexOf(LINE_BREAK, from);
+      yield end < 0 ? text.slice(from) : text.slice(from, end);
+      from = end < 0 ? text.length : end + LINE_BREAK.length;
     }
   }
 
   /** Each as the body of a message. */
   *bodies(): Generator<Body> {
-    for (const bytes of this.bytes()) yield Body.encoded(bytes, undefined);
+    for (const text of this.texts()) yield Body.ofText(text, undefined);
   }
 }
 

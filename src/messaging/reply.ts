@@ -1,7 +1,7 @@
 import { isRecord } from '../kernel/check.ts';
 import { ERROR_STATUS, errorText, type Issue, RotaError, statusOf, type WireErrorCode } from '../kernel/error.ts';
 import { Body } from './body.ts';
-import type { Bus, Envelope, Message, RequestOptions } from './bus.ts';
+import type { Bus, Envelope, Headers, Message, RequestOptions } from './bus.ts';
 import { type Codec, codecOf } from './codec.ts';
 
 /** The headers of the NATS service protocol (ADR-32) that mark an error reply. */
@@ -68,8 +68,9 @@ export function refuse(message: Message, thrown: unknown): void {
 export async function ask(
   bus: Bus,
   subject: string,
-  request: { value: unknown; codec?: Codec } & RequestOptions,
+  request: { value: unknown; codec?: Codec; headers?: Headers } & RequestOptions,
 ): Promise<unknown> {
-  const { value, codec = 'msgpack', timeoutMs } = request;
-  return replyValue(await bus.request(subject, { body: Body.of(value, codec) }, { timeoutMs }));
+  const { value, codec = 'msgpack', headers, timeoutMs } = request;
+  const body = Body.of(value, codec);
+  return replyValue(await bus.request(subject, headers === undefined ? { body } : { body, headers }, { timeoutMs }));
 }

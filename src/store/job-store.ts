@@ -179,10 +179,15 @@ export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
   settle: { options: { now: number; worker: string; outcomes: readonly OutcomeReport[] }; answer: SettleResult };
   /**
    * A worker's sign of life with what it runs. Executing jobs of this worker in this queue that two beats do not list,
-   * each at least `beatMs` after the claim and after the miss before, are released with the attempt handed back.
+   * each at least `beatMs` after the claim and after the miss before, are released with the attempt handed back. A `node`
+   * that is null leaves the one that is known.
    */
   beat: {
-    options: { now: number; queue: string; worker: string; node: string; running: readonly RunRef[]; beatMs: number };
+    options: Pick<ClaimOptions, 'now' | 'queue' | 'worker'> & {
+      node: string | null;
+      running: readonly RunRef[];
+      beatMs: number;
+    };
     answer: BeatResult;
   };
   /** Signs of life of workers that claim or wait in a claim. */

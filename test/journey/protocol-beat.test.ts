@@ -38,6 +38,18 @@ describe('beat', () => {
     await complete(worker, job);
   });
 
+  test('names the worker by the node of its claim, which it need not say again', async () => {
+    const worker = newWorker();
+    const job = await running(worker);
+    await beat(worker, job);
+    expect(await get(job.id)).toMatchObject({ attemptedBy: { node: 'plain', worker } });
+    await node.ask('jobs.work.default.beat', { worker, node: 'moved', running: [ref(job)] });
+    await beat(worker, job);
+    expect(await get(job.id)).toMatchObject({ attemptedBy: { node: 'moved', worker } });
+    await complete(worker, job);
+    expect(await get(job.id)).toMatchObject({ attemptedBy: { node: 'moved', worker } });
+  });
+
   test('tells of jobs that are cancelled, and whether to terminate them', async () => {
     const worker = newWorker();
     const jobs = [await running(worker), await running(worker)];

@@ -32,6 +32,20 @@ const count = async (): Promise<number> => (await node.ask('jobs.job.count')).to
 const worker = crypto.randomUUID();
 
 describe('an array', () => {
+  test('is answered with ids alone where the request says that they do', async () => {
+    const id = '01890000-0000-7000-8000-0000000b21ef';
+    const brief = { headers: { 'Rota-Answer': 'brief' } };
+    expect(await node.ask('jobs.enqueue.bulk', [{ type, id }, { type }], brief)).toEqual({
+      jobs: [
+        { job: { id }, conflict: false },
+        { job: { id: expect.stringMatching(/^[0-9a-f-]{36}$/) }, conflict: false },
+      ],
+    });
+    const again = await node.ask('jobs.enqueue.bulk', [{ type, id }], brief);
+    expect(again).toEqual({ jobs: [{ job: { id }, conflict: true }] });
+    await node.ask('jobs.job.delete', { queue: 'bulk' });
+  });
+
   test('is stored in its order, with ids that rise, and answered without args', async () => {
     const request = Array.from({ length: 50 }, (_, index) => ({
       type: index % 3 === 0 ? 'slow' : type,

@@ -8,7 +8,7 @@ let node: RotaNode;
 beforeAll(async () => {
   const run = async ({ args }: { args: unknown }): Promise<unknown> => args;
   const jobs = [defineJob({ type: 'theirs' }), defineJob({ type: 'theirs.too' }), defineJob({ type: 'ours', run })];
-  node = await startRotaNode({ queues: { default: 10, a: 1, b: 1, c: 1, d: 1, e: 1, f: 1 }, jobs });
+  node = await startRotaNode({ queues: { default: 10, a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1 }, jobs });
 });
 afterAll(() => node.stop());
 
@@ -37,6 +37,21 @@ const settle = (queue: string, worker: string, ...outcomes: object[]) =>
 const ref = ({ id, attempt, run }: Claimed) => ({ id, attempt, run });
 
 describe('claim', () => {
+  test('and settle answer briefly where the request says that this does', async () => {
+    const worker = newWorker();
+    for (const args of [{ n: 1 }, { n: 2 }]) await enqueue('g', { args, scheduledAt: '2026-01-01T00:00:00.000Z' });
+    const brief = { headers: { 'Rota-Answer': 'brief' } };
+    const claimed = await node.ask('jobs.work.g.claim', { worker, node: 'plain', limit: 2 }, brief);
+    const [first, second] = claimed.jobs;
+    expect(claimed).toMatchObject({ asFirst: true, leaseMs: 2_000 });
+    expect(first).toMatchObject({ run: 1, type, queue: 'g', args: { n: 1 }, attempt: 1, traceparent: null });
+    expect(second).toEqual({ id: second.id, args: { n: 2 }, insertedAt: expect.any(String) });
+    const outcomes = [first, { ...first, ...second }].map((job) => ({ ...ref(job), outcome: 'complete' }));
+    const settled = await node.ask('jobs.work.g.settle', { worker, outcomes }, brief);
+    expect(settled).toEqual({ settled: [], refused: [] });
+    expect((await get(second.id)).state).toBe('completed');
+  });
+
   test('hands out what running a job needs', async () => {
     const worker = newWorker();
     const fields = { args: { a: [1] }, tags: ['t'], meta: { m: 1 }, timeout: '3s', maxAttempts: 3 };

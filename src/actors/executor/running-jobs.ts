@@ -29,7 +29,6 @@ export interface RunningJobsWorld {
 }
 
 interface Entry {
-  key: string;
   work: ClaimedWork;
   abort: AbortController;
   /** Undefined: there is no handler for it. */
@@ -52,10 +51,10 @@ interface Entry {
  */
 export class RunningJobs {
   readonly #world: RunningJobsWorld;
-  /** By (id, run): a deaf handler of an earlier run may still be here, and is another attempt. */
-  readonly #entries = new Map<string, Entry>();
-  /** The last run of each job that is here: only it can still be open. */
+  /** The last run of each job that is here, by the job's id: only it can still be open. */
   readonly #lastRuns = new Map<string, Entry>();
+  /** Earlier runs of jobs that are here again: a deaf handler, or an outcome on its way, is another attempt. */
+  readonly #earlierRuns = new Set<Entry>();
   /** Those who wait until no attempt is open. */
   #quieted: (() => void)[] = [];
 
@@ -65,7 +64,7 @@ export class RunningJobs {
 
   /** Slots that are taken. */
   get busy(): number {
-    return this.#entries.size;
+    return this.#lastRuns.size + this.#earlierRuns.size;
   }
 
   /**
@@ -74,7 +73,7 @@ export class RunningJobs {
    */
   refs(): Required<RunRef>[] {
     const listed: Required<RunRef>[] = [];
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#all()) {
       if (entry.disowned || entry.settled) continue;
       if (!entry.reported || entry.skippedOnce) listed.push(refOf(entry.work));
       else entry.skippedOnce = true;
@@ -87,13 +86,11 @@ export class RunningJobs {
    * still open here was taken from us without our hearing of it.
    */
   start(work: ClaimedWork): void {
-    const key = keyOf(work);
-    if (this.#entries.has(key)) return;
+    if (this.#entryOf(work) !== undefined) return;
     const earlier = this.#lastRuns.get(work.id);
-    if (earlier !== undefined) this.disown(earlier.work, 'lost');
+    if (earlier !== undefined) this.#overtake(earlier);
     const definition = this.#world.definitions.get(work.type);
     const entry: Entry = {
-      key,
       work,
       abort: new AbortController(),
       running: undefined,
@@ -103,7 +100,6 @@ export class RunningJobs {
       skippedOnce: false,
       returned: false,
     };
-    this.#entries.set(key, entry);
     this.#lastRuns.set(work.id, entry);
     if (definition?.run === undefined) {
       entry.returned = true;
@@ -138,7 +134,7 @@ export class RunningJobs {
   /** The store has dealt with these outcomes. */
   confirm(reports: readonly OutcomeReport[]): void {
     for (const { id, run = 0, outcome } of reports) {
-      const entry = this.#entries.get(keyOf({ id, run }));
+      const entry = this.#entryOf({ id, run });
       if (entry === undefined) continue;
       entry.settled = true;
       if (!entry.returned && entry.running?.terminate === undefined && outcome !== 'release') {
@@ -152,13 +148,13 @@ export class RunningJobs {
   /** How many slots are free once the store has dealt with these outcomes. */
   freedBy(reports: readonly OutcomeReport[]): number {
     let freed = 0;
-    for (const { id, run = 0 } of reports) if (this.#entries.get(keyOf({ id, run }))?.returned === true) freed += 1;
+    for (const { id, run = 0 } of reports) if (this.#entryOf({ id, run })?.returned === true) freed += 1;
     return freed;
   }
 
   /** The job is not ours any more: its handler's signal aborts and what it returns is dropped. */
   disown(ref: { id: string; run: number }, reason: Extract<AbortReason, 'cancelled' | 'lost'>): void {
-    const entry = this.#entries.get(keyOf(ref));
+    const entry = this.#entryOf(ref);
     if (entry === undefined || entry.disowned || entry.reported) return;
     entry.disowned = true;
     entry.abort.abort(reason);
@@ -169,12 +165,12 @@ export class RunningJobs {
   /** A cancelled job whose handler is not given the time to return, where it runs in a thread or process. */
   terminate(ref: { id: string; run: number }): void {
     this.disown(ref, 'cancelled');
-    this.#entries.get(keyOf(ref))?.running?.terminate?.();
+    this.#entryOf(ref)?.running?.terminate?.();
   }
 
   /** Aborts every signal; what the handlers return still counts. */
   abortAll(): void {
-    for (const { abort } of this.#entries.values()) abort.abort('stopping' satisfies AbortReason);
+    for (const { abort } of this.#all()) abort.abort('stopping' satisfies AbortReason);
   }
 
   /** Resolves when no attempt is open, that is without an outcome. */
@@ -198,16 +194,33 @@ export class RunningJobs {
 
   /** Aborts everything, by force where that can be, and forgets it: nothing more is reported. */
   abandon(): void {
-    for (const entry of this.#entries.values()) entry.disowned = true;
+    for (const entry of this.#all()) entry.disowned = true;
     this.abortAll();
-    for (const { running } of this.#entries.values()) running?.terminate?.();
-    this.#entries.clear();
+    for (const { running } of this.#all()) running?.terminate?.();
     this.#lastRuns.clear();
+    this.#earlierRuns.clear();
     this.#closed();
   }
 
+  #all(): Entry[] {
+    return [...this.#earlierRuns, ...this.#lastRuns.values()];
+  }
+
+  #entryOf({ id, run }: { id: string; run: number }): Entry | undefined {
+    const last = this.#lastRuns.get(id);
+    if (last?.work.run === run) return last;
+    if (this.#earlierRuns.size === 0) return undefined;
+    return [...this.#earlierRuns].find(({ work }) => work.id === id && work.run === run);
+  }
+
+  /** A later run of its job has come: this one was taken from us. It stays until it is done. */
+  #overtake(entry: Entry): void {
+    this.disown(entry.work, 'lost');
+    if (this.#lastRuns.get(entry.work.id) === entry) this.#earlierRuns.add(entry);
+  }
+
   #open(): Entry[] {
-    return [...this.#entries.values()].filter(({ disowned, reported }) => !disowned && !reported);
+    return this.#all().filter(({ disowned, reported }) => !disowned && !reported);
   }
 
   /** An attempt is not open any more: those who wait until none is are told. */
@@ -229,8 +242,9 @@ export class RunningJobs {
 
   #freeIfDone(entry: Entry): void {
     if (!entry.returned || !(entry.settled || entry.disowned)) return;
-    if (this.#lastRuns.get(entry.work.id) === entry) this.#lastRuns.delete(entry.work.id);
-    if (this.#entries.delete(entry.key)) this.#world.onFree();
+    const { id } = entry.work;
+    const isHere = this.#lastRuns.get(id) === entry ? this.#lastRuns.delete(id) : this.#earlierRuns.delete(entry);
+    if (isHere) this.#world.onFree();
   }
 
   #context(entry: Entry) {
@@ -251,7 +265,6 @@ export class RunningJobs {
   }
 }
 
-const keyOf = ({ id, run }: { id: string; run: number }): string => `${id}:${run}`;
 const refOf = ({ id, attempt, run }: ClaimedWork): Required<RunRef> => ({ id, attempt, run });
 
 /** A handler that throws because the stop aborted it has not failed: its attempt is handed back. */

@@ -3,6 +3,7 @@ import { type Clock, sleep } from '../../kernel/clock.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus } from '../../messaging/bus.ts';
+import { type AsFirst, BRIEF_HEADERS, wholeOnes } from '../../messaging/contract/brief.ts';
 import { outcomeView } from '../../messaging/contract/work.ts';
 import { ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
@@ -30,7 +31,7 @@ export interface ClaimWith {
   types: readonly string[];
 }
 
-type Settled = SettleResult & { jobs?: ClaimedWork[] };
+type Settled = SettleResult & Partial<AsFirst<ClaimedWork>>;
 
 /** Outcomes that one settlement carries: half of what a claim brings, so that the two halves go by turns. */
 const BATCH_MAX = 500;
@@ -100,7 +101,7 @@ export class Settler {
       try {
         const settled = await this.#settle(batch, claim);
         this.#logRefused(settled);
-        return this.#world.onSettled(batch, settled.jobs ?? []);
+        return this.#world.onSettled(batch, wholeOnes({ jobs: settled.jobs ?? [], asFirst: settled.asFirst }));
       } catch (error) {
         if (error instanceof RotaError && FAULTS.has(error.code)) return this.#narrow(batch, error);
         this.#world.log.debug(
@@ -137,7 +138,8 @@ export class Settler {
     const value = { worker, outcomes: batch.map(outcomeView), ...(claim === undefined ? {} : { claim }) };
     const subject = subjects.work(queue, 'settle');
     // The persistence actor is ours and answers in the contract's shape.
-    return (await ask(bus, subject, { value, codec: 'json', timeoutMs: SETTLE_TIMEOUT_MS })) as Settled;
+    const request = { value, codec: 'json', headers: BRIEF_HEADERS, timeoutMs: SETTLE_TIMEOUT_MS } as const;
+    return (await ask(bus, subject, request)) as Settled;
   }
 
   #logRefused({ refused }: SettleResult): void {

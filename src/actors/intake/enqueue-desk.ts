@@ -4,6 +4,7 @@ import { RotaError } from '../../kernel/error.ts';
 import type { IdSource } from '../../kernel/identity.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus, Message } from '../../messaging/bus.ts';
+import { wantsBrief } from '../../messaging/contract/brief.ts';
 import { readEnqueue } from '../../messaging/contract/enqueue.ts';
 import { bareJobText, isBare, jobView } from '../../messaging/contract/job-view.ts';
 import { REPLY_FRAME_BYTES } from '../../messaging/payload.ts';
@@ -47,6 +48,7 @@ export class EnqueueDesk {
       case 'many': {
         const checked = await builder.checkAll(body.requests, { many: true });
         const results = await this.#insert(builder.jobs(checked, place));
+        if (wantsBrief(message)) return answer(message, { jobs: results.map(briefView) });
         return this.#answerBulk(message, results, 'jobs');
       }
       case 'each': {
@@ -110,6 +112,9 @@ const leanView: BulkView = (entry) => {
   const large = { args: null, meta: null, tags: null, result: null, errors: null, progress: null };
   return { job: { ...jobView(entry.job), ...large }, conflict: entry.conflict };
 };
+
+/** For who asks so; every reply has room for it. */
+const briefView = ({ job, conflict }: InsertResult): object => ({ job: { id: job.id }, conflict });
 
 /** What every reply has room for. */
 const bareView: BulkView = (entry) => {

@@ -1,5 +1,7 @@
+import { isRecord } from '../../kernel/check.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Message, Subscription } from '../../messaging/bus.ts';
+import { wholeOnes } from '../../messaging/contract/brief.ts';
 import { REPLY_FRAME_BYTES } from '../../messaging/payload.ts';
 import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
 import type { InsertResult, RefusalReason, StoreAnswer, StoreOptions, StoreRequest } from '../../store/job-store.ts';
@@ -76,9 +78,10 @@ export class StoreDesk {
   async #serve(message: Message, { verb, body: request }: WholeRequest): Promise<void> {
     const { bus, clock } = this.#parts.world;
     try {
-      checkShape(verb, request.value);
+      const whole = verb === 'insert' ? wholeInsert(request.value) : request.value;
+      checkShape(verb, whole);
       // Beyond that shape nothing is checked: only our own actors speak here, and they send what the port asks for.
-      const said = request.value as { now?: number };
+      const said = whole as { now?: number };
       const options = byStoreClock(verb, said, clock.now());
       const value = await this.#perform(verb, options);
       const codec = answerCodec(message);
@@ -155,6 +158,13 @@ export class StoreDesk {
       bus.publish(subjects.hint('cancel', queue), { body: Body.of({ ...attempt, terminate }, 'msgpack') });
     }
   }
+}
+
+/** An insert with its jobs whole; what has no shape of one is left to be refused. */
+function wholeInsert(request: unknown): unknown {
+  if (!isRecord(request) || !Array.isArray(request.alike) || !request.alike.every(isRecord)) return request;
+  const { alike, ...options } = request;
+  return { ...options, jobs: wholeOnes({ jobs: alike as object[], asFirst: true }) }; // each is a record
 }
 
 /**

@@ -2,6 +2,7 @@ import type { ClaimedJob } from '../../job/job.ts';
 import { RotaError } from '../../kernel/error.ts';
 import { isToken } from '../../kernel/identity.ts';
 import type { Message } from '../../messaging/bus.ts';
+import { type AsFirst, briefClaims, wantsBrief } from '../../messaging/contract/brief.ts';
 import { endpointName } from '../../messaging/contract/endpoints.ts';
 import { claimedView } from '../../messaging/contract/job-view.ts';
 import { readRequest } from '../../messaging/contract/request.ts';
@@ -102,7 +103,7 @@ export class WorkDesk {
 
   #hand(message: Message, jobs: readonly ClaimedJob[]): void {
     const { leaseMs, beatMs } = this.#parts.world;
-    answer(message, { jobs: jobs.map(claimedView), leaseMs, beatMs });
+    answer(message, { ...claimedJobs(message, jobs), leaseMs, beatMs });
   }
 
   async #beat(queue: string, message: Message): Promise<void> {
@@ -112,7 +113,7 @@ export class WorkDesk {
       now: clock.now(),
       queue,
       worker: worker.toLowerCase(),
-      node: node ?? '',
+      node: node ?? null,
       running,
       beatMs,
     });
@@ -140,7 +141,8 @@ export class WorkDesk {
       throw settled.reason;
     }
     for (const { reason } of settled.value.refused) this.#parts.count(reason, 1);
-    answer(message, claim === undefined ? settled.value : { ...settled.value, jobs: jobs.map(claimedView) });
+    const value = wantsBrief(message) ? { ...settled.value, settled: [] } : settled.value;
+    answer(message, claim === undefined ? value : { ...value, ...claimedJobs(message, jobs) });
   }
 
   #claimBytesMax(message: Message): number {
@@ -157,6 +159,9 @@ export class WorkDesk {
     answer(message, {});
   }
 }
+
+const claimedJobs = (message: Message, jobs: readonly ClaimedJob[]): AsFirst<object> =>
+  wantsBrief(message) ? briefClaims(jobs) : { jobs: jobs.map(claimedView) };
 
 function readSubject(subject: string): { queue: string; verb: WorkVerb } {
   const [queue = '', verb = '', ...rest] = tokensAfter(subject, 2);

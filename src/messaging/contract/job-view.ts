@@ -49,7 +49,8 @@ export const isBare = (job: Job): boolean =>
   job.errors.length === 0 &&
   isEmpty(job.meta);
 
-function isEmpty(record: object): boolean {
+/** Whether a record has no members. */
+export function isEmpty(record: object): boolean {
   for (const _key in record) return false;
   return true;
 }

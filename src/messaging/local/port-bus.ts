@@ -90,7 +90,7 @@ export class PortBus implements Bus {
       return;
     }
     const { body, headers } = envelope;
-    checkPayload(body.bytes, this.#payloadBytesMax);
+    checkPayload(body.bytes.length, this.#payloadBytesMax);
     this.#untaken += 1;
     this.#ledger.published();
     this.#link.send({ verb: 'publish', subject, headers, body });

@@ -9,7 +9,7 @@ export type PortVerb =
   /** id: subscription. */
   | 'unsubscribe'
   | 'publish'
-  /** count: how many bodies of JSON the body holds, with a line break after each. */
+  /** count: how many bodies of JSON the body holds, with a line break between them. */
   | 'publishLines'
   /** id: request, count: timeout in milliseconds. */
   | 'request'

@@ -158,7 +158,7 @@ export class MemoryBus implements Bus {
   }
 
   #send(subject: string, envelope: Envelope, reply: string | undefined): number {
-    checkPayload(envelope.body.bytes, this.payloadBytesMax);
+    checkPayload(envelope.body.bytes.length, this.payloadBytesMax);
     return this.#broker.route(this, { subject, envelope, reply });
   }
 

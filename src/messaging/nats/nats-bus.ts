@@ -132,14 +132,12 @@ export class NatsBus implements Bus {
 
   publishLines(subject: string, lines: JsonLines): void {
     checkSubject(subject);
-    for (const bytes of lines.bytes()) {
-      if (this.state === 'down' || !this.#sender.admits(bytes)) {
-        this.#ledger.dropped();
-        continue;
-      }
-      this.#sender.sendBytes(subject, bytes);
-      this.#ledger.published();
+    if (this.state === 'down') {
+      this.#ledger.dropped();
+      return;
     }
+    this.#ledger.published();
+    if (!this.#sender.sendLines(subject, lines)) this.#ledger.dropped();
   }
 
   async request(subject: string, envelope: Envelope, { timeoutMs }: RequestOptions): Promise<Message> {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { PartedRequests, type WholeRequest } from '../../../src/actors/persistence/parted-requests.ts';
 import { storeClient } from '../../../src/actors/store-client.ts';
+import { storedJob } from '../../../src/job/job.ts';
+import { newJob } from '../../../src/job/job-request.ts';
 import { RotaError } from '../../../src/kernel/error.ts';
 import { Body } from '../../../src/messaging/body.ts';
 import type { Bus, Envelope } from '../../../src/messaging/bus.ts';
@@ -41,4 +43,26 @@ test('a request in parts comes together also where the store has come back in a 
   await storeClient(bus, subjects).ask('reject', { rejected } as never);
   expect(whole?.verb).toBe('reject');
   expect(whole?.body.value).toEqual({ rejected });
+});
+
+test('jobs that are alike are told once, and whole to an owner that knows only that', async () => {
+  const subjects = new Subjects('jobs');
+  const seen: unknown[] = [];
+  const bus = {
+    payloadBytesMax: BYTES_MAX,
+    request: async (_subject: string, { body }: Envelope) => {
+      const value = throughPort(body).value as { jobs?: unknown[] };
+      seen.push(value);
+      if (value.jobs === undefined) throw new RotaError('invalid_request', 'this is no request "insert" to the store');
+      return answerMessage('', Body.of({ answer: value.jobs.map(() => null) }, 'msgpack'), NO_HEADERS);
+    },
+  } as unknown as Bus;
+  const world = { now: 5, queue: 'q', definition: undefined, newId: () => 'id' };
+  const jobs = [1, 2].map((n) => newJob({ type: 't', args: { n } }, world));
+  const results = await storeClient(bus, subjects).ask('insert', { jobs, now: 5 } as never);
+  expect(seen).toEqual([
+    { alike: [jobs[0], { id: 'id', args: { n: 2 } }], now: 5 },
+    { jobs, now: 5 },
+  ]);
+  expect(results).toEqual(jobs.map((job) => ({ job: storedJob(job), conflict: false })));
 });

@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Issues } from '../../../src/kernel/check.ts';
-import { jsonOf } from '../../../src/kernel/json.ts';
+import { checkJson, jsonBytesMost, jsonOf, NESTING_DEPTH_MAX, utf8Bytes } from '../../../src/kernel/json.ts';
 
 const read = (value: unknown) => {
   const issues = new Issues();
@@ -67,5 +68,55 @@ describe('the JSON of a value', () => {
   it('keeps a key __proto__ as a key, for the next check to refuse', () => {
     const { json } = read({ u: undefined, inner: JSON.parse('{"__proto__":{"a":1}}') });
     expect(JSON.stringify(json)).toBe('{"inner":{"__proto__":{"a":1}}}');
+  });
+});
+
+describe('how many bytes a value takes at most', () => {
+  const anyText = fc.string({ unit: 'binary' });
+  const { json } = fc.letrec((tie) => ({
+    json: fc.oneof(
+      { depthSize: 'small' },
+      fc.constantFrom(null, true, false, -0, 1e21, -Number.MAX_VALUE, 5e-324, '\u0001\u2028"\\', '\ud800'),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      anyText,
+      fc.array(tie('json')),
+      fc.dictionary(
+        anyText.filter((key) => key !== '__proto__'),
+        tie('json'),
+      ),
+    ),
+  }));
+
+  it('is never less than it takes, nor more than a number of one digit may', () => {
+    fc.assert(
+      fc.property(json, (value) => {
+        const bytes = utf8Bytes(JSON.stringify(value));
+        expect(jsonBytesMost(value)).toBeGreaterThanOrEqual(bytes);
+        expect(jsonBytesMost(value)).toBeLessThanOrEqual(24 * bytes);
+        expect(checkJson(value, '', new Issues())).toBe(true);
+      }),
+    );
+  });
+
+  it('is not said of what is no JSON, wherever that stands', () => {
+    const odd = [
+      undefined,
+      () => 1,
+      10n,
+      Number.NaN,
+      new Date(0),
+      new Map(),
+      new Uint8Array(1),
+      JSON.parse('{"__proto__":1}'),
+    ];
+    for (const value of odd) {
+      for (const holder of [value, [1, value], { a: { b: value } }]) {
+        expect(jsonBytesMost(holder)).toBeNaN();
+        expect(checkJson(holder, '', new Issues())).toBe(false);
+      }
+    }
+    expect(jsonBytesMost(nested(NESTING_DEPTH_MAX))).not.toBeNaN();
+    expect(jsonBytesMost(nested(NESTING_DEPTH_MAX + 1))).toBeNaN();
+    expect(jsonBytesMost(nested(NESTING_DEPTH_MAX), 2)).toBeNaN();
   });
 });

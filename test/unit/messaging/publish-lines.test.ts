@@ -1,0 +1,78 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock as clock } from '../../../src/kernel/clock.ts';
+import { systemRandom as random } from '../../../src/kernel/identity.ts';
+import { Body } from '../../../src/messaging/body.ts';
+import { JsonLines } from '../../../src/messaging/json-lines.ts';
+import { connectNats } from '../../../src/messaging/nats/connect-nats.ts';
+import { publishFrames } from '../../../src/messaging/nats/line-frames.ts';
+import type { NatsBus } from '../../../src/messaging/nats/nats-bus.ts';
+import { NatsSender } from '../../../src/messaging/nats/nats-sender.ts';
+import { Subjects } from '../../../src/messaging/subjects.ts';
+import { startNatsServer, type TestNatsServer } from '../../support/nats-server.ts';
+
+const subjects = new Subjects('jobs');
+let server: TestNatsServer;
+let bus: NatsBus;
+let listener: NatsBus;
+beforeAll(async () => {
+  server = await startNatsServer({ jetStream: false });
+  const options = { servers: [server.url], clock, random, subjects, timeoutMs: 5_000 };
+  [bus, listener] = await Promise.all([connectNats(options), connectNats(options)]);
+});
+afterAll(async () => {
+  await Promise.all([bus.close(), listener.close()]);
+  await server.dispose();
+});
+
+const linesOf = (values: readonly unknown[]) => JsonLines.of(values.map((value) => JSON.stringify(value)));
+/** Hears the values published on a subject until `last` comes. */
+async function heard(subject: string, publish: () => void): Promise<unknown[]> {
+  const values: unknown[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const subscription = listener.subscribe(subject, {}, ({ body }) => {
+    if (body.value === 'last') resolve();
+    else values.push(body.value);
+  });
+  await listener.flush();
+  publish();
+  bus.publish(subject, { body: Body.of('last', 'json') });
+  await promise;
+  subscription.unsubscribe();
+  return values;
+}
+
+const ASCII = [{ a: 'plain' }, 7, null, 'x'.repeat(70_000)];
+const WIDE = [{ b: 'é\n\u2028' }, ...ASCII, { c: '漢\r\n' }, { d: '🐇' }];
+/** More than one buffer of commands takes. */
+const LARGE = Array.from({ length: 40 }, (_, index) => `${index}${'x'.repeat(100_000)}`);
+
+test('each line is a message, in order with what is published before and after', async () => {
+  const subject = 'jobs.told.é';
+  const values = await heard(subject, () => {
+    bus.publish(subject, { body: Body.of('first', 'json') });
+    for (const list of [ASCII, WIDE, LARGE]) bus.publishLines(subject, linesOf(list));
+  });
+  expect(values).toEqual(['first', ...ASCII, ...WIDE, ...LARGE]);
+});
+
+test('of a line that is larger than a message may be the publisher is told', () => {
+  const lines = linesOf(['a', 'x'.repeat(bus.payloadBytesMax)]);
+  expect(() => bus.publishLines('jobs.told', lines)).toThrow(expect.objectContaining({ code: 'too_large' }));
+});
+
+test('lines go one by one where a connection has no writer of commands', async () => {
+  const { connection } = bus;
+  const bare: Pick<NatsConnection, 'publish' | 'flush' | 'isClosed'> = {
+    publish: (...args) => connection.publish(...args),
+    flush: () => connection.flush(),
+    isClosed: () => connection.isClosed(),
+  };
+  const sender = new NatsSender(bare as NatsConnection);
+  expect(await heard('jobs.told', () => expect(sender.sendLines('jobs.told', linesOf(WIDE))).toBe(true))).toEqual(WIDE);
+});
+
+test('a command tells the bytes of its line', () => {
+  const frames = [...publishFrames('a.b', linesOf(['x', 'é']), 100)].map((bytes) => Buffer.from(bytes).toString());
+  expect(frames).toEqual(['PUB a.b 3\r\n"x"\r\nPUB a.b 4\r\n"é"\r\n']);
+});
