@@ -145,9 +145,10 @@ function queues(world: World): ChildSpec {
 
 function queue(world: World, name: string, limit: number): ChildSpec {
   const { route: bus, subjects, clock, newId, settings, configuration, client } = world;
-  const { node: nodeName, beatMs, graceMs, pollMs } = settings;
+  const { node: nodeName, beatMs, graceMs, pollMs, roles, route } = settings;
   const { definitions } = configuration;
   const log = world.log.child({ queue: name });
+  const storeIsHere = roles.has('store') && route === 'local';
   const shared = { bus, subjects, clock, node: nodeName, queue: name, log };
   const makeExecutor: ServiceStart = async () => {
     const services = await world.services();
@@ -164,7 +165,7 @@ function queue(world: World, name: string, limit: number): ChildSpec {
       periodSeconds: 10,
       children: [
         { ...service('executor', makeExecutor), shutdown: graceMs + STOP_MARGIN_MS },
-        service('queue', () => new Queue({ ...shared, limit, types: runnableTypes(world), pollMs })),
+        service('queue', () => new Queue({ ...shared, limit, types: runnableTypes(world), pollMs, storeIsHere })),
       ],
     }),
     restart: 'transient',

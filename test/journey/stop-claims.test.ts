@@ -47,6 +47,7 @@ describe('a queue that stops', () => {
       limit: 1,
       types: ['a'],
       pollMs: 50,
+      storeIsHere: true,
       log,
     });
     await claimed.promise;

@@ -57,6 +57,13 @@ export const STOP_MARGIN_MS = AFTER_ABORT_MS + LAST_SETTLEMENTS_MS + 1_000;
 
 /** How much longer than a beat's interval ours are apart. */
 const BEAT_SPREAD = 1.05;
+/**
+ * Beats after the last job or doubt, until there is nothing left that they could tell: two have to count for a claim whose
+ * answer was lost, and one that came soon after it or late does not.
+ */
+const LAST_BEATS = 4;
+/** From then on so many beats are one: for what a message did that was very late. */
+const RESTING_BEATS = 6;
 
 /**
  * Runs the handlers of one queue on this node: abort signals, time-outs, beats, settlements. It survives a crash of its
@@ -71,6 +78,9 @@ export class Executor implements Service {
   #freeTold = true;
   #lastStamp = Number.NEGATIVE_INFINITY;
   #killed = false;
+  /** Beats that came due since there was last something to tell with them; at first there is nothing. */
+  #quietBeats = LAST_BEATS;
+  #wasAsked = false;
   /** What the queue actor lets it take by itself. */
   #order: TakeOrder | undefined;
 
@@ -95,8 +105,11 @@ export class Executor implements Service {
       bus.subscribe(subjects.actor(node, executorName(queue), verb), { own: true }, deal);
     this.#subscriptions = [
       serve('status', (message) => {
-        const { take } = message.body.value as StatusRequest;
+        const { take, doubts } = message.body.value as StatusRequest;
         if (take !== undefined) this.#order = take ?? undefined;
+        // Before it was asked the first time nobody can have claimed anything for it.
+        if (doubts && this.#wasAsked) this.#quietBeats = 0;
+        this.#wasAsked = true;
         answer(message, this.#status());
       }),
       serve('run', (message) => this.#run(message)),
@@ -153,6 +166,7 @@ export class Executor implements Service {
 
   /** Starts what came with a settlement, if there is still room: the limit may have been lowered, or a stop have begun. */
   #take(jobs: readonly ClaimedWork[]): void {
+    this.#quietBeats = 0;
     for (const work of jobs) {
       if (this.#jobs.busy < (this.#order?.limit ?? 0)) this.#jobs.start(work);
       else this.#settler.add({ id: work.id, attempt: work.attempt, run: work.run, outcome: 'release' });
@@ -172,6 +186,7 @@ export class Executor implements Service {
     }
     if (stamp > this.#lastStamp) {
       this.#lastStamp = stamp;
+      this.#quietBeats = 0;
       for (const work of jobs) this.#jobs.start(work);
     }
     answer(message, this.#status());
@@ -219,11 +234,17 @@ export class Executor implements Service {
     const { clock, beatMs } = this.#world;
     this.#beatTimer = clock.setTimeout(
       async () => {
-        this.#armBeat(await this.#beat());
+        this.#armBeat(this.#rests() ? undefined : await this.#beat());
       },
       // A little more than a beat apart, for two that came closer would count as one (see the port's `beat`).
       againMs ?? untilSharedBeat(clock, beatMs * BEAT_SPREAD),
     );
+  }
+
+  /** Whether a beat that is due need not be sent: nothing runs, and nothing can have been lost on its way here. */
+  #rests(): boolean {
+    this.#quietBeats = this.#jobs.busy > 0 ? 0 : this.#quietBeats + 1;
+    return this.#quietBeats > LAST_BEATS && this.#quietBeats % RESTING_BEATS !== 0;
   }
 
   /**
@@ -244,6 +265,7 @@ export class Executor implements Service {
       for (const id of lost) for (const ref of listed(id)) this.#jobs.disown(ref, 'lost');
       return undefined;
     } catch (error) {
+      this.#quietBeats = 0;
       // The handlers go on: the lease decides, and it is the store's clock that measures it.
       log.debug({ error: errorText(error) }, 'a beat got no answer');
       return Math.max(0, againAt - clock.monotonicMs());

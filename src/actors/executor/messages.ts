@@ -42,6 +42,8 @@ export interface TakeOrder {
 /** What a queue actor says when it asks for the `status`. */
 export interface StatusRequest {
   take?: TakeOrder | null;
+  /** A claim may have brought jobs that never came here: only beats tell the store so, which do not list them. */
+  doubts?: boolean;
 }
 
 /** What a queue actor hands its executor. */

@@ -26,6 +26,7 @@ import { KnownNames } from './known-names.ts';
 import { newWork } from './new-work.ts';
 import { QueueGates } from './queue-gates.ts';
 import { StoreDesk } from './store-desk.ts';
+import { UntoldFacts } from './untold-facts.ts';
 import { type WaitingClaim, WaitingClaims } from './waiting-claims.ts';
 import { WorkDesk } from './work-desk.ts';
 
@@ -64,6 +65,7 @@ export class Persistence {
   readonly #group: CommitGroup;
   readonly #waiting: WaitingClaims;
   readonly #announcer: Announcer;
+  readonly #untold = new UntoldFacts((facts) => this.#announcer.tell(facts));
   readonly #gates: QueueGates;
   readonly #known = new KnownNames();
   readonly #refused: Record<RefusalReason, number> = { not_owner: 0, not_executing: 0, not_found: 0 };
@@ -78,7 +80,7 @@ export class Persistence {
   #touchTimer: TimerHandle;
 
   constructor(world: PersistenceWorld) {
-    const { store, bus, subjects, clock, node, log } = world;
+    const { store, bus, subjects, clock, node, log, eventsKept } = world;
     this.#world = world;
     this.#waiting = new WaitingClaims(clock);
     this.#group = new CommitGroup({
@@ -107,7 +109,6 @@ export class Persistence {
     });
     // What an owner that died has left untold, somebody else tells.
     const looks = store.capabilities.shared ? { lookEveryMs: LOOK_UNTOLD_MS } : {};
-    const { eventsKept } = world;
     this.#announcer = new Announcer({ ...{ bus, subjects, node, clock, outbox, log }, eventsKept, ...looks });
   }
 
@@ -170,6 +171,7 @@ export class Persistence {
   async stop(): Promise<void> {
     this.#release();
     await this.#group.idle();
+    this.#untold.tellNow();
     await this.#announcer.drain();
     this.#announcer.stop();
     await this.#group.idle();
@@ -283,7 +285,7 @@ export class Persistence {
 
   #factsCommitted(facts: readonly JobFact[]): void {
     this.#failing = false;
-    this.#announcer.tell(facts);
+    this.#untold.add(facts);
     this.#fellows?.tellWork(facts);
     if (this.#waiting.size === 0 && this.#fellows === undefined) return;
     for (const [queue, jobs] of this.#gates.roomAfter(facts)) {

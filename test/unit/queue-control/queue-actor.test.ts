@@ -1,21 +1,23 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { Queue } from '../../../src/actors/queue/queue.ts';
 import { systemClock as clock } from '../../../src/kernel/clock.ts';
+import { RotaError } from '../../../src/kernel/error.ts';
 import { silentLogger as log } from '../../../src/kernel/log.ts';
 import { Body } from '../../../src/messaging/body.ts';
 import type { Message } from '../../../src/messaging/bus.ts';
 import { LocalRoute } from '../../../src/messaging/local/local-route.ts';
-import { answer } from '../../../src/messaging/reply.ts';
+import { answer, refuse } from '../../../src/messaging/reply.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
 
 const subjects = new Subjects('jobs');
 
 /** A queue actor between an executor and a store that are played here. */
-function played(limit: number) {
+function played(limit: number, { storeIsHere = true, busy = 0 } = {}) {
   const bus = new LocalRoute({ route: 'local', clock, subjects });
   onTestFinished(() => bus.close());
   const state = { scale: null as number | null, withdrawals: 0, started: [] as string[], handedBack: [] as string[] };
-  const waiting: { limit: number; message: Message }[] = [];
+  const waiting: { limit: number; waitMs: number; message: Message }[] = [];
+  const doubts: boolean[] = [];
   const seen = new Set<() => void>();
   const noted = (): void => {
     for (const look of seen) look();
@@ -25,8 +27,11 @@ function played(limit: number) {
       deal(message);
       noted();
     });
-  const executor = { worker: '0199aaaa-0000-7000-8000-000000000000', busy: 0 };
-  serve(subjects.actor('here', 'executor-q', 'status'), (message) => answer(message, executor));
+  const executor = { worker: '0199aaaa-0000-7000-8000-000000000000', busy };
+  serve(subjects.actor('here', 'executor-q', 'status'), (message) => {
+    doubts.push((message.body.value as { doubts: boolean }).doubts);
+    answer(message, executor);
+  });
   serve(subjects.actor('here', 'executor-q', 'run'), (message) => {
     const { jobs } = message.body.value as { jobs: { id: string }[] };
     state.started.push(...jobs.map(({ id }) => id));
@@ -38,7 +43,7 @@ function played(limit: number) {
     answer(message, { answer: [record] });
   });
   serve(subjects.work('q', 'claim'), (message) =>
-    waiting.push({ limit: (message.body.value as { limit: number }).limit, message }),
+    waiting.push({ ...(message.body.value as { limit: number; waitMs: number }), message }),
   );
   serve(subjects.work('q', 'withdraw'), (message) => {
     state.withdrawals += 1;
@@ -49,7 +54,18 @@ function played(limit: number) {
     state.handedBack.push(...(message.body.value as { outcomes: { id: string }[] }).outcomes.map(({ id }) => id));
     answer(message, { settled: [], refused: [] });
   });
-  const queue = new Queue({ bus, subjects, clock, node: 'here', queue: 'q', limit, types: ['a'], pollMs: 20, log });
+  const queue = new Queue({
+    bus,
+    subjects,
+    clock,
+    node: 'here',
+    queue: 'q',
+    limit,
+    types: ['a'],
+    pollMs: 20,
+    storeIsHere,
+    log,
+  });
   onTestFinished(() => queue.stop());
   const until = (fits: () => boolean): Promise<void> =>
     new Promise((resolve) => {
@@ -62,7 +78,7 @@ function played(limit: number) {
       look();
     });
   const hint = (): void => bus.publish(subjects.hint('queue', 'q'), { body: Body.of({}, 'msgpack') });
-  return { state, waiting, until, hint };
+  return { state, waiting, doubts, until, hint };
 }
 
 const asksFor = (waiting: readonly { limit: number }[], limit: number) => () => waiting.at(-1)?.limit === limit;
@@ -95,4 +111,31 @@ test('jobs that come when the limit has been lowered are handed back', async () 
   if (claim) answer(claim.message, { jobs: ['a', 'b', 'c'].map((id) => ({ id, attempt: 1, run: 1 })) });
   await until(() => state.started.length + state.handedBack.length === 3);
   expect(state).toMatchObject({ started: ['a'], handedBack: ['b', 'c'] });
+});
+
+test('a claim waits for long only where nothing runs and the store is here', async () => {
+  const waitOf = async (world: { storeIsHere: boolean; busy: number }): Promise<number> => {
+    const { waiting, until } = played(3, world);
+    await until(() => waiting.length > 0);
+    return waiting[0]?.waitMs ?? Number.NaN;
+  };
+  expect(await waitOf({ storeIsHere: true, busy: 0 })).toBeGreaterThanOrEqual(10_000);
+  expect(await waitOf({ storeIsHere: true, busy: 0 })).toBeLessThanOrEqual(30_000);
+  expect(await waitOf({ storeIsHere: true, busy: 1 })).toBeLessThanOrEqual(7_500);
+  expect(await waitOf({ storeIsHere: false, busy: 0 })).toBeLessThanOrEqual(7_500);
+});
+
+test('it tells its executor of doubt at first, and after a claim that failed', async () => {
+  const { waiting, doubts, until } = played(3);
+  await until(() => waiting.length === 1);
+  const said = doubts.length;
+  expect(doubts[0]).toBe(true);
+  const answerFirst = waiting[0]?.message;
+  if (answerFirst) answer(answerFirst, { jobs: [] });
+  await until(() => waiting.length === 2);
+  expect(doubts.slice(said)).toEqual([false]);
+  const second = waiting[1]?.message;
+  if (second) refuse(second, new RotaError('unavailable', 'away'));
+  await until(() => waiting.length === 3);
+  expect(doubts.slice(said)).toEqual([false, true]);
 });
