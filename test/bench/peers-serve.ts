@@ -10,7 +10,10 @@ export interface Peer {
   enqueueAll(args: PeerArgs[]): Promise<void>;
   /** Enqueues one; resolves when it is acknowledged. `parked`: to where nobody works. */
   enqueueOne(args: PeerArgs, parked: boolean): Promise<void>;
-  /** Whether the server says that nothing waits or runs, and, where it keeps ended jobs, that `jobs` are complete. */
+  /**
+   * Whether the server says that nothing waits or runs. That `jobs` are complete, where ended ones are kept, is seen to now or by
+   * the next `clear`, which throws.
+   */
   settled(jobs: number): Promise<boolean>;
   /** Removes all jobs, so that each round begins alike. */
   clear(): Promise<void>;
