@@ -4,7 +4,8 @@ import { lookAtProcess } from '../actors/nats-server/process-look.ts';
 import { isRecord } from '../kernel/check.ts';
 import { errorText } from '../kernel/error.ts';
 import type { SchemaState } from '../store/postgres/examine-schema.ts';
-import { openDatabase } from '../store/sqlite/database.ts';
+import type { SchemaDifference } from '../store/schema-parts.ts';
+import { examineDatabaseSchema } from '../store/sqlite/examine-schema.ts';
 import { MIGRATIONS } from '../store/sqlite/migrate.ts';
 import type { Finding } from './finding.ts';
 import type { Settings } from './settings.ts';
@@ -44,7 +45,8 @@ async function examineServer(url: string): Promise<Finding> {
   }
 }
 
-function schemaFinding({ server, serves, schema, version, known, drifted, mayMigrate }: SchemaState): Finding {
+function schemaFinding(state: SchemaState): Finding {
+  const { server, serves, schema, version, known, drifted, drift, mayMigrate } = state;
   const found = `PostgreSQL ${server}, schema "${schema}" at version ${version}`;
   const wrong = (why: string, remedy: string): Finding => ({
     what: STORE,
@@ -63,14 +65,41 @@ function schemaFinding({ server, serves, schema, version, known, drifted, mayMig
     const remedy = `grant it: "grant create on database …", or where the schema is there "grant create on schema ${schema} …"`;
     return wrong(`, and the user may not bring it to ${known}`, remedy);
   }
-  if (drifted.length > 0) {
-    const remedy = 'somebody made these tables otherwise: compare them with those of a fresh schema';
-    return { what: STORE, state: 'warning', found: `${found}; drifted: migration ${drifted.join(', ')}`, remedy };
-  }
+  const so = version < known ? `${found}; the next start brings it to ${known}` : found;
+  if ('differences' in drift) return comparedFinding(so, drift.differences, drifted);
+  const remedy =
+    'that takes the right to make temporary tables ("grant temporary on database …"), and nobody who locks these';
+  return { what: STORE, state: 'warning', found: `${so}; its tables were not compared: ${drift.unknown}`, remedy };
+}
+
+/** Differences that are told; what is beyond them is counted. */
+const DIFFERENCES_MAX = 20;
+
+/**
+ * What comparing tables with those that the migrations make has come to.
+ * @param drifted migrations that were run with another text than this program's
+ */
+function comparedFinding(
+  found: string,
+  differences: readonly SchemaDifference[],
+  drifted: readonly string[] = [],
+): Finding {
+  const kinds = new Set(differences.map(({ kind }) => kind));
+  const changed = kinds.has('broken') || kinds.has('drifted');
+  const headline = [
+    found,
+    ...(drifted.length > 0 ? [`drifted: migration ${drifted.join(', ')}`] : []),
+    ...(changed ? ['its tables have drifted:'] : []),
+  ].join('; ');
+  const told = differences.slice(0, DIFFERENCES_MAX).map(({ text }) => `  ${text}`);
+  const more = differences.length - told.length;
+  const all = [headline, ...told, ...(more > 0 ? [`  and ${more} more`] : [])].join('\n');
+  if (!changed && drifted.length === 0) return { what: STORE, state: 'ok', found: all };
   return {
-    what: STORE,
-    state: 'ok',
-    found: version < known ? `${found}; the next start brings it to ${known}` : found,
+    ...{ what: STORE, state: kinds.has('broken') ? 'wrong' : 'warning', found: all },
+    remedy: changed
+      ? "put back what is named: a fresh store (another schema or file) has it as Rota's migrations make it"
+      : 'another text made these tables, which are alike now: see that all nodes run the same Rota',
   };
 }
 
@@ -126,8 +155,7 @@ function examineDatabase(path: string, owner: number | undefined): Finding {
     }
     const found = `${path}, schema ${version}${version < known ? `; the next start brings it to ${known}` : ''}`;
     // Only where opening migrates nothing.
-    if (version === known) openDatabase({ path, ownerWaitMs: 0 }).close();
-    return { what: STORE, state: 'ok', found };
+    return comparedFinding(found, version === known ? examineDatabaseSchema(path) : []);
   } catch (error) {
     return { what: STORE, state: 'wrong', found: errorText(error), remedy };
   }

@@ -1,6 +1,7 @@
 import { integer, text } from '../cell.ts';
 import { Connection } from './connection.ts';
 import { driftOf, MIGRATIONS, migrationsRun, SERVER_VERSION_MIN } from './migrate.ts';
+import { driftOfSchema, type SchemaDrift } from './schema-catalogue.ts';
 import { ServerPool, Servers } from './server-pool.ts';
 import { readStoreUrl } from './store-url.ts';
 
@@ -16,12 +17,14 @@ export interface SchemaState {
   known: number;
   /** Migrations that were run with another text than this program's. */
   drifted: string[];
+  /** How what there is differs from what the migrations that were run make. */
+  drift: SchemaDrift;
   /** Whether the user may make what is missing. */
   mayMigrate: boolean;
 }
 
 /**
- * Looks at a store's schema and changes nothing.
+ * Looks at a store's schema and changes nothing, but that what it is compared with stands beside it for a moment.
  * @throws what the server or the way to it says
  */
 export async function examineSchema(place: string): Promise<SchemaState> {
@@ -49,9 +52,13 @@ async function stateOf(connection: Connection, schema: string): Promise<SchemaSt
     [schema],
   );
   const [server, number, may] = about ?? [];
+  const serves = integer(number) >= SERVER_VERSION_MIN;
   const rows = await migrationsRun(connection, schema);
+  const version = rows.length;
+  const comparable = serves && version > 0 && version <= MIGRATIONS.length;
   return {
-    ...{ server: text(server), serves: integer(number) >= SERVER_VERSION_MIN, schema },
-    ...{ version: rows.length, known: MIGRATIONS.length, drifted: driftOf(rows), mayMigrate: integer(may) === 1 },
+    ...{ server: text(server), serves, schema, version, known: MIGRATIONS.length, drifted: driftOf(rows) },
+    drift: comparable ? await driftOfSchema(connection, schema, version) : { differences: [] },
+    mayMigrate: integer(may) === 1,
   };
 }

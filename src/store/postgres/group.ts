@@ -50,6 +50,8 @@ export interface GroupKind {
   /** Whether it must be found out what became of a commit whose answer was lost. */
   mustKnow: boolean;
   aside: boolean;
+  /** Whether it must know of what jobs were set aside. */
+  claims: boolean;
   rules: 'read' | 'change';
   /** The locks of its jobs' unique keys, sorted, as PostgreSQL's bigint. */
   uniqueLocks: bigint[];
@@ -64,6 +66,7 @@ export function kindOf(requests: readonly StoreRequest[], schema: string): Group
     reads: all(READS),
     mustKnow: !requests.every(({ verb }) => READS.has(verb) || HEALING.has(verb)),
     aside: all(ASIDE),
+    claims: requests.some(({ verb }) => verb === 'claim'),
     rules: requests.some(({ verb }) => RULING.has(verb)) ? 'change' : 'read',
     uniqueLocks: [...new Set(locks)].sort((a, b) => (a < b ? -1 : 1)),
   };

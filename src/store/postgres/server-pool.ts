@@ -1,4 +1,7 @@
 import { Client, type ClientBase, Pool, type PoolClient, type PoolConfig } from 'pg';
+import { type Clock, nextTurn, systemClock } from '../../kernel/clock.ts';
+import { type Random, systemRandom } from '../../kernel/identity.ts';
+import { type Dial, DialPace } from './dial-pace.ts';
 import { asFault, connectText, isConfigFault, LostConnection, refusesSettings } from './fault.ts';
 import { ANSWER_TIMEOUT_MS, withSettings } from './settings.ts';
 import type { ServerNeed, StoreUrl } from './store-url.ts';
@@ -29,10 +32,16 @@ const ASK_SERVER = `select pg_is_in_recovery()::text, current_setting('transacti
 export class Servers {
   readonly needs: ServerNeed;
   readonly #urls: readonly string[];
+  /** For each: one that is away is dialled seldom, however many ask. */
+  readonly #paces: ReadonlyMap<string, DialPace>;
   #at = 0;
 
-  constructor({ urls, needs }: Pick<StoreUrl, 'urls' | 'needs'>) {
+  constructor(
+    { urls, needs }: Pick<StoreUrl, 'urls' | 'needs'>,
+    world: { clock: Clock; random: Random } = { clock: systemClock, random: systemRandom },
+  ) {
     this.#urls = urls;
+    this.#paces = new Map(urls.map((url) => [url, new DialPace(world)]));
     this.needs = needs;
   }
 
@@ -43,6 +52,11 @@ export class Servers {
   /** The URL of the one to work with. */
   get current(): string {
     return this.#urls[this.#at] ?? '';
+  }
+
+  /** Begins a dial of one; where none is to be made now, what the last one failed with. */
+  dial(url: string): Dial | { refusal: unknown } {
+    return this.#paces.get(url)?.begin() ?? NO_DIAL;
   }
 
   /** One cannot be worked with: the next is to be tried, if nobody has said so before. */
@@ -113,11 +127,22 @@ export class ServerPool {
 /** A user, a right or a database that is not there is missing on standbys as well. */
 const mayServeElsewhere = (thrown: unknown): boolean => !isConfigFault(thrown) && !refusesSettings(thrown);
 
+/** What is told of a dial that is none of ours to pace. */
+const NO_DIAL: Dial = { reached: () => {}, failed: () => {} };
+
+/** A client of ours, before it is given to anybody. */
+interface NewClient {
+  server: string;
+  life: string;
+  dial: Dial;
+}
+
 /** The clients of a pool: each is made for the server that is to be worked with at that time. */
 function clientOf(servers: Servers, settings: boolean): new (config?: PoolConfig) => ClientBase {
-  return class extends Client {
+  return class extends Client implements NewClient {
     readonly server = servers.current;
     life = '';
+    dial = NO_DIAL;
 
     constructor(config?: PoolConfig) {
       super({ ...config, connectionString: settings ? withSettings(servers.current) : servers.current });
@@ -127,10 +152,22 @@ function clientOf(servers: Servers, settings: boolean): new (config?: PoolConfig
     override connect(done: ((error: Error) => void) | ((error: null, client: Client) => void)): void;
     override connect(done?: (error: never, client: never) => void): Promise<Client> | undefined {
       if (done === undefined) return super.connect();
-      super.connect((error?: Error | null) => {
+      // Either way what the driver tells: an error, or none and the client.
+      const tell = (error?: unknown): void => {
         if (error && mayServeElsewhere(error)) servers.leave(this.server);
-        // Either way what the driver has told: an error, or none and the client.
         done((error ?? null) as never, this as never);
+      };
+      const dial = servers.dial(this.server);
+      if ('refusal' in dial) {
+        // Not at once: who asks for a connection has not finished preparing for its failure.
+        nextTurn(() => tell(dial.refusal));
+        return undefined;
+      }
+      this.dial = dial;
+      super.connect((error?: Error | null) => {
+        // A pooler that refuses settings is there; in any other case it tells so of a server that is away.
+        if (error) settings && refusesSettings(error) ? dial.reached() : dial.failed(error);
+        tell(error);
       });
       return undefined;
     }
@@ -140,11 +177,18 @@ function clientOf(servers: Servers, settings: boolean): new (config?: PoolConfig
 /** Sees to it that a new session is with a server that takes writes. */
 async function greet(client: ClientBase, servers: Servers): Promise<void> {
   // Ours, and not yet given to anybody.
-  const session = client as unknown as { server: string; life: string };
-  const { rows } = await client.query<(string | null)[]>({ text: ASK_SERVER, rowMode: 'array' });
-  const [standby, readOnly, ...life] = rows[0] ?? [];
-  session.life = life.join(' ');
-  if (standby === 'false' && (servers.needs === 'primary' || readOnly === 'off')) return;
-  servers.leave(session.server);
-  throw new LostConnection(standby === 'true' ? 'it is a standby' : 'it takes no writes');
+  const session = client as unknown as NewClient;
+  try {
+    const { rows } = await client.query<(string | null)[]>({ text: ASK_SERVER, rowMode: 'array' });
+    const [standby, readOnly, ...life] = rows[0] ?? [];
+    session.life = life.join(' ');
+    if (standby !== 'false' || (servers.needs !== 'primary' && readOnly !== 'off')) {
+      servers.leave(session.server);
+      throw new LostConnection(standby === 'true' ? 'it is a standby' : 'it takes no writes');
+    }
+    session.dial.reached();
+  } catch (thrown) {
+    session.dial.failed(thrown);
+    throw thrown;
+  }
 }

@@ -74,7 +74,17 @@ const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
  * @throws RotaError `unavailable` when another living process owns it, `invalid_config` when it cannot be a store
  */
 export function openSqliteStore(options: SqliteStoreOptions): JobStore {
-  return new SqliteStore(options);
+  const db = openDatabase(options);
+  const durable = options.path !== ':memory:';
+  return new SqliteStore(db, { random: options.random, durable, letGo: () => db.close() });
+}
+
+/**
+ * A store over a database that {@link openDatabase} opened and that its caller goes on to own: closing the store leaves it
+ * open, so that the next one finds there what a restarted process finds in its file. One at a time.
+ */
+export function sqliteStoreOver(db: DatabaseSync, random: Random): JobStore {
+  return new SqliteStore(db, { random, durable: false, letGo: () => {} });
 }
 
 class SqliteStore implements JobStore {
@@ -84,11 +94,14 @@ class SqliteStore implements JobStore {
   readonly #world: StoreWorld;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #letGo: () => void;
 
-  constructor(options: SqliteStoreOptions) {
-    this.capabilities = { name: 'sqlite', durable: options.path !== ':memory:', shared: false, groupsMax: 1 };
-    this.#db = openDatabase(options);
-    this.#world = worldOf(this.#db, options.random);
+  constructor(db: DatabaseSync, options: { random: Random; durable: boolean; letGo: () => void }) {
+    const { random, durable, letGo } = options;
+    this.capabilities = { name: 'sqlite', durable, shared: false, groupsMax: 1 };
+    this.#db = db;
+    this.#letGo = letGo;
+    this.#world = worldOf(db, random);
     this.#verbs = verbsOf(this.#world);
     this.#begin = this.#db.prepare('begin immediate');
     this.#commit = this.#db.prepare('commit');
@@ -116,7 +129,7 @@ class SqliteStore implements JobStore {
       // Signs of life that only stand in memory; without them a restart could only think a worker silent for longer.
       this.#world.workers.write(Number.POSITIVE_INFINITY);
     } finally {
-      this.#db.close();
+      this.#letGo();
     }
   }
 

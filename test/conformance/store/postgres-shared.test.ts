@@ -188,6 +188,8 @@ describe('several owners of one database', () => {
 
 /** Backends of the stores that wait for a lock. */
 async function waiting(): Promise<number[]> {
+  // Within a transaction the server would tell what it told first.
+  await admin.query('select pg_stat_clear_snapshot()');
   const { rows } = await admin.query<{ pid: number }>(
     "select pid from pg_stat_activity where application_name = 'rota' and wait_event_type = 'Lock'",
   );
@@ -212,6 +214,31 @@ async function holdCommits(): Promise<void> {
     for each row execute function rota.hold()`);
   await admin.query('select pg_advisory_lock(77)');
 }
+
+it('answers the lead and nodes while all sessions for jobs hang on locks', async () => {
+  const store = await owner();
+  const inserted: Promise<unknown>[] = [];
+  const hanging = new Set<number>();
+  await admin.query('begin');
+  await admin.query('lock table rota.jobs in access exclusive mode');
+  try {
+    // As many as there are sessions for jobs.
+    for (let n = 0; n < 4; n++) {
+      hanging.add(n);
+      inserted.push(store.insert(newJob()).finally(() => hanging.delete(n)));
+    }
+    await vi.waitFor(async () => expect(await waiting()).toHaveLength(4), { timeout: 5_000, interval: 5 });
+    const leader = await store.do('lead', { now: T0, node: 'n', instance: 'i', leaseMs: 10_000 });
+    expect(leader.instance).toBe('i');
+    expect(await store.do('nodes', { seenAfter: 0 })).toEqual([]);
+    // Nobody let go meanwhile: those waits end after six seconds.
+    expect(hanging.size).toBe(4);
+  } finally {
+    await admin.query('rollback');
+  }
+  await Promise.all(inserted);
+  expect((await store.do('count', { filter: {} })).total).toBe(4);
+});
 
 describe('faults of the database', () => {
   it('are run again where others were in the way', async () => {

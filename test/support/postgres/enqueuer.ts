@@ -3,13 +3,14 @@ import { onTestFinished } from 'vitest';
 import { followingClock, systemClock } from '../../../src/kernel/clock.ts';
 import { systemRandom, uuidSource } from '../../../src/kernel/identity.ts';
 import type { JobStore } from '../../../src/store/job-store.ts';
-import { openPostgresStore } from '../../../src/store/postgres/postgres-store.ts';
+import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/postgres-store.ts';
 
 const newId = uuidSource(systemClock);
 
 /** A store on a database, closed at the end of the test. */
-export async function openTestStore(url: string): Promise<JobStore> {
-  const store = await openPostgresStore({ url, random: systemRandom, clock: followingClock(systemClock), newId });
+export async function openTestStore(url: string, options: Partial<PostgresStoreOptions> = {}): Promise<JobStore> {
+  const clock = followingClock(systemClock);
+  const store = await openPostgresStore({ url, random: systemRandom, clock, newId, ...options });
   onTestFinished(() => store.close());
   return store;
 }

@@ -61,6 +61,29 @@ it('sets them for each transaction where a pooler keeps the sessions', async () 
   }
 });
 
+it('prepares its statements on each of its sessions, and none where that is turned off', async () => {
+  await using database = await freshDatabase();
+  for (const [parameters, prepares] of [
+    ['', true],
+    ['?prepare=false', false],
+  ] as const) {
+    const driver = await open(`${database.url}${parameters}`);
+    const query = vi.spyOn(Client.prototype, 'query');
+    await driver.insert(newJob());
+    expect(await driver.claim()).toHaveLength(1);
+    await driver.do('leader', {});
+    const sessions = [...new Set(query.mock.contexts as unknown as Client[])];
+    vi.restoreAllMocks();
+    // One for jobs and one for nodes and the lead.
+    expect(sessions).toHaveLength(2);
+    for (const session of sessions) {
+      const { rows } = await session.query("select 1 from pg_prepared_statements where name like 'rota%'");
+      expect(rows.length > 0).toBe(prepares);
+    }
+    await driver.store.close();
+  }
+});
+
 it('runs a group again where a job of it is there already, and from then on looks first', async () => {
   await using database = await freshDatabase();
   const driver = await open(database.url);
