@@ -8,7 +8,17 @@ const timeOf = (ms: number): string => new Date(AT + ms).toISOString();
 
 /** A job of queue `slow`, enqueued at 0 ms, begun at 100 ms and ended at 200 ms. */
 const job = (id: string, change: Partial<ChaosJob> = {}): ChaosJob => ({
-  ...{ id, type: 'work', queue: 'slow', state: 'completed', attempt: 1, result: null, errors: [], schedule: null },
+  ...{
+    id,
+    type: 'work',
+    queue: 'slow',
+    state: 'completed',
+    attempt: 1,
+    result: null,
+    errors: [],
+    schedule: null,
+    tags: [],
+  },
   ...{ insertedAt: timeOf(0), scheduledAt: timeOf(0), attemptedAt: timeOf(100), finishedAt: timeOf(200) },
   ...change,
 });
@@ -28,9 +38,14 @@ const note = (text: string) => {
 };
 const tick = (id: string, name: string, ms: number): ChaosJob => job(id, { schedule: { name, at: timeOf(ms) } });
 
+/** Nothing was published, and nothing must have fired. */
+const NOTHING_MORE = { published: [], rejected: [], ticksMin: {}, recoveries: [] };
+
 const JOBS = [job('x'), job('y')];
 const NOTES = ['start x 1', 'end x 1', 'start y 1', 'end y 1'];
 const EVENTS = ['a x 1 completed', 'a y 1 completed'];
+
+const REJECTED = [{ at: timeOf(150), msgId: 'm', message: '' }];
 
 interface Change extends Partial<Omit<History, 'asked' | 'notes' | 'events'>> {
   notes?: string[];
@@ -48,7 +63,7 @@ function broken({ notes = NOTES, events = EVENTS, asked: change = () => {}, ...r
   change(asked);
   return brokenFleet({
     ...{ asked, jobs: JOBS, notes: notes.map(note), events: events.map(event), deaf: [], limit: 1 },
-    ...{ mostExecuting: 1, untold: 0, strayExits: [], ...rest },
+    ...{ mostExecuting: 1, untold: 0, strayExits: [], ...NOTHING_MORE, ...rest },
   });
 }
 
@@ -66,6 +81,15 @@ describe('the checker of a fleet', () => {
 
   test('bears an end that nobody could hear', () => {
     expect(broken({ events: EVENTS.slice(1), deaf: [{ from: AT + 150, to: AT + 250 }] })).toEqual([]);
+  });
+
+  test('knows the jobs of messages, and bears a rejection that nobody could hear', () => {
+    const jobs = [...JOBS, job('z', { tags: ['m'] })];
+    const published = [{ msgId: 'm', jobs: 1, rejected: 1 }];
+    const deaf = [{ from: AT + 150, to: AT + 250 }];
+    const events = [...EVENTS, 'a z 1 completed'];
+    const notes = [...NOTES, 'start z 1', 'end z 1'];
+    expect(broken({ jobs, published, rejected: REJECTED, deaf, events, notes })).toEqual([]);
   });
 
   test.each<[string, Change]>([
@@ -90,6 +114,15 @@ describe('the checker of a fleet', () => {
     ['were executing at once', { mostExecuting: 2 }],
     ['in a pause', { asked: ({ pauses }) => pauses.push({ from: AT - 1_000, to: AT + 1_000 }) }],
     ['were never told', { untold: 1 }],
+    ['clock fired 1 times only', { jobs: [...JOBS, tick('s', 'clock', 0)], ticksMin: { clock: 2 } }],
+    ['skipping fired 0 times only', { ticksMin: { skipping: 1 } }],
+    [
+      'nothing completed after: kill',
+      { recoveries: [{ fault: 'kill', firstMs: Number.POSITIVE_INFINITY, drainedMs: 0 }] },
+    ],
+    ['rolled back and is there', { asked: ({ rolledBack }) => rolledBack.add('x') }],
+    ['became 0 jobs', { published: [{ msgId: 'm', jobs: 1, rejected: 0 }] }],
+    ['rejected 1 times and told 0 times', { rejected: REJECTED, published: [{ msgId: 'm', jobs: 0, rejected: 1 }] }],
     ['ended by itself', { strayExits: ['node a ended by itself (1)'] }],
   ])('sees that something %s', (words, change) => {
     expect(broken(change).some((line) => line.includes(words))).toBe(true);

@@ -1,5 +1,6 @@
 import type { WireEvent } from '../support/plain-client.ts';
-import type { ChaosJob, History, Span } from './chaos-history.ts';
+import { type ChaosJob, type History, within } from './chaos-history.ts';
+import { brokenMessages } from './intake-checker.ts';
 import { brokenAttempts, brokenCompletion, endsTold, runOf, TERMINAL, whatOf } from './journey-checker.ts';
 
 /** How far apart two clocks of one machine may be that each follow the database's, in milliseconds. */
@@ -16,12 +17,13 @@ export function brokenFleet(history: History): string[] {
   const { asked, jobs, notes } = history;
   const byId = new Map(jobs.map((job) => [job.id, job]));
   const eventsOf = Map.groupBy(history.events.filter(isOfJob), ({ subject }) => subject);
+  const msgIds = new Set(history.published.map(({ msgId }) => msgId));
   const notesOf = Map.groupBy(notes, ({ id }) => id);
   return [
     ...history.strayExits,
     ...[...asked.acknowledged].flatMap(([id, end]) => brokenAnswer(id, end, byId.get(id))),
     ...jobs.flatMap((job) => [
-      ...brokenOrigin(job, history),
+      ...brokenOrigin(job, history, msgIds),
       ...brokenTelling(job, eventsOf.get(job.id) ?? [], history),
       ...(asked.retried.has(job.id) ? [] : brokenAttempts(job)),
     ]),
@@ -30,7 +32,12 @@ export function brokenFleet(history: History): string[] {
       ...brokenStarts(id, mine),
       ...brokenCompletion(id, mine, eventsOf.get(id) ?? []),
     ]),
-    ...brokenTicks(jobs, asked.put),
+    ...brokenTicks(jobs, history),
+    ...history.recoveries.flatMap(({ fault, firstMs }) =>
+      Number.isFinite(firstMs) ? [] : [`nothing completed after: ${fault}`],
+    ),
+    ...brokenMessages({ ...history, jobs: jobs.filter(({ tags }) => tags.length > 0) }),
+    ...[...asked.rolledBack].flatMap((id) => (byId.has(id) ? [`${id} was rolled back and is there`] : [])),
     ...brokenKeys(history),
     ...brokenLimits(history),
     ...brokenPauses(history),
@@ -49,9 +56,10 @@ function brokenAnswer(id: string, end: string | undefined, job: ChaosJob | undef
 }
 
 /** Nothing is there that nobody asked for, and everything has ended. */
-function brokenOrigin(job: ChaosJob, { asked }: History): string[] {
+function brokenOrigin(job: ChaosJob, { asked }: History, msgIds: ReadonlySet<string>): string[] {
+  const isAsked = job.schedule !== null || asked.sent.has(job.id) || msgIds.has(job.tags[0] ?? '');
   return [
-    ...(job.schedule === null && !asked.sent.has(job.id) ? [`${job.id} (${job.type}) was asked for by nobody`] : []),
+    ...(!isAsked ? [`${job.id} (${job.type}) was asked for by nobody`] : []),
     ...(TERMINAL.has(job.state) ? [] : [`${job.id} (${job.type}) has not ended: ${job.state}`]),
     ...(job.state === 'cancelled' && job.schedule === null && !asked.cancelled.has(job.id)
       ? [`${job.id} was cancelled by nobody`]
@@ -91,8 +99,8 @@ function brokenStarts(id: string, notes: History['notes']): string[] {
   return new Set(starts).size === starts.length ? [] : [`${id} started a run twice: ${starts.join()}`];
 }
 
-/** One job per schedule and nominal time; where every missed tick is made up for, no time is left out. */
-function brokenTicks(jobs: readonly ChaosJob[], put: ReadonlyMap<string, string>): string[] {
+/** Schedules fired; one job per schedule and nominal time; where every missed tick is made up for, no time is left out. */
+function brokenTicks(jobs: readonly ChaosJob[], { asked: { put }, ticksMin }: History): string[] {
   const broken: string[] = [];
   const times = new Map<string, Set<string>>();
   for (const { id, schedule } of jobs) {
@@ -100,6 +108,10 @@ function brokenTicks(jobs: readonly ChaosJob[], put: ReadonlyMap<string, string>
     const mine = times.get(schedule.name) ?? new Set<string>();
     if (mine.has(schedule.at)) broken.push(`${id} is a second job of ${schedule.name} at ${schedule.at}`);
     times.set(schedule.name, mine.add(schedule.at));
+  }
+  for (const [name, least] of Object.entries(ticksMin)) {
+    const fired = times.get(name)?.size ?? 0;
+    if (fired < least) broken.push(`${name} fired ${fired} times only`);
   }
   const all = [...(times.get('all') ?? [])].map((at) => Date.parse(at)).sort((a, b) => a - b);
   for (const [index, at] of all.slice(1).entries()) {
@@ -148,5 +160,3 @@ function brokenPauses({ asked, jobs }: History): string[] {
       : [];
   });
 }
-
-const within = (at: number, { from, to }: Span): boolean => at >= from && at <= to;

@@ -1,5 +1,7 @@
+import type { PublishedMessage } from '../support/intake-load.ts';
 import type { PlainClient, WireEvent, WireJob } from '../support/plain-client.ts';
 import type { Note } from '../support/rota-process.ts';
+import type { RejectedEntry } from './intake-checker.ts';
 
 /** A job as far as the checker of a fleet looks at it. */
 export interface ChaosJob extends WireJob {
@@ -9,6 +11,7 @@ export interface ChaosJob extends WireJob {
   attemptedAt: string | null;
   finishedAt: string | null;
   schedule: { name: string; at: string } | null;
+  tags: string[];
 }
 
 /** A span of time, in milliseconds since the epoch. */
@@ -16,6 +19,9 @@ export interface Span {
   from: number;
   to: number;
 }
+
+/** Whether a time is in a span, its ends included. */
+export const within = (at: number, { from, to }: Span): boolean => at >= from && at <= to;
 
 /** What a load asked for and what it was answered. */
 export class Asked {
@@ -31,8 +37,19 @@ export class Asked {
   readonly unique = new Map<string, Set<string>>();
   /** Schedules that fire once, at a time, which were put before it was reached. */
   readonly put = new Map<string, string>();
+  /** Ids of jobs that were asked for in transactions which never committed. */
+  readonly rolledBack = new Set<string>();
   /** While the queue `slow` was paused, from the answer to the pause until the request to resume it. */
   readonly pauses: Span[] = [];
+}
+
+/** How soon a fleet worked again after a fault, in milliseconds from its end. */
+export interface Recovery {
+  fault: string;
+  /** Until a job completed; infinite when none did. */
+  firstMs: number;
+  /** Until everything had ended that had been enqueued before the fault's end. */
+  drainedMs: number;
 }
 
 /** All that is known of a run from outside. */
@@ -50,19 +67,39 @@ export interface History {
   mostExecuting: number;
   /** Rows of the outbox at the end. */
   untold: number;
+  /** Messages that the durable intake took, and what was rejected. */
+  published: readonly PublishedMessage[];
+  rejected: readonly RejectedEntry[];
+  /** Schedules that must have fired, each with how often at least. */
+  ticksMin: Readonly<Record<string, number>>;
+  /** How soon jobs completed again after each fault. */
+  recoveries: readonly Recovery[];
   /** Lives of nodes that nobody had ended. */
   strayExits: readonly string[];
 }
 
 /** Every job of the fleet, page by page. */
-export async function everyJob(client: PlainClient): Promise<ChaosJob[]> {
-  const jobs: ChaosJob[] = [];
+export function everyJob(client: PlainClient): Promise<ChaosJob[]> {
+  return everyPage(client, 'jobs.job.list', { field: 'jobs', order: 'asc' });
+}
+
+/** Every message that the durable intake rejected. */
+export function everyRejection(client: PlainClient): Promise<RejectedEntry[]> {
+  return everyPage(client, 'jobs.ctl.rejected.list', { field: 'rejected' });
+}
+
+async function everyPage<T>(
+  client: PlainClient,
+  ...[subject, { field, ...body }]: [subject: string, query: { field: string; order?: string }]
+): Promise<T[]> {
+  const all: T[] = [];
   let cursor: string | null = null;
   do {
-    const body: object = { limit: 500, order: 'asc', ...(cursor === null ? {} : { cursor }) };
-    const page: { jobs: ChaosJob[]; cursor: string | null } = await client.ask('jobs.job.list', body);
-    jobs.push(...page.jobs);
-    cursor = page.cursor;
+    const query: object = { limit: 500, ...body, ...(cursor === null ? {} : { cursor }) };
+    const page: Record<string, unknown> = await client.ask(subject, query);
+    // Pages have their own field, and where to go on.
+    all.push(...(page[field] as T[]));
+    cursor = (page.cursor ?? null) as string | null;
   } while (cursor !== null);
-  return jobs;
+  return all;
 }

@@ -135,9 +135,9 @@ export class ChaosLoad {
     const name = `once-${++this.#keys}`;
     const at = new Date(Date.now() + this.#chance.between(200, 1_500)).toISOString();
     const job = { type: 'work', args: { ms: 1 } };
-    // What is put too late is refused.
-    await this.#tell('jobs.ctl.schedule.put', { name, spec: { at }, job }, / 400 .* is past/);
-    if (Date.now() < Date.parse(at)) this.asked.put.set(name, at);
+    // What is put too late is refused, by a clock that may be a little ahead of ours.
+    const isPut = await this.#tell('jobs.ctl.schedule.put', { name, spec: { at }, job }, / 400 .* is past/);
+    if (isPut && Date.now() < Date.parse(at)) this.asked.put.set(name, at);
   }
 
   async #pause(): Promise<void> {
@@ -151,12 +151,17 @@ export class ChaosLoad {
     this.#paused = false;
   }
 
-  /** Asks until it is answered, were it that the job's state, or the time, does not allow it any more. */
-  async #tell(subject: string, body: object, late = /: 409 /): Promise<void> {
+  /**
+   * Asks until it is answered.
+   * @returns false when the job's state, or the time, does not allow it any more
+   */
+  async #tell(subject: string, body: object, late = /: 409 /): Promise<boolean> {
     try {
       await this.#client.ask(subject, body);
+      return true;
     } catch (error) {
       if (!late.test(String(error))) throw error;
+      return false;
     }
   }
 

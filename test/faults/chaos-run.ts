@@ -2,10 +2,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Chance, streamOf } from '../simulation/chance.ts';
 import { Fleet } from '../support/fleet.ts';
+import { IntakeLoad } from '../support/intake-load.ts';
 import { brokenFleet } from './chaos-checker.ts';
 import { type ChaosFault, faultsOf } from './chaos-faults.ts';
-import { type ChaosJob, everyJob, type Span } from './chaos-history.ts';
+import { type ChaosJob, everyJob, everyRejection, type Recovery, type Span } from './chaos-history.ts';
 import { ChaosLoad } from './chaos-load.ts';
+import { SqlLoad } from './chaos-sql-load.ts';
 import { RowWatch, rowsOf } from './chaos-watch.ts';
 
 /** What is run. */
@@ -21,15 +23,6 @@ export interface ChaosOptions {
   say?: (text: string) => void;
 }
 
-/** How soon a fleet worked again after a fault, in milliseconds from its end. */
-export interface Recovery {
-  fault: string;
-  /** Until a job completed. */
-  firstMs: number;
-  /** Until everything had ended that had been enqueued before the fault's end. */
-  drainedMs: number;
-}
-
 /** What came of it. */
 export interface ChaosReport {
   /** What was not kept of what is promised; empty when all was. */
@@ -37,6 +30,10 @@ export interface ChaosReport {
   recoveries: Recovery[];
   jobs: number;
   acknowledged: number;
+  /** Messages that the durable intake took. */
+  published: number;
+  /** Transactions with jobs that were committed. */
+  committed: number;
 }
 
 /** How many jobs of the queue `slow` may run at once, over all nodes. */
@@ -50,6 +47,10 @@ const DRAIN_MS = 45_000;
 const TOLD_MS = 15_000;
 /** Those who listen may be away so much before and longer than a broker. */
 const DEAF_MS = { before: 1_000, after: 4_000 };
+/** Between two messages to the durable intake, in milliseconds. */
+const MESSAGE_PAUSE_MS = 200;
+/** How often each schedule must fire, at least, however short a run is. */
+const TICKS_MIN = { all: 5, clock: 3, skipping: 2, cancelling: 3, boot: 1 };
 const SCHEDULES = ['all', 'clock', 'skipping', 'cancelling'];
 const LIVE = ['scheduled', 'available', 'executing', 'retryable'];
 
@@ -62,6 +63,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   await fleet.client.ask('jobs.ctl.queue.limit', { queue: 'slow', globalLimit: SLOW_LIMIT });
   const watch = new RowWatch(() => fleet.postgres.url);
   const load = new ChaosLoad(fleet.client, new Chance(streamOf(seed, 'load')));
+  const intake = new IntakeLoad(fleet.client, MESSAGE_PAUSE_MS, 'work');
+  const sql = new SqlLoad(load.asked, new Chance(streamOf(seed, 'sql')), () => fleet.postgres.url);
   const faults: { fault: ChaosFault; span: Span }[] = [];
   const strike = async (fault: ChaosFault): Promise<void> => {
     faults.push({ fault, span: await struck(fault) });
@@ -78,7 +81,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   }
   for (const fault of afterwards?.(fleet, chance) ?? []) await strike(fault);
   say('quiet');
-  await load.stop();
+  await Promise.all([load.stop(), intake.stop(), sql.stop()]);
   await comeToRest(fleet);
   await watch.stop();
   const jobs = await everyJob(fleet.client);
@@ -86,12 +89,15 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     .filter(({ fault }) => fault.deafens)
     .map(({ span }) => ({ from: span.from - DEAF_MS.before, to: span.to + DEAF_MS.after }));
   const untold = await rowsOf(fleet.postgres.url, 'rota.outbox');
+  const recoveries = faults.map(({ fault, span }) => recoveryOf(`${fault.name} (${fault.forMs} ms)`, span.to, jobs));
+  const { published } = intake;
   const broken = brokenFleet({
     ...{ asked: load.asked, jobs, notes: fleet.notes(), events: fleet.client.events, deaf, limit: SLOW_LIMIT },
     ...{ mostExecuting: watch.mostExecuting, untold, strayExits: fleet.strayExits },
+    ...{ published, rejected: await everyRejection(fleet.client), ticksMin: TICKS_MIN, recoveries },
   });
-  const recoveries = faults.map(({ fault, span }) => recoveryOf(`${fault.name} (${fault.forMs} ms)`, span.to, jobs));
-  return { broken, recoveries, jobs: jobs.length, acknowledged: load.asked.acknowledged.size };
+  const counts = { jobs: jobs.length, acknowledged: load.asked.acknowledged.size };
+  return { broken, recoveries, ...counts, published: published.length, committed: sql.committed };
 }
 
 async function startNodes(fleet: Fleet, chance: Chance): Promise<void> {
@@ -118,11 +124,23 @@ async function comeToRest(fleet: Fleet): Promise<void> {
   for (const name of SCHEDULES) await fleet.client.ask('jobs.ctl.schedule.pause', { name });
   await fleet.client.ask('jobs.ctl.queue.resume', { queue: 'slow' });
   const { url } = fleet.postgres;
+  await nothingPublished(fleet, DRAIN_MS);
+  await nothingLeft(url, 'rota.requests', DRAIN_MS);
   const live = `rota.jobs where state in (${LIVE.map((state) => `'${state}'`).join()})`;
   await nothingLeft(url, live, DRAIN_MS);
   await nothingLeft(url, 'rota.outbox', TOLD_MS);
   // What was told before is heard before.
   await fleet.client.connection.flush();
+}
+
+/** The durable intake has dealt with every message. */
+async function nothingPublished({ client }: Fleet, withinMs: number): Promise<void> {
+  const until = performance.now() + withinMs;
+  const left = async (): Promise<number | undefined> => {
+    const info = await client.connection.request('$JS.API.STREAM.INFO.JOBS_INTAKE', '', { timeout: 2_000 });
+    return info.json<{ state?: { messages: number } }>().state?.messages;
+  };
+  while ((await left().catch(() => undefined)) !== 0 && performance.now() < until) await wait(100);
 }
 
 async function nothingLeft(url: string, rows: string, withinMs: number): Promise<void> {

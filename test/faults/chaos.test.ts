@@ -7,7 +7,7 @@ const FOR_MS = 20_000;
 const OUTAGE_MS = 10_000;
 
 /** All was kept, and something was done. */
-function kept({ broken, recoveries, acknowledged }: ChaosReport): void {
+function kept({ broken, recoveries, acknowledged, published, committed }: ChaosReport): void {
   const told = recoveries.map(
     ({ fault, firstMs, drainedMs }) => `${fault}: works ${firstMs} ms, drained ${drainedMs} ms later`,
   );
@@ -15,6 +15,8 @@ function kept({ broken, recoveries, acknowledged }: ChaosReport): void {
   expect(broken).toEqual([]);
   expect(recoveries.length).toBeGreaterThan(2);
   expect(acknowledged).toBeGreaterThan(50);
+  expect(published).toBeGreaterThan(20);
+  expect(committed).toBeGreaterThan(20);
 }
 
 test(`a fleet keeps its promises under faults (ROTA_SEED=${SEED} repeats it)`, { timeout: 180_000 }, async () => {

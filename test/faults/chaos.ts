@@ -1,4 +1,4 @@
-// npm run chaos -- [--minutes 10] [--seed N] [--outages]: a fleet under faults for as long as one likes.
+// npm run chaos -- [--minutes 10] [--seed N] [--no-outages]: a fleet under faults for as long as one likes.
 import { parseArgs } from 'node:util';
 import { outagesOf } from './chaos-faults.ts';
 import { runChaos } from './chaos-run.ts';
@@ -33,6 +33,7 @@ for (const { fault, firstMs, drainedMs } of report.recoveries) {
   console.log(`${fault}: a completion after ${firstMs} ms, drained after ${drainedMs} ms`);
 }
 console.log(`${report.recoveries.length} faults, ${report.acknowledged} acknowledged, ${report.jobs} jobs`);
+console.log(`${report.published} messages published, ${report.committed} transactions committed`);
 for (const line of report.broken.slice(0, 50)) console.log(`BROKEN ${line}`);
 console.log(
   report.broken.length === 0 ? 'all promises kept' : `${report.broken.length} promises broken (seed ${seed})`,

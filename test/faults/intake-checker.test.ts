@@ -6,7 +6,10 @@ const job = (id: string, tag: string): TaggedJob => ({
   ...{ id, type: 'work', state: 'completed', attempt: 1, result: null, errors: [] },
   tags: [tag],
 });
-const entry = (msgId: string, message = 'unknown type'): RejectedEntry => ({ msgId, message });
+const AT = Date.UTC(2026, 0, 1);
+const entry = (msgId: string, message = 'unknown type'): RejectedEntry => ({
+  ...{ at: new Date(AT).toISOString(), msgId, message },
+});
 const told = (msgId: string, id = msgId): WireEvent => ({
   ...{ id, source: '/rota/1', type: 'jobs.intake.rejected', subject: msgId, data: {} },
 });
@@ -26,6 +29,12 @@ const GOOD: IntakeEvidence = {
 
 test('finds nothing wrong with messages that ended once, nor with a rejection that is told again', () => {
   expect(brokenMessages(GOOD)).toEqual([]);
+});
+
+test('bears that a rejection is not heard of by who is deaf then, and at no other time', () => {
+  const events = GOOD.events.slice(2);
+  expect(brokenMessages({ ...GOOD, events, deaf: [{ from: AT - 1, to: AT + 1 }] })).toEqual([]);
+  expect(brokenMessages({ ...GOOD, events, deaf: [{ from: AT + 1, to: AT + 2 }] })).toHaveLength(1);
 });
 
 test.each([

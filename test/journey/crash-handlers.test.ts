@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PlainClient } from '../support/plain-client.ts';
 import { RotaProcess } from '../support/rota-process.ts';
 
+/** Pino's number for it. */
+const WARNING = 40;
+
 describe('a handler that misbehaves', () => {
   let rota: RotaProcess;
   let client: PlainClient;
@@ -73,11 +76,14 @@ describe('a handler that misbehaves', () => {
     ).toEqual(['start', 'start']);
   });
 
-  test('by being deaf keeps its slot until it returns', async () => {
-    const deaf = await client.enqueue('deaf', { ms: 1_200 }, { queue: 'single', timeout: 200, maxAttempts: 1 });
+  test('by being deaf is reported, and keeps its slot until it returns', async () => {
+    const from = rota.lines.length;
+    const deaf = await client.enqueue('deaf', { ms: 3_000 }, { queue: 'single', timeout: 200, maxAttempts: 1 });
     const next = await client.enqueue('work', {}, { queue: 'single' });
     expect(await client.ended(deaf)).toMatchObject({ state: 'discarded' });
     expect((await client.get(next)).state).toBe('available');
+    const report = await rota.line(({ level, job }) => level === WARNING && job === deaf, from);
+    expect(report).toMatchObject({ job: deaf, type: 'deaf', msg: expect.stringMatching(/deaf.*keeps its slot/) });
     expect(await client.ended(next)).toMatchObject({ state: 'completed' });
     const order = rota.notes().filter(({ id }) => id === deaf || id === next);
     expect(order.map(({ what, id }) => `${what} ${id}`)).toEqual([

@@ -1,3 +1,4 @@
+import { v7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Fleet, mostAtOnce } from '../support/fleet.ts';
 import { allEnded } from '../support/load.ts';
@@ -10,7 +11,15 @@ interface ListedNode {
 }
 type Placed = WireJob & { attemptedBy: { node: string } | null; schedule: { at: string } | null };
 
+/** What one node answers to `$SRV.STATS`. */
+interface Stats {
+  metadata: { node: string };
+  endpoints: { name: string; num_requests: number; num_errors: number }[];
+}
+
 const HOUR_MS = 3_600_000;
+/** A part of a node that is slow to tell its counts is shown without any. */
+const SOON = { timeout: 30_000 };
 
 describe('a fleet of two whole nodes and a worker without a database', () => {
   let fleet: Fleet;
@@ -39,6 +48,25 @@ describe('a fleet of two whole nodes and a worker without a database', () => {
     expect(starts).toHaveLength(ids.length);
     await fleet.client.endsTold(ids);
     for (const id of ids) expect(fleet.client.ends.get(id)?.size).toBe(1);
+  });
+
+  test('is served by both of its stores', async () => {
+    const serve = async (endpoint: string): Promise<string[]> => {
+      const all = { strategy: 'count', maxMessages: 3, maxWait: 30_000 } as const;
+      const nodes: string[] = [];
+      for await (const reply of await fleet.client.connection.requestMany('$SRV.STATS.rota', '', all)) {
+        const { metadata, endpoints } = reply.json<Stats>();
+        const answered = endpoints.find(({ name }) => name === endpoint);
+        if (answered && answered.num_requests > answered.num_errors) nodes.push(metadata.node);
+      }
+      return nodes.sort();
+    };
+    // The broker draws who gets a request: of so many each gets some.
+    await Promise.all(Array.from({ length: 64 }, () => fleet.client.enqueue('work')));
+    await expect.poll(() => serve('enqueue'), SOON).toEqual(['ahead', 'right']);
+    const claim = { worker: crypto.randomUUID(), node: 'plain' };
+    await Promise.all(Array.from({ length: 64 }, () => ask('work.single.claim', claim)));
+    await expect.poll(() => serve('work-claim'), SOON).toEqual(['ahead', 'right']);
   });
 
   test('goes by one clock, whatever the machines say', async () => {
@@ -82,6 +110,55 @@ describe('a fleet of two whole nodes and a worker without a database', () => {
     await allEnded(fleet.client, ids);
     expect(mostAtOnce(fleet.notes(), new Set(ids))).toBe(3);
     await ask('ctl.queue.limit', { queue: 'slow', globalLimit: null });
+  });
+
+  test('is scaled as a whole and node by node', async () => {
+    const limits = { ahead: 2, right: 2, worker: 5 };
+    // Each runs until it is cancelled.
+    const fill = async (): Promise<Set<string>> => {
+      const jobs = Array.from({ length: 40 }, () => ({ id: v7(), type: 'polite' }));
+      await ask('enqueue.slow', jobs);
+      return new Set(jobs.map(({ id }) => id));
+    };
+    const running = async (): Promise<Placed[]> =>
+      (await ask<{ jobs: Placed[] }>('job.list', { queue: 'slow', state: 'executing', limit: 500 })).jobs;
+    const empty = async (ids: ReadonlySet<string>): Promise<void> => {
+      await ask('job.cancel', { queue: 'slow', type: 'polite' });
+      await fleet.client.endsTold([...ids]);
+    };
+    const untilFull = async (
+      ids: ReadonlySet<string>,
+      beyond: (job: Placed) => Promise<unknown>,
+    ): Promise<Placed[]> => {
+      for (;;) {
+        const jobs = await running();
+        const byNode = Map.groupBy(jobs, ({ attemptedBy }) => attemptedBy?.node ?? '');
+        const each = Object.entries(limits).map(([node, limit]) => ({ limit, mine: byNode.get(node) ?? [] }));
+        if (each.every(({ limit, mine }) => mine.length === limit)) return jobs;
+        for (const { limit, mine } of each) for (const job of mine.slice(limit)) await beyond(job);
+        for (const id of [...ids].slice(-1)) await ask('job.wait', { id, timeoutMs: 50 });
+      }
+    };
+
+    await ask('ctl.queue.scale', { queue: 'slow', limit: 2 });
+    await ask('ctl.queue.scale', { queue: 'slow', limit: 5, node: 'worker' });
+    // What a node took before it heard of its limit goes; from then on it knows.
+    const early = await fill();
+    await untilFull(early, ({ id }) => ask('job.cancel', { id }));
+    await empty(early);
+    const ids = await fill();
+    const jobs = await untilFull(ids, ({ id, attemptedBy }) =>
+      Promise.reject(new Error(`${id} is one too many on ${attemptedBy?.node}`)),
+    );
+    await empty(ids);
+    const notes = fleet.notes().map((note) => (note.what.startsWith('abort') ? { ...note, what: 'end' } : note));
+    expect(mostAtOnce(notes, ids)).toBe(9);
+    for (const [node, limit] of Object.entries(limits)) {
+      const mine = jobs.filter(({ attemptedBy }) => attemptedBy?.node === node).map(({ id }) => id);
+      expect(mostAtOnce(notes, new Set(mine)), node).toBe(limit);
+    }
+    await ask('ctl.queue.scale', { queue: 'slow', limit: null });
+    await ask('ctl.queue.scale', { queue: 'slow', limit: null, node: 'worker' });
   });
 
   test('stops a running job wherever it runs', async () => {

@@ -11,14 +11,16 @@ export interface PublishedMessage {
   rejected: number;
 }
 
-const job = (msgId: string, fields: object = {}): object => ({ type: 'inline.work', tags: [msgId], ...fields });
+/** Makes a job of a message, with fields of its own. */
+type Make = (fields?: object) => object;
+
 /** What is published, by turns: each with how many jobs and how many rejections it comes to. */
-const KINDS: readonly { body: (msgId: string) => unknown; jobs: number; rejected: number }[] = [
-  { body: (msgId) => job(msgId), jobs: 1, rejected: 0 },
-  { body: (msgId) => job(msgId, { id: v7() }), jobs: 1, rejected: 0 },
-  { body: (msgId) => [job(msgId), job(msgId), job(msgId)], jobs: 3, rejected: 0 },
-  { body: (msgId) => job(msgId, { type: 'nobody.knows' }), jobs: 0, rejected: 1 },
-  { body: (msgId) => ({ each: [job(msgId), job(msgId, { priority: 99 })] }), jobs: 1, rejected: 1 },
+const KINDS: readonly { body: (job: Make) => unknown; jobs: number; rejected: number }[] = [
+  { body: (job) => job(), jobs: 1, rejected: 0 },
+  { body: (job) => job({ id: v7() }), jobs: 1, rejected: 0 },
+  { body: (job) => [job(), job(), job()], jobs: 3, rejected: 0 },
+  { body: (job) => job({ type: 'nobody.knows' }), jobs: 0, rejected: 1 },
+  { body: (job) => ({ each: [job(), job({ priority: 99 })] }), jobs: 1, rejected: 1 },
 ];
 
 /** A program that keeps publishing to the durable intake and remembers what the broker said it has. */
@@ -26,13 +28,19 @@ export class IntakeLoad {
   readonly published: PublishedMessage[] = [];
   readonly #client: PlainClient;
   readonly #pauseMs: number;
+  readonly #type: string;
   readonly #loop: Promise<void>;
   #stopped = false;
 
-  /** Begins at once. @param pauseMs between two messages, in milliseconds */
-  constructor(client: PlainClient, pauseMs: number) {
+  /**
+   * Begins at once.
+   * @param pauseMs between two messages, in milliseconds
+   * @param type of the jobs that are asked for
+   */
+  constructor(client: PlainClient, pauseMs: number, type = 'inline.work') {
     this.#client = client;
     this.#pauseMs = pauseMs;
+    this.#type = type;
     this.#loop = this.#run();
   }
 
@@ -56,7 +64,7 @@ export class IntakeLoad {
       if (kind === undefined) return;
       const { body, jobs, rejected } = kind;
       const msgId = `message-${count}`;
-      const whole = body(msgId);
+      const whole = body((fields) => ({ type: this.#type, tags: [msgId], ...fields }));
       while (!(await this.#publish(msgId, whole))) if (this.#stopped) return;
       this.published.push({ msgId, jobs, rejected });
       await wait(this.#pauseMs);

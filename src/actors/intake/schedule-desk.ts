@@ -16,6 +16,7 @@ import { listBytesMax } from '../../messaging/payload.ts';
 import { answer } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import { nextOccurrence, preview, timetableOf } from '../../scheduler/occurrences.ts';
+import type { ScheduleSpec } from '../../scheduler/schedule.ts';
 import { afterPause, afterPut, afterResume, type ScheduleState } from '../../scheduler/schedule-changes.ts';
 import { previewRequest } from '../../scheduler/schedule-check.ts';
 import type { ScheduleRecord } from '../../store/schedule-record.ts';
@@ -98,7 +99,9 @@ export class ScheduleDesk {
       isToken(name) ? (await store.ask('schedules', { names: [name] })).schedules[0] : undefined;
     const { name, declaration } = await readSchedulePut(body, { registry, find, timezone, now: clock.now() });
     return this.#change(name, (before) => {
-      const state = afterPut(before, declaration, clock.now());
+      const now = clock.now();
+      refusePast(declaration.spec, before?.declaration.spec, now);
+      const state = afterPut(before, declaration, now);
       return { state, what: before === undefined ? 'added' : state === before ? undefined : 'changed' };
     });
   }
@@ -199,6 +202,14 @@ export class ScheduleDesk {
 function stateOf(state: ScheduleState): ScheduleState {
   const { source, declaration, fingerprint, anchorAt, cursorAt, pausedBy, endedAt } = state;
   return { source, declaration, fingerprint, anchorAt, cursorAt, pausedBy, endedAt };
+}
+
+/** The store was asked since the body was checked: a new time that has passed meanwhile would never fire. */
+function refusePast(spec: ScheduleSpec, before: ScheduleSpec | undefined, now: number): void {
+  if (!('at' in spec) || spec.at > now) return;
+  if (before !== undefined && 'at' in before && before.at === spec.at) return;
+  const message = `is past: it is ${timeText(now)}`;
+  throw new RotaError('invalid_schedule', `spec.at ${message}`, { issues: [{ path: 'spec.at', message }] });
 }
 
 /** A time that no tick of the schedule will ever claim, from `from` on: one job per schedule and nominal time. */

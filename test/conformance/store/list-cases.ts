@@ -140,7 +140,8 @@ export function listCases({ driver }: StoreSuite): void {
 
 type Listed = Pick<NewJob, 'queue' | 'type' | 'tags' | 'reference' | 'schedule' | 'insertedAt'> & { state: string };
 
-function matches(job: Listed, filter: JobFilter): boolean {
+/** Whether a filter lets a job through: said a second time, row by row. */
+export function matches(job: Listed, filter: JobFilter): boolean {
   const { states, queue, type, tag, reference, schedule, before, after } = filter;
   return (
     (states === undefined || (states as readonly string[]).includes(job.state)) &&

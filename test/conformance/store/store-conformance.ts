@@ -4,6 +4,7 @@ import { attemptCases } from './attempt-cases.ts';
 import { changeCases } from './change-cases.ts';
 import { groupCases } from './group-cases.ts';
 import { insertAndClaimCases } from './insert-and-claim-cases.ts';
+import { largeListCases } from './large-list-cases.ts';
 import { listCases } from './list-cases.ts';
 import { nodeCases } from './node-cases.ts';
 import { outboxCases } from './outbox-cases.ts';
@@ -68,6 +69,7 @@ export function describeStore(name: string, place: () => Promise<StorePlace>): v
     describe('groups', () => groupCases(suite));
     describe('terminal facts', () => outboxCases(suite));
     describe('listing and counting', () => listCases(suite));
+    describe('listing and counting many', () => largeListCases(suite));
     describe('nodes and the lead', () => nodeCases(suite));
     describe('schedules', () => scheduleCases(suite));
     describe('rejected messages', () => rejectedCases(suite));
