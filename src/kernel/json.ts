@@ -88,6 +88,12 @@ function recordBytesMost(record: object, depth: number): number {
   return bytes;
 }
 
+/** Whether a record has no members. */
+export function isEmpty(record: object): boolean {
+  for (const _key in record) return false;
+  return true;
+}
+
 const NO_JSON = 'must be a value that JSON has';
 
 function faultOf(value: unknown, depth: number, { anyClass = false } = {}): string | undefined {

@@ -1,7 +1,8 @@
 import type { ClaimedJob, NewJob } from '../../job/job.ts';
 import { timeText } from '../../kernel/clock.ts';
+import { isEmpty } from '../../kernel/json.ts';
 import type { Headers, Message } from '../bus.ts';
-import { claimedView, isEmpty, scheduleView } from './job-view.ts';
+import { claimedView, scheduleView } from './job-view.ts';
 
 const ANSWER_HEADER = 'Rota-Answer';
 const BRIEF = 'brief';

@@ -1,5 +1,6 @@
 import type { ClaimedJob, Job, JobSchedule } from '../../job/job.ts';
 import { timeText } from '../../kernel/clock.ts';
+import { isEmpty } from '../../kernel/json.ts';
 
 const textOrNull = (ms: number | null): string | null => (ms === null ? null : timeText(ms));
 
@@ -48,12 +49,6 @@ export const isBare = (job: Job): boolean =>
   job.schedule === null &&
   job.errors.length === 0 &&
   isEmpty(job.meta);
-
-/** Whether a record has no members. */
-export function isEmpty(record: object): boolean {
-  for (const _key in record) return false;
-  return true;
-}
 
 /**
  * {@link jobView} of a bare job without its args, as text: what a bulk enqueue answers a thousand times, 0.3 µs a job

@@ -1,5 +1,6 @@
 import type { NewJob } from '../../../job/job.ts';
 import { assert } from '../../../kernel/error.ts';
+import { isEmpty } from '../../../kernel/json.ts';
 import { filledCell, jsonCell, text } from '../../cell.ts';
 import type { StoreWorld } from '../verb.ts';
 
@@ -114,9 +115,4 @@ function isLike(job: NewJob, other: NewJob): boolean {
     job.scheduledAt === other.scheduledAt &&
     job.insertedAt === other.insertedAt
   );
-}
-
-function isEmpty(record: object): boolean {
-  for (const _key in record) return false;
-  return true;
 }
