@@ -1,4 +1,5 @@
 import type { NewJob } from '../../../job/job.ts';
+import { isLike, isPlain } from '../../alike-jobs.ts';
 import { type Cell, filledCell, jsonCell, text } from '../../cell.ts';
 import type { Value } from '../connection.ts';
 import { heldOrNull } from '../plain-text.ts';
@@ -38,30 +39,12 @@ export async function putRows(tx: Transaction, jobs: readonly NewJob[]): Promise
   const [first] = jobs;
   if (first === undefined) return new Set();
   const puts = tx.careful ? PUTS.careful : PUTS.plain;
-  const rows = jobs.every((job) => isAlike(job, first) && tx.queues.keyOf(job.queue, job) === null)
+  const rows = jobs.every((job) => isPlain(job) && isLike(job, first) && tx.queues.keyOf(job.queue, job) === null)
     ? await tx.lists(puts.alike, alikeValues(jobs, first))
     : await tx.lists(puts.all, allValues(tx, jobs));
   // What was not careful would have thrown.
   return new Set(tx.careful ? rows.map(([id]: Cell[]) => text(id)) : jobs.map(({ id }) => id));
 }
-
-/** Whether a job has nothing that a plain one has not, and is like another but for its id, its times and its args. */
-function isAlike(job: NewJob, other: NewJob): boolean {
-  const { queue, type, state, priority, maxAttempts } = other;
-  return (
-    job.queue === queue &&
-    job.type === type &&
-    job.state === state &&
-    job.priority === priority &&
-    job.maxAttempts === maxAttempts &&
-    job.unique === undefined &&
-    [job.timeoutMs, job.deadlineAt, job.reference, job.schedule, job.traceparent, job.backoff].every(isNull) &&
-    job.tags.length === 0 &&
-    filledCell(job.meta) === null
-  );
-}
-
-const isNull = (value: unknown): boolean => value === null;
 
 function alikeValues(jobs: readonly NewJob[], first: NewJob): Value[] {
   return [

@@ -1,6 +1,6 @@
 import type { NewJob } from '../../../job/job.ts';
 import { assert } from '../../../kernel/error.ts';
-import { isEmpty } from '../../../kernel/json.ts';
+import { isLike, isOfOneTime, isPlain } from '../../alike-jobs.ts';
 import { filledCell, jsonCell, text } from '../../cell.ts';
 import type { StoreWorld } from '../verb.ts';
 
@@ -85,34 +85,7 @@ export function endOfAlike(world: StoreWorld, jobs: readonly NewJob[], from: num
   const max = Math.min(jobs.length, from + ALIKE_ROWS);
   for (let end = from + 1; end < max; end++) {
     const job = jobs[end];
-    if (job === undefined || !isPlain(job) || !isLike(job, first)) return end;
+    if (job === undefined || !isPlain(job) || !isLike(job, first) || !isOfOneTime(job, first)) return end;
   }
   return max;
-}
-
-/** Whether a job has nothing but what every job has. */
-function isPlain(job: NewJob): boolean {
-  return (
-    job.unique === undefined &&
-    job.timeoutMs === null &&
-    job.deadlineAt === null &&
-    job.reference === null &&
-    job.schedule === null &&
-    job.traceparent === null &&
-    job.backoff === null &&
-    job.tags.length === 0 &&
-    isEmpty(job.meta)
-  );
-}
-
-function isLike(job: NewJob, other: NewJob): boolean {
-  return (
-    job.queue === other.queue &&
-    job.type === other.type &&
-    job.state === other.state &&
-    job.priority === other.priority &&
-    job.maxAttempts === other.maxAttempts &&
-    job.scheduledAt === other.scheduledAt &&
-    job.insertedAt === other.insertedAt
-  );
 }
