@@ -149,7 +149,7 @@ function queue(world: World, name: string, limit: number): ChildSpec {
   const { definitions } = configuration;
   const log = world.log.child({ queue: name });
   const storeIsHere = roles.has('store') && route === 'local';
-  const shared = { bus, subjects, clock, node: nodeName, queue: name, log };
+  const shared = { bus, subjects, clock, node: nodeName, queue: name, storeIsHere, log };
   const makeExecutor: ServiceStart = async () => {
     const services = await world.services();
     const { enqueue } = client;
@@ -165,7 +165,7 @@ function queue(world: World, name: string, limit: number): ChildSpec {
       periodSeconds: 10,
       children: [
         { ...service('executor', makeExecutor), shutdown: graceMs + STOP_MARGIN_MS },
-        service('queue', () => new Queue({ ...shared, limit, types: runnableTypes(world), pollMs, storeIsHere })),
+        service('queue', () => new Queue({ ...shared, limit, types: runnableTypes(world), pollMs })),
       ],
     }),
     restart: 'transient',

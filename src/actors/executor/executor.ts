@@ -24,7 +24,7 @@ import {
   type TakeOrder,
 } from './messages.ts';
 import { RunningJobs } from './running-jobs.ts';
-import { type ClaimWith, Settler } from './settler.ts';
+import { type ClaimWith, SETTLE_TIMEOUT_MS, Settler } from './settler.ts';
 
 /** What an executor works with. */
 export interface ExecutorWorld {
@@ -41,6 +41,8 @@ export interface ExecutorWorld {
   /** Where handlers run, by what their types ask for. */
   hosts: AttemptHosts;
   beatMs: number;
+  /** The store is served in this process: what it does not answer nobody else will. */
+  storeIsHere: boolean;
   /** How long handlers may run on when the executor is stopped, in milliseconds. */
   graceMs: number;
   log: Logger;
@@ -95,6 +97,7 @@ export class Executor implements Service {
     });
     this.#settler = new Settler({
       ...{ bus, subjects, clock, queue, worker, log },
+      tryMs: world.storeIsHere ? SETTLE_TIMEOUT_MS : world.beatMs / 2,
       claimWith: (reports) => this.#claimWith(this.#jobs.freedBy(reports)),
       onSettled: (reports, jobs) => {
         this.#jobs.confirm(reports);

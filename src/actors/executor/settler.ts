@@ -18,6 +18,11 @@ export interface SettlerWorld {
   queue: string;
   worker: string;
   log: Logger;
+  /**
+   * How long the first try waits for its answer, in milliseconds; twice as long each time, up to 10 s. Short where several
+   * serve the store: one of them may be frozen, and the next try find another.
+   */
+  tryMs: number;
   /** What to claim with a settlement of these; undefined: nothing. */
   claimWith(reports: readonly OutcomeReport[]): ClaimWith | undefined;
   /** Called when settlements are confirmed or refused: their slots are free, and these jobs were claimed for them. */
@@ -39,7 +44,8 @@ const BATCH_MAX = 500;
 const LANES = 2;
 /** Outcomes for which another settlement is worth a transaction of its own; fewer wait for the answer to the one before. */
 const LANE_OUTCOMES_MIN = 250;
-const SETTLE_TIMEOUT_MS = 10_000;
+/** How long a settlement waits for its answer at most, in milliseconds. */
+export const SETTLE_TIMEOUT_MS = 10_000;
 /** Refusals of a whole settlement that a repeat cannot mend: something in it is too large or not as the contract says. */
 const FAULTS: ReadonlySet<string> = new Set(['invalid_request', 'too_large']);
 const RETRY_MS_MIN = 100;
@@ -95,11 +101,12 @@ export class Settler {
 
   /** Tells the store of these until it has answered. */
   async #tell(batch: readonly OutcomeReport[]): Promise<void> {
+    let { tryMs } = this.#world;
     let retryMs = RETRY_MS_MIN;
     let claim = this.#world.claimWith(batch);
     while (!this.#stopped.signal.aborted) {
       try {
-        const settled = await this.#settle(batch, claim);
+        const settled = await this.#settle(batch, claim, tryMs);
         this.#logRefused(settled);
         return this.#world.onSettled(batch, wholeOnes({ jobs: settled.jobs ?? [], asFirst: settled.asFirst }));
       } catch (error) {
@@ -112,6 +119,7 @@ export class Settler {
         claim = undefined;
         await sleep(this.#world.clock, retryMs, this.#stopped.signal);
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
+        tryMs = Math.min(tryMs * 2, SETTLE_TIMEOUT_MS);
       }
     }
   }
@@ -133,12 +141,12 @@ export class Settler {
     else this.#world.onSettled(batch, []);
   }
 
-  async #settle(batch: readonly OutcomeReport[], claim: ClaimWith | undefined): Promise<Settled> {
+  async #settle(batch: readonly OutcomeReport[], claim: ClaimWith | undefined, timeoutMs: number): Promise<Settled> {
     const { bus, subjects, queue, worker } = this.#world;
     const value = { worker, outcomes: batch.map(outcomeView), ...(claim === undefined ? {} : { claim }) };
     const subject = subjects.work(queue, 'settle');
     // The persistence actor is ours and answers in the contract's shape.
-    const request = { value, codec: 'json', headers: BRIEF_HEADERS, timeoutMs: SETTLE_TIMEOUT_MS } as const;
+    const request = { value, codec: 'json', headers: BRIEF_HEADERS, timeoutMs } as const;
     return (await ask(bus, subject, request)) as Settled;
   }
 

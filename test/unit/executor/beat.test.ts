@@ -48,7 +48,18 @@ function played(store: 'answers' | 'is silent' | 'is away' = 'answers') {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const job = defineJob({ type: 'a', run: () => ended });
   const executor = new Executor({
-    ...{ bus, subjects, clock, node: 'n', queue: 'q', worker: 'w', beatMs: BEAT_MS, graceMs: 0, log: silentLogger },
+    ...{
+      bus,
+      subjects,
+      clock,
+      node: 'n',
+      queue: 'q',
+      worker: 'w',
+      beatMs: BEAT_MS,
+      storeIsHere: true,
+      graceMs: 0,
+      log: silentLogger,
+    },
     ...{
       definitions: new Map([['a', job]]),
       services: {},

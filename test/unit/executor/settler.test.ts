@@ -21,7 +21,7 @@ interface Settlement {
 }
 
 /** A settler, and the store that it speaks to, played here. */
-function played() {
+function played({ tryMs = 10_000 } = {}) {
   const bus = new LocalRoute({ route: 'local', clock, subjects });
   const came: Settlement[] = [];
   let told = Promise.withResolvers<void>();
@@ -33,7 +33,7 @@ function played() {
   });
   const settled: string[] = [];
   const settler = new Settler({
-    ...{ bus, subjects, clock, queue: 'q', worker: '0199aaaa-0000-7000-8000-000000000000', log },
+    ...{ bus, subjects, clock, queue: 'q', worker: '0199aaaa-0000-7000-8000-000000000000', log, tryMs },
     claimWith: (reports) => ({ node: 'here', limit: reports.length, types: ['a'] }),
     onSettled: (reports) => settled.push(...reports.map(({ id }) => id)),
   });
@@ -120,6 +120,25 @@ test('a settlement without an answer is repeated, and claims nothing then', asyn
   if (again) at.answer(again);
   await at.settler.idle();
   expect(at.settled).toEqual(['0', '1']);
+});
+
+test('one that nobody answers goes out again, to whoever else may serve it, and waits longer each time', async () => {
+  const at = played({ tryMs: 20 });
+  at.add(0, 1);
+  const times: number[] = [];
+  for (let tries = 1; tries <= 4; tries += 1) {
+    const [settlement] = await at.arrived(1);
+    times.push(performance.now());
+    expect(settlement).toMatchObject({ ids: ['0'], claims: tries === 1 });
+    if (tries === 4 && settlement) at.answer(settlement);
+  }
+  await at.settler.idle();
+  const [first = 0, second = 0, third = 0, fourth = 0] = times;
+  // Each rests before it, and the one before it waited in vain: 20, 40, 80 ms after rests of 100, 200, 400.
+  expect(second - first).toBeGreaterThanOrEqual(119);
+  expect(third - second).toBeGreaterThanOrEqual(239);
+  expect(fourth - third).toBeGreaterThanOrEqual(479);
+  expect(at.settled).toEqual(['0']);
 });
 
 test('is idle once what was added in this turn is settled, and at once when there is nothing', async () => {

@@ -40,7 +40,7 @@ function played() {
   });
   const executor = new Executor({
     ...{ bus, subjects, clock, node: 'here', queue: 'q', worker: '0199aaaa-0000-7000-8000-000000000000', log },
-    ...{ definitions: new Map([['a', job]]), services: {}, beatMs: 60_000, graceMs: 10_000 },
+    ...{ definitions: new Map([['a', job]]), services: {}, beatMs: 60_000, storeIsHere: true, graceMs: 10_000 },
     enqueue: async () => ({ job: { id: '' }, conflict: false }),
     hosts: { inline: inlineHost, thread: inlineHost, process: inlineHost },
   });
