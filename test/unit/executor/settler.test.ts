@@ -59,39 +59,38 @@ function played({ tryMs = 10_000 } = {}) {
 
 const ids = (from: number, count: number): string[] => Array.from({ length: count }, (_, n) => `${from + n}`);
 
-test('many outcomes go in two settlements at once, and the rest when one of them is answered', async () => {
+test('many outcomes go in three settlements at once, and the rest when all of them are answered', async () => {
   const at = played();
-  at.add(0, 1_200);
-  const [first, second] = await at.arrived(2);
-  expect(first?.ids).toEqual(ids(0, 500));
-  expect(second?.ids).toEqual(ids(500, 500));
+  at.add(0, 1_100);
+  const [first, second, third] = await at.arrived(3);
+  expect([first?.ids, second?.ids, third?.ids]).toEqual([ids(0, 334), ids(334, 334), ids(668, 334)]);
   expect(at.came).toEqual([]);
-  if (second) at.answer(second);
-  // Too few to go beside the other one.
-  at.add(1_200, 40);
+  // Too few to go beside others.
+  for (const settlement of [second, third]) if (settlement) at.answer(settlement);
+  at.add(1_100, 40);
   if (first) at.answer(first);
-  const [third] = await at.arrived(1);
-  expect(third?.ids).toEqual(ids(1_000, 240));
-  expect(at.settled).toEqual([...ids(500, 500), ...ids(0, 500)]);
+  const [fourth] = await at.arrived(1);
+  expect(fourth?.ids).toEqual(ids(1_002, 138));
+  expect(at.settled).toEqual([...ids(334, 668), ...ids(0, 334)]);
 });
 
 test('few outcomes wait for the answer to those before, and go together', async () => {
   const at = played();
   at.add(0, 1);
   const [first] = await at.arrived(1);
-  for (let n = 1; n < 250; n += 1) {
+  for (let n = 1; n < 167; n += 1) {
     at.add(n, 1);
     await undefined;
   }
   expect(at.came).toEqual([]);
   // One more, and they are worth a settlement of their own.
-  at.add(250, 1);
+  at.add(167, 1);
   const [second] = await at.arrived(1);
-  expect(second?.ids).toEqual(ids(1, 250));
-  at.add(251, 2);
+  expect(second?.ids).toEqual(ids(1, 167));
+  at.add(168, 2);
   if (second) at.answer(second);
   if (first) at.answer(first);
-  expect((await at.arrived(1))[0]?.ids).toEqual(['251', '252']);
+  expect((await at.arrived(1))[0]?.ids).toEqual(['168', '169']);
 });
 
 test('one outcome that is refused does not hold up the others', async () => {
