@@ -7,6 +7,7 @@ import { type Complain, JobHistory } from './job-history.ts';
 import { LimitChecks } from './limit-checks.ts';
 import type { Sightings } from './sightings.ts';
 import type { CommitListener, SimDatabase } from './sim-database.ts';
+import { LEASE_MS } from './sim-node.ts';
 import type { Trace } from './trace.ts';
 
 /** What the checks work with. */
@@ -16,6 +17,8 @@ export interface CommitWorld {
   sightings: Sightings;
   handlers: Handlers;
   complain: Complain;
+  /** The world's own time, which no clock of a node steps, in milliseconds. */
+  timeMs(): number;
   /** Wall clocks differ: what is counted by them is not checked. */
   clocksDiffer: boolean;
   /** How far apart two groups may be written that were stamped together, in milliseconds. */
@@ -31,7 +34,8 @@ export class CommitChecks implements CommitListener {
   readonly cursorsFrom = new Map<string, number>();
   readonly #world: CommitWorld;
   readonly #limits: LimitChecks;
-  readonly #signs = new Map<string, number>();
+  /** When each worker last gave a sign: by the store's clock, and by the world's time. */
+  readonly #signs = new Map<string, { at: number; timeMs: number }>();
   #term = 0;
   #leader = '';
 
@@ -71,7 +75,7 @@ export class CommitChecks implements CommitListener {
         this.#inserted(request, answer as StoreAnswer<'insert'>);
         break;
       case 'claim':
-        this.#signs.set(request.worker, request.now);
+        this.#sawSign(request.worker, request.now);
         this.#limits.claimed(request, facts);
         break;
       case 'settle':
@@ -79,10 +83,10 @@ export class CommitChecks implements CommitListener {
         break;
       case 'beat':
         if ((answer as StoreAnswer<'beat'>).lost.length > 0) this.#world.sightings.saw('zombie fenced');
-        this.#signs.set(request.worker, request.now);
+        this.#sawSign(request.worker, request.now);
         break;
       case 'touch':
-        for (const { worker } of request.workers) this.#signs.set(worker, request.now);
+        for (const { worker } of request.workers) this.#sawSign(worker, request.now);
         break;
       case 'rescue':
         this.#rescued(request, facts);
@@ -110,7 +114,7 @@ export class CommitChecks implements CommitListener {
   }
 
   #settled({ worker, outcomes, now }: Told<'settle'>, { settled, refused }: StoreAnswer<'settle'>): void {
-    this.#signs.set(worker, now);
+    this.#sawSign(worker, now);
     if (refused.length > 0) this.#world.sightings.saw('zombie fenced');
     for (const { id } of settled) {
       const accepted = this.history.jobs.get(id)?.accepted ?? new Set();
@@ -121,13 +125,20 @@ export class CommitChecks implements CommitListener {
     }
   }
 
+  #sawSign(worker: string, at: number): void {
+    this.#signs.set(worker, { at, timeMs: this.#world.timeMs() });
+  }
+
   #rescued({ deadBefore }: Told<'rescue'>, facts: readonly JobFact[]): void {
     for (const { id } of facts) {
       this.#world.sightings.saw('lease recovered');
       const worker = this.history.jobs.get(id)?.worker ?? '';
-      const seenAt = this.#signs.get(worker) ?? Number.NEGATIVE_INFINITY;
-      if (seenAt >= deadBefore) {
-        this.#world.complain('rescued from the dead only', id, `${worker} gave a sign ${seenAt - deadBefore} ms after`);
+      const sign = this.#signs.get(worker);
+      // A clock that stepped back to where a lost sign was given makes that look fresh; a lease of real silence has passed.
+      const wasSilent = sign === undefined || this.#world.timeMs() - sign.timeMs >= LEASE_MS;
+      if (sign !== undefined && sign.at >= deadBefore && !wasSilent) {
+        const words = `${worker} gave a sign ${sign.at - deadBefore} ms after`;
+        this.#world.complain('rescued from the dead only', id, words);
       }
     }
   }

@@ -35,7 +35,7 @@ function storyOf({ trace, broken }: RunResult, about: readonly string[]): string
 }
 
 /** The commit that is checked out, where that is known. */
-function commit(): string {
+export function commit(): string {
   try {
     return execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
       encoding: 'utf8',

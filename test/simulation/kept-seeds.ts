@@ -18,4 +18,10 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
   { seed: 9, mode: 'liveness', activeMs, why: 'a node with a store hangs for good' },
   { seed: 68, mode: 'safety', activeMs, why: 'the only owner of a store is killed while a rate holds' },
   { seed: 19_319, mode: 'safety', activeMs, why: 'a clock jumps and a supervisor gives up' },
+  {
+    seed: 910_714,
+    mode: 'safety',
+    activeMs,
+    why: 'a killed store forgets a sign of life, and its clock steps back to it',
+  },
 ];

@@ -119,6 +119,7 @@ class SimWorld {
     this.#handlers = new Handlers(trace, complain);
     this.checks = new CommitChecks({
       ...{ database: this.#database, trace, sightings, handlers: this.#handlers, complain, clocksDiffer },
+      timeMs: () => clock.monotonicMs(),
       doubtMs: 4 * storeLatencyMs,
     });
     this.#database.listen(this.checks);

@@ -34,7 +34,9 @@ export interface NodeWorld {
  * Settings of every node. The product's own times by four: what matters is how they stand to each other, and more of the
  * world's time passes in a second.
  */
-const SETTINGS = { lease: '120s', beat: '20s', poll: '4s', leaderLease: '60s', grace: '5s', keep: '365d' };
+/** How long a worker without a sign of life is not yet dead, in milliseconds. */
+export const LEASE_MS = 120_000;
+const SETTINGS = { lease: `${LEASE_MS}ms`, beat: '20s', poll: '4s', leaderLease: '60s', grace: '5s', keep: '365d' };
 /** How long whoever runs a node waits before it starts it again, in milliseconds. */
 const AGAIN_MS = 1_500;
 

@@ -22,7 +22,7 @@ const USAGE = `npm run simulate -- [--seed N] [--seeds COUNT] [--forever] [--mod
   --mutation N  plants one of them, for looking at what a failure says
   --faults LIST only these faults of the plan, by their numbers from 0, or none
   --ci          the kept seeds, then new ones in both modes until the time is over
-  --seconds S   no further run begins after so many seconds (with --ci 60)
+  --seconds S   no further run begins after so many seconds (with --ci 120)
   --trace       prints everything that happened
 The last line of a run of seeds says "kept", "inconclusive" or "broken". Inconclusive: some fault or turn of events that
 must be seen somewhere never came about, which a few new seeds may well do by chance, so it ends with 0. Broken ends with 1.`;
@@ -30,7 +30,7 @@ must be seen somewhere never came about, which a few new seeds may well do by ch
 const SHRINK_RUNS_MAX = 40;
 const SHRINK_MS_MAX = 120_000;
 /** How long a check before a merge takes. */
-const CI_SECONDS = 60;
+const CI_SECONDS = 120;
 
 const { values } = parseArgs({
   options: {
