@@ -12,14 +12,14 @@ import { Sightings, WANTED } from './sightings.ts';
 /** How long load and faults go on in the runs here, in milliseconds of the world. */
 const ACTIVE_MS = 4 * 60_000;
 /** New seeds are tried for at most so long, in milliseconds. */
-const NEW_SEEDS_MS = 150_000;
-/** So many, most of two minutes on a quiet machine. */
-const NEW_SEEDS_MAX = 150;
+const NEW_SEEDS_MS = 180_000;
+/** So many, two to three minutes on a quiet machine. */
+const NEW_SEEDS_MAX = 300;
 /** Mutations that every check plants; `npm run simulate -- --mutations` plants them all. */
 const PLANTED = ['ack-before-commit', 'claim-ignoring-run', 'settled-and-not-written'];
 
 /** A busy machine may be slow. */
-const PATIENCE_MS = 240_000;
+const PATIENCE_MS = 300_000;
 
 /** Each commit has new seeds, and the same ones wherever it is checked: a failure there is a failure here. */
 function seedOf(commitHash: string): number {
