@@ -24,4 +24,10 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     activeMs,
     why: 'a killed store forgets a sign of life, and its clock steps back to it',
   },
+  {
+    seed: 94_702_994,
+    mode: 'safety',
+    activeMs,
+    why: 'a frozen node pauses a queue when it thaws, long after it was asked to',
+  },
 ];

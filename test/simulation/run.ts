@@ -158,11 +158,15 @@ class SimWorld {
     }
     this.#load.stop();
     script.healAll();
-    const lifted = this.#load.liftAll(Object.keys(QUEUE_LIMITS));
-    lifted.catch(() => {});
+    this.#lift();
     this.#upgradeAll();
     await this.#rest();
     await this.#end();
+  }
+
+  /** Nothing is paused or limited any more. */
+  #lift(): void {
+    this.#load.liftAll(Object.keys(QUEUE_LIMITS)).catch(() => {});
   }
 
   /** The last deployment: what only the new version knows can run, too. */
@@ -185,6 +189,8 @@ class SimWorld {
       this.#load.idle && [...checks.history.jobs.values()].every(({ state, deleted }) => deleted || isTerminal(state));
     // Schedules that only end with the world, and what an outage left to be announced, come first.
     await clock.advance(Math.max(0, droppedAt - clock.monotonicMs()) + 60_000 + backMs);
+    // What a node was asked to do before it froze it did when it thawed, perhaps after it was lifted.
+    this.#lift();
     while (clock.monotonicMs() < until && !settled()) await clock.advance(LOOK_MS);
     await clock.advance(30_000);
   }

@@ -13,8 +13,8 @@ import { Sightings, WANTED } from './sightings.ts';
 const ACTIVE_MS = 4 * 60_000;
 /** New seeds are tried for at most so long, in milliseconds. */
 const NEW_SEEDS_MS = 180_000;
-/** So many, two to three minutes on a quiet machine. */
-const NEW_SEEDS_MAX = 300;
+/** So many, one to two minutes on a quiet machine. */
+const NEW_SEEDS_MAX = 150;
 /** Mutations that every check plants; `npm run simulate -- --mutations` plants them all. */
 const PLANTED = ['ack-before-commit', 'claim-ignoring-run', 'settled-and-not-written'];
 
