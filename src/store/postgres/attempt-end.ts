@@ -32,6 +32,7 @@ export class AttemptEnd {
     if (this.#waiting.size === 0) return;
     const ended = [...this.#waiting.values()];
     this.#waiting.clear();
+    if (ended.some(({ row }) => row.state === 'available')) tx.starts.disturb();
     await tx.run(WRITE, [
       words(ended.map(({ row }) => row.id)),
       texts(ended.map(({ row }) => row.state)),

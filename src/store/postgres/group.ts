@@ -41,6 +41,14 @@ export const ASIDE: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   'nodes',
 ]);
 
+/** Verbs that leave the order of claims as it was, but for what they take from its head and what `insert` adds to it. */
+const IN_ORDER: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
+  ...READS,
+  ...ASIDE,
+  ...(['insert', 'claim', 'settle', 'beat', 'touch', 'progress'] as const),
+  ...(['unannounced', 'announced', 'takeRequests', 'finishRequests', 'holdRequests'] as const),
+]);
+
 /** Verbs that change the rules of queues, which nobody else may be working by then. */
 const RULING: ReadonlySet<StoreVerb> = new Set<StoreVerb>(['changeQueue', 'sortPartitions']);
 
@@ -55,12 +63,15 @@ export interface GroupKind {
   rules: 'read' | 'change';
   /** The locks of its jobs' unique keys, sorted, as PostgreSQL's bigint. */
   uniqueLocks: bigint[];
+  /** The jobs that it puts in line; undefined: others may come in line too, or change their place. */
+  lining: readonly NewJob[] | undefined;
 }
 
 /** Looks at a group before its transaction. */
 export function kindOf(requests: readonly StoreRequest[], schema: string): GroupKind {
   const all = (verbs: ReadonlySet<StoreVerb>): boolean => requests.every(({ verb }) => verbs.has(verb));
-  const keys = new Set(requests.flatMap(jobsOf).flatMap(({ unique }) => (unique === undefined ? [] : [unique.key])));
+  const jobs = requests.flatMap(jobsOf);
+  const keys = new Set(jobs.flatMap(({ unique }) => (unique === undefined ? [] : [unique.key])));
   const locks = [...keys].map((key) => lockOf(schema, `unique ${key}`));
   return {
     reads: all(READS),
@@ -69,6 +80,8 @@ export function kindOf(requests: readonly StoreRequest[], schema: string): Group
     claims: requests.some(({ verb }) => verb === 'claim'),
     rules: requests.some(({ verb }) => RULING.has(verb)) ? 'change' : 'read',
     uniqueLocks: [...new Set(locks)].sort((a, b) => (a < b ? -1 : 1)),
+    // One that finds an equal job may change that one.
+    lining: all(IN_ORDER) && keys.size === 0 ? jobs.filter(({ state }) => state === 'available') : undefined,
   };
 }
 

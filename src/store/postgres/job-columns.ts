@@ -20,7 +20,7 @@ export const JOB_ROWS = `select jobs.seq, jobs.id, jobs.queue, jobs.type, jobs.s
 export const ATTEMPT_ROWS = `select jobs.seq, jobs.id, jobs.queue, jobs.type, jobs.state, jobs.attempt, jobs.max_attempts,
     jobs.run, jobs.scheduled_at, jobs.attempted_at, jobs.finished_at, jobs.settled_run, jobs.settled_as, jobs.missed_at,
     jobs.terminate, ran.worker, jobs.schedule_name, jobs.schedule_at, jobs.schedule_late, jobs.backoff, jobs.errors,
-    jobs.result, jobs.deadline_at
+    jobs.result, jobs.inserted_at, jobs.deadline_at
   from @jobs as jobs left join @workers as ran on ran.key = jobs.runner`;
 
 /** Reads a row of {@link JOB_ROWS}. */

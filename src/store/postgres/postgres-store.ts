@@ -3,6 +3,7 @@ import { RotaError } from '../../kernel/error.ts';
 import type { IdSource, Random } from '../../kernel/identity.ts';
 import { type Cell, integer, text } from '../cell.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
+import { ClaimStarts, GroupStarts } from './claim-starts.ts';
 import { Connection, takesSettings } from './connection.ts';
 import { faultOf, isThereAlready, LostConnection, unavailable } from './fault.ts';
 import { ASIDE, type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
@@ -85,6 +86,7 @@ class PostgresStore implements JobStore {
   readonly #signs = new WorkerSigns();
   readonly #turns = new PartitionTurns();
   readonly #heads = new QueueHeads();
+  readonly #starts = new ClaimStarts();
   readonly #rulesLock: bigint;
   /** Whether each transaction must set what the session does not have. */
   #setsLocally: boolean;
@@ -190,9 +192,10 @@ class PostgresStore implements JobStore {
     try {
       const begun = await this.#begin(connection, kind);
       const signs = new GroupSigns(this.#signs);
+      const starts = new GroupStarts(this.#starts, begun.now);
       const tx = new Transaction({
         ...{ connection, statements, random: this.#options.random, owner: this.#owner, now: begun.now },
-        ...{ outbox: new Outbox(), signs, queues: begun.queues },
+        ...{ outbox: new Outbox(), signs, starts, queues: begun.queues },
         ...{ turns: this.#turns, heads: this.#heads },
         careful: this.#options.clock.monotonicMs() < this.#carefulUntil,
       });
@@ -200,9 +203,12 @@ class PostgresStore implements JobStore {
         const result = await work(tx);
         await this.#commit(connection, begun.xid);
         signs.committed();
+        starts.committed(kind.lining);
         usable = true;
         return result;
       } catch (thrown) {
+        // What it took from the head of a queue is there again.
+        this.#starts.forget();
         if (faultOf(thrown) !== 'connection') {
           await connection.script('rollback');
           usable = true;

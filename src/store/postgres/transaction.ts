@@ -1,5 +1,6 @@
 import type { Random } from '../../kernel/identity.ts';
 import type { Cell, Row } from '../cell.ts';
+import type { GroupStarts } from './claim-starts.ts';
 import type { Connection, Value } from './connection.ts';
 import type { GroupSigns } from './group-signs.ts';
 import type { Outbox } from './outbox.ts';
@@ -19,6 +20,7 @@ export interface TransactionParts {
   now: number;
   outbox: Outbox;
   signs: GroupSigns;
+  starts: GroupStarts;
   queues: QueueRules;
   turns: PartitionTurns;
   heads: QueueHeads;
@@ -33,6 +35,7 @@ export class Transaction {
   readonly now: number;
   readonly outbox: Outbox;
   readonly signs: GroupSigns;
+  readonly starts: GroupStarts;
   readonly queues: QueueRules;
   readonly turns: PartitionTurns;
   readonly heads: QueueHeads;
@@ -48,6 +51,7 @@ export class Transaction {
     this.now = parts.now;
     this.outbox = parts.outbox;
     this.signs = parts.signs;
+    this.starts = parts.starts;
     this.queues = parts.queues;
     this.turns = parts.turns;
     this.heads = parts.heads;

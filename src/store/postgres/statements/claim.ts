@@ -5,6 +5,7 @@ import { assert } from '../../../kernel/error.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, text } from '../../cell.ts';
 import { referenceOf, scheduleOf } from '../../job-row.ts';
 import type { ClaimOptions } from '../../job-store.ts';
+import type { ClaimPlace } from '../claim-starts.ts';
 import type { Value } from '../connection.ts';
 import { HAS_PLACE } from '../job-walk.ts';
 import { unheldCell } from '../plain-text.ts';
@@ -34,13 +35,10 @@ const BYTES = `${FRAME_BYTES} + octet_length(type) + coalesce(octet_length(sched
   + 6 * coalesce(octet_length(traceparent), 0) + coalesce(${escaped('reference_type')} + ${escaped('reference_id')}, 0)
   + octet_length(args) + coalesce(octet_length(tags), 0) + coalesce(octet_length(meta), 0)`;
 
-/** Rows in the order of claims, with what they take together with those before. */
-const SIZED =
-  'sized as materialized (select at, bytes, sum(bytes) over (rows unbounded preceding) as total from picked)';
-
-/** Of these rows those that fit into so many bytes together; the first always does. */
-const fits = (bytesMax: string): string =>
-  `jobs.ctid = sized.at and (sized.total <= ${bytesMax}::bigint or sized.total = sized.bytes)`;
+/** Of the rows that were picked those that fit into so many bytes together, in order; the first always does. */
+const fitting = (bytesMax: string): string => `select at from
+    (select at, bytes, sum(bytes) over (rows unbounded preceding) as total from picked) as sized
+  where total <= ${bytesMax}::bigint or total = bytes`;
 
 const TAKE = `update @jobs as jobs set state = '${EXECUTING}', attempt = attempt + 1, run = run + 1, attempted_at = $1,
     runner = $2, missed_at = null, aside = null`;
@@ -53,38 +51,45 @@ const CLAIMED = `returning jobs.seq, jobs.priority, jobs.scheduled_at, jobs.id, 
 const HEAD = `(select type = any($5::text[]) from @jobs where queue = $3 and ${IN_LINE}
   order by priority, scheduled_at, seq limit 1)`;
 
+/** What a claim says beyond how many of which queue; each part has a text of its own. */
+interface Shape {
+  types: boolean;
+  bytesMax: boolean;
+  /** Where it begins, which is not the head. */
+  start: boolean;
+}
+
 /**
  * The first available jobs of a queue, locked; what others are taking is passed over, and what is past its deadline. They
  * are found again by where their row is: what another transaction changed since the statement began is left to the next claim.
  */
-const picked = (columns: string, types: string): string => `picked as materialized
-    (select ${columns} from @jobs where queue = $3 and ${IN_LINE} and (deadline_at is null or deadline_at > $1)
-      ${types} order by priority, scheduled_at, seq limit $4 for update skip locked)`;
+function claimText({ types, bytesMax, start }: Shape): string {
+  let last = 4;
+  const next = (): string => `$${++last}`;
+  const ofTypes = types ? `and type = any(${next()}::text[])` : '';
+  const bytes = bytesMax ? next() : undefined;
+  const behind = start
+    ? `and (priority, scheduled_at, seq) > (${next()}::smallint, ${next()}::bigint, ${next()}::bigint)`
+    : '';
+  // The head matters to a claim of some types that begins there.
+  const head = types && !start ? `, ${HEAD}` : '';
+  return `with picked as materialized (select ctid as at ${bytesMax ? `, ${BYTES} as bytes` : ''} from @jobs
+      where queue = $3 and ${IN_LINE} and (deadline_at is null or deadline_at > $1) ${ofTypes} ${behind}
+      order by priority, scheduled_at, seq limit $4 for update skip locked)
+    ${TAKE} where jobs.ctid = any(array(${bytes === undefined ? 'select at from picked' : fitting(bytes)})) ${CLAIMED}${head}`;
+}
 
-const OF_TYPES = 'and type = any($5::text[])';
-
-const claimed = (types: string): string => (types === '' ? CLAIMED : `${CLAIMED}, ${HEAD}`);
-
-const plain = (types: string): string =>
-  `with ${picked('ctid as at', types)} ${TAKE} from picked where jobs.ctid = picked.at ${claimed(types)}`;
-
-const fitting = (types: string, bytes: string): string =>
-  `with ${picked(`ctid as at, ${BYTES} as bytes`, types)}, ${SIZED}
-    ${TAKE} from sized where ${fits(bytes)} ${claimed(types)}`;
-
-const CLAIMS = {
-  plain: plain(''),
-  plainTypes: plain(OF_TYPES),
-  fitting: fitting('', '$5'),
-  fittingTypes: fitting(OF_TYPES, '$6'),
-};
+const BOTH = [false, true];
+const shapeName = ({ types, bytesMax, start }: Shape): string => `${types} ${bytesMax} ${start}`;
+const SHAPES = BOTH.flatMap((types) => BOTH.flatMap((bytesMax) => BOTH.map((start) => ({ types, bytesMax, start }))));
+const CLAIMS: ReadonlyMap<string, string> = new Map(SHAPES.map((shape) => [shapeName(shape), claimText(shape)]));
 
 /** Claims rows that were picked by partition, those that are still there. */
 const CLAIM_PLACES = `with picked as materialized (select jobs.ctid as at, ${BYTES} as bytes
       from unnest($3::bigint[]) with ordinality as wanted (place, nth)
         join @jobs as jobs on jobs.seq = wanted.place and ${HAS_PLACE}
-      order by wanted.nth), ${SIZED}
-  ${TAKE} from sized where ${fits('$4')}
+      order by wanted.nth)
+  ${TAKE} where jobs.ctid = any(array(${fitting('$4')}))
     and case when ${allows('claim', 'jobs.state')} then true end ${CLAIMED}`;
 
 /**
@@ -122,20 +127,33 @@ async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Pro
 async function claimInOrder(tx: Transaction, options: ClaimOptions, room: number): Promise<Cell[][]> {
   const { now, queue, types } = options;
   await bringBack(tx, { queue, types, limit: room, now });
-  const rows = await claimPlain(tx, options, room);
+  const start = tx.starts.of(queue, types);
+  let rows = start === undefined ? [] : await claimRows(tx, { ...options, limit: room }, start);
+  const fromHead = rows.length === 0;
+  if (fromHead) rows = await claimRows(tx, { ...options, limit: room });
   const [first] = rows;
   const mayBeOthers = first === undefined ? tx.heads.isDue(queue, now) : first[HEAD_AT] === 'f';
-  if (types !== undefined && mayBeOthers) await setAside(tx, queue, types);
+  inOrder(rows);
+  tx.starts.reached(queue, types, { last: rows.length === room ? placeOf(rows.at(-1)) : undefined, fromHead });
+  if (types !== undefined && fromHead && mayBeOthers) await setAside(tx, queue, types);
   return rows;
 }
 
-function claimPlain(tx: Transaction, { now, queue, worker, types, bytesMax }: ClaimOptions, room: number) {
-  const values: Value[] = [now, tx.signs.keyOf(worker), queue, room];
+/** Claims in order, from a place in line or from the head. */
+async function claimRows(tx: Transaction, options: ClaimOptions, start?: ClaimPlace): Promise<Cell[][]> {
+  const { now, queue, worker, types, bytesMax, limit } = options;
+  const values: Value[] = [now, tx.signs.keyOf(worker), queue, limit];
   if (types !== undefined) values.push(texts(types));
-  if (bytesMax === undefined) return tx.lists(types === undefined ? CLAIMS.plain : CLAIMS.plainTypes, values);
-  values.push(Math.min(Math.trunc(bytesMax), Number.MAX_SAFE_INTEGER));
-  return tx.lists(types === undefined ? CLAIMS.fitting : CLAIMS.fittingTypes, values);
+  if (bytesMax !== undefined) values.push(Math.min(Math.trunc(bytesMax), Number.MAX_SAFE_INTEGER));
+  if (start !== undefined) values.push(start.priority, start.scheduledAt, start.seq);
+  const shape = { types: types !== undefined, bytesMax: bytesMax !== undefined, start: start !== undefined };
+  const text = CLAIMS.get(shapeName(shape));
+  assert(text !== undefined, 'each shape of a claim has a text');
+  return tx.lists(text, values);
 }
+
+const placeOf = (row: readonly Cell[] | undefined): ClaimPlace | undefined =>
+  row && { seq: integer(row[0]), priority: integer(row[1]), scheduledAt: integer(row[2]) };
 
 async function claimPartitions(
   tx: Transaction,

@@ -64,7 +64,9 @@ export async function bringBack(
   const aside = tx.queues.asideOf(queue).filter((type) => types?.includes(type) ?? true);
   if (aside.length === 0) return;
   const counts = new Map(aside.map((type) => [type, 0]));
-  for (const [cell] of await tx.lists(BRING_BACK, [queue, texts(aside), limit, now])) {
+  const back = await tx.lists(BRING_BACK, [queue, texts(aside), limit, now]);
+  if (back.length > 0) tx.starts.disturb();
+  for (const [cell] of back) {
     const type = text(cell);
     counts.set(type, (counts.get(type) ?? 0) + 1);
   }

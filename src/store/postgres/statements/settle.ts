@@ -31,10 +31,11 @@ const COMPLETED = nextState('executing', 'complete');
  */
 const COMPLETE = `update @jobs as jobs set state = '${COMPLETED}', finished_at = said.now, result = said.result,
     terminate = null, settled_as = ${OUTCOMES.indexOf('complete')}, settled_run = jobs.run, missed_at = null
-  from unnest($1::uuid[], $2::integer[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[])
-    as said (id, run, attempt, runner, now, result)
+  from unnest($1::uuid[], $2::integer[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[])
+    as said (id, run, attempt, runner, now, result, inserted_at)
   where jobs.id = said.id and case when jobs.state = 'executing' then jobs.run end = said.run
     and jobs.attempt = said.attempt and jobs.runner = said.runner
+    and (said.inserted_at is null or jobs.inserted_at = said.inserted_at)
   returning jobs.id, jobs.queue, jobs.type, jobs.max_attempts, jobs.attempted_at, jobs.schedule_name, jobs.schedule_at,
     jobs.schedule_late`;
 
@@ -93,6 +94,7 @@ function plainOf(asked: readonly Settle[]): Map<string, Plain> {
 
 const NOBODY: AttemptRow = {
   ...{ seq: 0, id: '', queue: '', type: '', state: 'executing', attempt: 1, maxAttempts: 1, run: 1, scheduledAt: 0 },
+  insertedAt: 0,
   ...{ attemptedAt: 0, finishedAt: null, worker: null, schedule: null, backoff: null, errors: [], result: null },
   ...{ settledRun: null, settledAs: null, missedAt: null, terminate: null },
 };
@@ -115,6 +117,7 @@ async function complete(tx: Transaction, plain: ReadonlyMap<string, Plain>): Pro
     numbers(each.map(({ options }) => tx.signs.keyOf(options.worker))),
     numbers(each.map(({ options }) => options.now)),
     results.every((result) => result === null) ? null : texts(results),
+    numbers(each.map(({ report }) => report.insertedAt ?? null)),
   ]);
   return new Map(
     rows.map((row) => {
