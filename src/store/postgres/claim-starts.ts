@@ -27,11 +27,17 @@ interface Start {
 export class ClaimStarts {
   /** By queue, then by the types that are claimed. */
   readonly #starts = new Map<string, Map<string, Start>>();
-  /** How often something was put in line before a start. */
-  #changes = 0;
+  /** Groups whose transaction is under way. */
+  readonly #open = new Set<GroupStarts>();
 
-  get changes(): number {
-    return this.#changes;
+  /**
+   * Begins a group.
+   * @param now when its transaction began, in milliseconds of the database
+   */
+  group(now: number): GroupStarts {
+    const group = new GroupStarts(this, now);
+    this.#open.add(group);
+    return group;
   }
 
   /** Where a claim may begin; undefined: at the head. */
@@ -50,44 +56,56 @@ export class ClaimStarts {
     else this.#starts.delete(queue);
   }
 
-  /** These came in line. Equal times say nothing of the order, so that claims begin before them too. */
-  inserted(jobs: readonly Pick<NewJob, 'queue' | 'priority' | 'scheduledAt'>[]): void {
-    if (this.#starts.size === 0) return;
-    for (const { queue, priority, scheduledAt } of jobs) {
-      for (const start of this.#starts.get(queue)?.values() ?? []) {
-        if (!isBefore({ priority, scheduledAt }, start.place)) continue;
-        start.place = { priority, scheduledAt, seq: 0 };
-        this.#changes += 1;
-      }
+  /** A group is over and has put these in line; undefined: anything may be anywhere, each claim looks from the head. */
+  close(group: GroupStarts, lining: readonly NewJob[] | undefined): void {
+    this.#open.delete(group);
+    if (lining === undefined) {
+      this.#starts.clear();
+      for (const other of this.#open) other.forget();
+      return;
     }
-  }
-
-  /** Anything may be anywhere in line: each claim looks from the head. */
-  forget(): void {
-    this.#starts.clear();
-    this.#changes += 1;
+    for (const [queue, first] of firstsOf(lining)) {
+      for (const start of this.#starts.get(queue)?.values() ?? []) lower(start, first);
+      for (const other of this.#open) other.came(queue, first);
+    }
   }
 }
 
-const isBefore = (a: Omit<ClaimPlace, 'seq'>, b: ClaimPlace): boolean =>
-  a.priority < b.priority || (a.priority === b.priority && a.scheduledAt <= b.scheduledAt);
+/** Of each queue the place before all of these jobs. Equal times say nothing of the order. */
+function firstsOf(jobs: readonly NewJob[]): Map<string, ClaimPlace> {
+  const firsts = new Map<string, ClaimPlace>();
+  for (const { queue, priority, scheduledAt } of jobs) {
+    const first = firsts.get(queue);
+    if (first === undefined) firsts.set(queue, { priority, scheduledAt, seq: 0 });
+    else if (isBefore({ priority, scheduledAt, seq: 0 }, first)) Object.assign(first, { priority, scheduledAt });
+  }
+  return firsts;
+}
+
+const isBefore = (a: ClaimPlace, b: ClaimPlace): boolean =>
+  (a.priority - b.priority || a.scheduledAt - b.scheduledAt || a.seq - b.seq) < 0;
+
+function lower(start: Start, place: ClaimPlace): void {
+  if (isBefore(place, start.place)) start.place = place;
+}
 
 /** What the claims of one group know of where to begin, which others know once it has committed. */
 export class GroupStarts {
   readonly #book: ClaimStarts;
-  readonly #changes: number;
   readonly #now: number;
   readonly #reached = new Map<string, { queue: string; types: string; start: Start | undefined }>();
+  /** The first place of each queue that others put something in meanwhile. */
+  readonly #came = new Map<string, ClaimPlace>();
+  /** What is known is of no use: jobs were put in line wherever their place is. */
+  #forgotten = false;
   #disturbed = false;
 
-  /** @param now when the group's transaction began, in milliseconds of the database */
   constructor(book: ClaimStarts, now: number) {
     this.#book = book;
-    this.#changes = book.changes;
     this.#now = now;
   }
 
-  /** Where a claim of these types (all: null) may begin; undefined: at the head. */
+  /** Where a claim of these types (all: undefined) may begin; undefined: at the head. */
   of(queue: string, types: readonly string[] | undefined): ClaimPlace | undefined {
     return this.#startOf(queue, nameOf(types))?.place;
   }
@@ -110,18 +128,30 @@ export class GroupStarts {
     this.#reached.clear();
   }
 
+  /** Another group has put something in line. */
+  came(queue: string, first: ClaimPlace): void {
+    const before = this.#came.get(queue);
+    if (before === undefined || isBefore(first, before)) this.#came.set(queue, first);
+  }
+
+  /** Another group has put jobs in line that were there before, or may have. */
+  forget(): void {
+    this.#forgotten = true;
+  }
+
   /** The transaction has committed, and put these in line; undefined: who knows what. */
   committed(lining: readonly NewJob[] | undefined): void {
-    if (this.#disturbed || lining === undefined) {
-      this.#book.forget();
-      return;
-    }
-    // What came in line meanwhile may be before the place that was reached.
-    const still = this.#book.changes === this.#changes;
     for (const { queue, types, start } of this.#reached.values()) {
-      this.#book.reached(queue, types, still ? start : undefined);
+      const came = this.#came.get(queue);
+      if (start !== undefined && came !== undefined) lower(start, came);
+      this.#book.reached(queue, types, this.#forgotten ? undefined : start);
     }
-    this.#book.inserted(lining);
+    this.#book.close(this, this.#disturbed ? undefined : lining);
+  }
+
+  /** The transaction was rolled back, or may have been: what it took from the head of a queue is there again. */
+  failed(): void {
+    this.#book.close(this, undefined);
   }
 
   #startOf(queue: string, types: string): Start | undefined {

@@ -3,7 +3,7 @@ import { RotaError } from '../../kernel/error.ts';
 import type { IdSource, Random } from '../../kernel/identity.ts';
 import { type Cell, integer, text } from '../cell.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
-import { ClaimStarts, GroupStarts } from './claim-starts.ts';
+import { ClaimStarts } from './claim-starts.ts';
 import { Connection, takesSettings } from './connection.ts';
 import { faultOf, isThereAlready, LostConnection, unavailable } from './fault.ts';
 import { ASIDE, type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
@@ -192,7 +192,7 @@ class PostgresStore implements JobStore {
     try {
       const begun = await this.#begin(connection, kind);
       const signs = new GroupSigns(this.#signs);
-      const starts = new GroupStarts(this.#starts, begun.now);
+      const starts = this.#starts.group(begun.now);
       const tx = new Transaction({
         ...{ connection, statements, random: this.#options.random, owner: this.#owner, now: begun.now },
         ...{ outbox: new Outbox(), signs, starts, queues: begun.queues },
@@ -207,8 +207,7 @@ class PostgresStore implements JobStore {
         usable = true;
         return result;
       } catch (thrown) {
-        // What it took from the head of a queue is there again.
-        this.#starts.forget();
+        starts.failed();
         if (faultOf(thrown) !== 'connection') {
           await connection.script('rollback');
           usable = true;

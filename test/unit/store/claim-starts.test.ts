@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ClaimStarts, GroupStarts } from '../../../src/store/postgres/claim-starts.ts';
+import { ClaimStarts } from '../../../src/store/postgres/claim-starts.ts';
 import { newJob } from '../../conformance/store/store-driver.ts';
 
 const NOW = 1_000_000;
@@ -12,13 +12,13 @@ function claimed(
   last: ReturnType<typeof place> | undefined,
   lining: ReturnType<typeof came>[] = [],
 ) {
-  const group = new GroupStarts(book, NOW);
+  const group = book.group(NOW);
   group.reached('default', ['a'], { last, fromHead: true });
   group.committed(lining);
 }
 
 const startOf = (book: ClaimStarts, { queue = 'default', types = ['a'], now = NOW } = {}) =>
-  new GroupStarts(book, now).of(queue, types);
+  book.group(now).of(queue, types);
 
 it('begins behind what was claimed, for the same queue and types only', () => {
   const book = new ClaimStarts();
@@ -26,13 +26,13 @@ it('begins behind what was claimed, for the same queue and types only', () => {
   expect(startOf(book)).toEqual(place(100));
   expect(startOf(book, { queue: 'other' })).toBeUndefined();
   expect(startOf(book, { types: ['a', 'b'] })).toBeUndefined();
-  expect(new GroupStarts(book, NOW).of('default', undefined)).toBeUndefined();
+  expect(book.group(NOW).of('default', undefined)).toBeUndefined();
 });
 
 it('looks from the head again after 100 ms, however many claims came meanwhile, and where the clock went back', () => {
   const book = new ClaimStarts();
   claimed(book, place(100));
-  const next = new GroupStarts(book, NOW + 99);
+  const next = book.group(NOW + 99);
   next.reached('default', ['a'], { last: place(200), fromHead: false });
   next.committed([]);
   expect(startOf(book, { now: NOW + 99 })).toEqual(place(200));
@@ -59,14 +59,30 @@ it('begins before what came in line before', () => {
   expect(startOf(book)).toEqual(place(500, { priority: 1, seq: 0 }));
 });
 
-it('knows nothing of a claim beside which something came in line before, or anything was moved', () => {
-  for (const lining of [[came(90)], undefined]) {
+it('begins before what came in line while the claim was under way, also the first one', () => {
+  for (const known of [true, false]) {
+    const book = new ClaimStarts();
+    if (known) claimed(book, place(100));
+    const slow = book.group(NOW);
+    slow.reached('default', ['a'], { last: place(200), fromHead: true });
+    book.group(NOW).committed([came(90), came(300)]);
+    book.group(NOW).committed([came(150), newJob({ queue: 'other', scheduledAt: 1 })]);
+    slow.committed([]);
+    expect(startOf(book)).toEqual(place(90, { seq: 0 }));
+  }
+});
+
+it('knows nothing of a claim beside which anything was moved, or whose transaction failed, or another one', () => {
+  for (const end of ['moved', 'failed', 'itself'] as const) {
     const book = new ClaimStarts();
     claimed(book, place(100));
-    const slow = new GroupStarts(book, NOW);
+    const slow = book.group(NOW);
     slow.reached('default', ['a'], { last: place(200), fromHead: false });
-    new GroupStarts(book, NOW).committed(lining);
-    slow.committed([]);
+    const other = book.group(NOW);
+    if (end === 'moved') other.committed(undefined);
+    if (end === 'failed') other.failed();
+    if (end === 'itself') slow.failed();
+    else slow.committed([]);
     expect(startOf(book)).toBeUndefined();
   }
 });
@@ -74,7 +90,7 @@ it('knows nothing of a claim beside which something came in line before, or anyt
 it('knows nothing once jobs were put back in line, also in the same group', () => {
   const book = new ClaimStarts();
   claimed(book, place(100));
-  const group = new GroupStarts(book, NOW);
+  const group = book.group(NOW);
   group.disturb();
   expect(group.of('default', ['a'])).toBeUndefined();
   group.committed([]);
@@ -82,7 +98,7 @@ it('knows nothing once jobs were put back in line, also in the same group', () =
 });
 
 it('lets a second claim of a group begin behind the first', () => {
-  const group = new GroupStarts(new ClaimStarts(), NOW);
+  const group = new ClaimStarts().group(NOW);
   expect(group.of('default', ['a'])).toBeUndefined();
   group.reached('default', ['a'], { last: place(100), fromHead: true });
   expect(group.of('default', ['a'])).toEqual(place(100));
