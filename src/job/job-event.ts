@@ -57,19 +57,11 @@ export type FactDetail = Pick<JobFact, 'durationMs' | 'waitMs' | 'error' | 'next
  * @param detail when it happened, and what belongs to it
  */
 export function jobFact(what: JobFactName, job: FactJob, detail: FactDetail & { at: number }): JobFact {
-  const { id, run, type, queue, state, attempt, maxAttempts } = job;
-  return {
-    what,
-    id,
-    run,
-    type,
-    queue,
-    state,
-    attempt,
-    maxAttempts,
-    ...detail,
-    ...(job.schedule ? { schedule: job.schedule } : {}),
-  };
+  const { id, run, type, queue, state, attempt, maxAttempts, schedule } = job;
+  // What is copied comes first: anywhere else it would be field by field, three times for each job.
+  const fact: JobFact = { ...detail, what, id, run, type, queue, state, attempt, maxAttempts };
+  if (schedule !== null) fact.schedule = schedule;
+  return fact;
 }
 
 /** Whether a fact is a way into a terminal state, which must be announced at least once. */

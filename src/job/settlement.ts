@@ -110,7 +110,7 @@ function completed(job: ExecutingJob, outcome: Outcome & { outcome: 'complete' }
       fault === undefined
         ? job.errors
         : withError(job.errors, { at: now, attempt: job.attempt, kind: 'result', message: fault }),
-    fact: { what: 'completed', detail: { ...durationOf(job, now), ...(result === null ? {} : { result }) } },
+    fact: { what: 'completed', detail: result === null ? durationOf(job, now) : { ...durationOf(job, now), result } },
   };
 }
 

@@ -32,7 +32,7 @@ export function integerOrNull(cell: Cell): number | null {
 /** Reads a JSON text; null is null. The shape is what the adapter wrote from checked values, so the caller names it. */
 export function json<T = Json>(cell: Cell): T {
   // Only its adapter writes the column, from a value of this very type.
-  return JSON.parse(textOrNull(cell) ?? 'null') as T;
+  return (cell === null ? null : JSON.parse(text(cell))) as T;
 }
 
 /** Reads a JSON list; null is an empty one. */

@@ -28,6 +28,9 @@ export function endRow(
   row.errors = errors;
   row.result = result;
   row.missedAt = null;
-  if (as !== null) Object.assign(row, { settledAs: as, settledRun: row.run });
-  tell(jobFact(fact.what, row, { at: now, ...fact.detail }));
+  if (as !== null) {
+    row.settledAs = as;
+    row.settledRun = row.run;
+  }
+  tell(jobFact(fact.what, row, { ...fact.detail, at: now }));
 }

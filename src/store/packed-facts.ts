@@ -1,26 +1,31 @@
 import type { JobFact } from '../job/job-event.ts';
 
-type Field = keyof JobFact;
+type Field = Exclude<keyof JobFact, 'outboxSeq'>;
 
-/** Every field that a terminal fact may have, but its place, which the row knows. */
-const FIELDS: readonly Field[] = [
-  'what',
-  'at',
-  'id',
-  'run',
-  'type',
-  'queue',
-  'state',
-  'attempt',
-  'maxAttempts',
-  'durationMs',
-  'waitMs',
-  'error',
-  'nextAt',
-  'result',
-  'progress',
-  'schedule',
-];
+/**
+ * Every field that a terminal fact may have, but its place, which the row knows. Read by name, a field costs a third of what
+ * it does by a name in a variable.
+ */
+const READ: Readonly<Record<Field, (fact: JobFact) => unknown>> = {
+  what: (fact) => fact.what,
+  at: (fact) => fact.at,
+  id: (fact) => fact.id,
+  run: (fact) => fact.run,
+  type: (fact) => fact.type,
+  queue: (fact) => fact.queue,
+  state: (fact) => fact.state,
+  attempt: (fact) => fact.attempt,
+  maxAttempts: (fact) => fact.maxAttempts,
+  durationMs: (fact) => fact.durationMs,
+  waitMs: (fact) => fact.waitMs,
+  error: (fact) => fact.error,
+  nextAt: (fact) => fact.nextAt,
+  result: (fact) => fact.result,
+  progress: (fact) => fact.progress,
+  schedule: (fact) => fact.schedule,
+};
+// Its own keys, no more.
+const FIELDS = Object.keys(READ) as Field[];
 
 /** Facts field by field: what all have in common once, the rest as lists. Null is a field that a fact has not. */
 interface Packed {
@@ -35,9 +40,11 @@ interface Packed {
 export function packFacts(facts: readonly JobFact[]): string {
   const packed: Packed = { all: {}, each: {} };
   for (const field of FIELDS) {
-    const first = facts[0]?.[field];
-    if (facts.every((fact) => fact[field] === first)) packed.all[field] = first;
-    else packed.each[field] = facts.map((fact) => fact[field] ?? null);
+    const read = READ[field];
+    const values = facts.map(read);
+    const [first] = values;
+    if (values.every((value) => value === first)) packed.all[field] = first;
+    else packed.each[field] = values.map((value) => value ?? null);
   }
   return JSON.stringify(packed);
 }
@@ -47,7 +54,7 @@ export function unpackFacts(text: string, place: { firstSeq: number; lastSeq: nu
   // Only packFacts writes it.
   const { all, each } = JSON.parse(text) as Packed;
   return Array.from({ length: place.lastSeq - place.firstSeq + 1 }, (_, index) => {
-    const fact: Partial<Record<Field, unknown>> = {};
+    const fact: Partial<Record<keyof JobFact, unknown>> = {};
     for (const field of FIELDS) {
       const value = field in all ? all[field] : (each[field]?.[index] ?? undefined);
       if (value !== undefined && value !== null) fact[field] = value;

@@ -3,7 +3,7 @@ import { errorText, RotaError, unreachable } from '../../kernel/error.ts';
 import type { Bus, Envelope, Headers, Message, Subscription } from '../bus.ts';
 import { notFlushed } from '../bus-errors.ts';
 import { INBOX_UNBOUNDED, overloaded } from '../inbox.ts';
-import { JsonLines, publishLines } from '../json-lines.ts';
+import { JsonLines, type LinePattern, publishLines } from '../json-lines.ts';
 import { PublishLedger } from '../publish-ledger.ts';
 import { refuse } from '../reply.ts';
 import { type ArrivedItem, PortLink } from './port-link.ts';
@@ -111,7 +111,7 @@ class Bridge implements PortBridge {
         this.#publish(1, () => this.#bus.publish(item.subject, envelope(body, headers)));
         return;
       case 'publishLines':
-        this.#publish(count, () => publishLines(this.#bus, item.subject, new JsonLines(body.text ?? '', count)));
+        this.#publish(count, () => publishLines(this.#bus, item.subject, linesOf(item)));
         return;
       case 'request':
         void this.#request(item);
@@ -220,6 +220,13 @@ class Bridge implements PortBridge {
     const code = error instanceof RotaError ? error.code : 'unavailable';
     this.#link.send({ verb: 'failed', id, subject: code, text: errorText(error) });
   }
+}
+
+/** The lines of a `publishLines`. */
+function linesOf({ text, body, count }: ArrivedItem): JsonLines {
+  // The other end wrote it.
+  const patterns = JSON.parse(text ?? '[]') as LinePattern[];
+  return new JsonLines({ patterns, rows: body.text ?? '', count });
 }
 
 function envelope(body: Envelope['body'], headers: Headers | undefined): Envelope {

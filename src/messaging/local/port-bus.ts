@@ -104,7 +104,9 @@ export class PortBus implements Bus {
     }
     this.#untaken += lines.count;
     this.#ledger.published();
-    this.#link.send({ verb: 'publishLines', count: lines.count, subject, body: Body.ofText(lines.text, undefined) });
+    const { patterns, rows, count } = lines;
+    const text = JSON.stringify(patterns);
+    this.#link.send({ verb: 'publishLines', count, subject, text, body: Body.ofText(rows, undefined) });
   }
 
   async request(subject: string, envelope: Envelope, { timeoutMs }: RequestOptions): Promise<Message> {

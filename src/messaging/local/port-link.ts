@@ -9,7 +9,7 @@ export type PortVerb =
   /** id: subscription. */
   | 'unsubscribe'
   | 'publish'
-  /** count: how many bodies of JSON the body holds, with a line break between them. */
+  /** count: how many lines, text: their patterns, body: their rows. See `JsonLines`. */
   | 'publishLines'
   /** id: request, count: timeout in milliseconds. */
   | 'request'

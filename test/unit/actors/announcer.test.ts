@@ -134,7 +134,7 @@ describe('announcing', () => {
     const facts = Array.from({ length: 400 }, (_, seq) => ended(seq + 1));
     world.commit(...facts);
     await world.announcer.drain();
-    expect(Math.max(...parts.map(({ text }) => text.length))).toBeLessThan(64 * 1_024);
+    expect(Math.max(...parts.map(({ rows }) => rows.length))).toBeLessThan(64 * 1_024);
     const said = parts.map((part) => [...part.bodies()].map(({ value }) => (value as { subject: string }).subject));
     expect(said.map(({ length }) => length)).toEqual(parts.map(({ count }) => count));
     expect(said.flat()).toEqual(facts.map(({ id }) => id));

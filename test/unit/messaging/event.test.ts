@@ -71,6 +71,13 @@ test('events that follow each other say each its own, in whatever they differ', 
       ...{ time: new Date(at).toISOString(), datacontenttype: 'application/json', data },
     });
   }
+  const [another, more] = [1, 2].map((count) => jobEvent({ ...first, id: other }, subjects, { node: 'here', count }));
+  jobEvent({ ...first, type: 'other' }, subjects, { node: 'here', count: 3 });
+  const again = jobEvent(first, subjects, { node: 'here', count: 4 });
+  // What is common to several is told once, also where other kinds are in between.
+  expect([more?.pattern, again.pattern]).toEqual([another?.pattern, another?.pattern]);
+  expect(again.pattern).toBe(another?.pattern);
+  expect(again.length).toBeGreaterThanOrEqual(again.text.length);
   jobEvent(first, subjects, { node: 'here', count: 1 });
   expect(jobEvent(first, new Subjects('else'), { node: 'here', count: 1 }).subject).toMatch(/^else\./);
   expect(jobEvent(first, subjects, { node: 'there', count: 1 }).text).toContain('"source":"/rota/there"');

@@ -2,7 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock as clock } from '../../../src/kernel/clock.ts';
 import { Body } from '../../../src/messaging/body.ts';
-import { JsonLines, publishLines } from '../../../src/messaging/json-lines.ts';
+import { JsonLines, LineWriter, lineOf, publishLines } from '../../../src/messaging/json-lines.ts';
 import { LocalRoute } from '../../../src/messaging/local/local-route.ts';
 import { bridgePort } from '../../../src/messaging/local/port-bridge.ts';
 import { PortBus } from '../../../src/messaging/local/port-bus.ts';
@@ -18,6 +18,21 @@ const lines = () => JsonLines.of(VALUES.map((value) => JSON.stringify(value)));
 test('bodies of JSON come apart as they were put together', () => {
   expect([...lines().bodies()].map(({ value }) => value)).toEqual(VALUES);
   expect(lines().count).toBe(VALUES.length);
+});
+
+test('lines of several patterns are what a pattern and their own parts say, in order', () => {
+  const writer = new LineWriter();
+  const [twice, none] = [['{"a":"', 1, '","b":[', 2, ',"', 1, '"]}'], ['7']] as const;
+  writer.add(twice, 'x\t1');
+  writer.add(none, '');
+  writer.add(twice, 'é\t"🐇"');
+  writer.add([1], 'null');
+  const taken = writer.take();
+  expect([...taken.texts()]).toEqual(['{"a":"x","b":[1,"x"]}', '7', '{"a":"é","b":["🐇","é"]}', 'null']);
+  expect(taken.count).toBe(4);
+  expect(taken.patterns).toHaveLength(3);
+  expect(lineOf(twice, 'x\t1')).toBe('{"a":"x","b":[1,"x"]}');
+  expect({ length: writer.length, left: [...writer.take().texts()] }).toEqual({ length: 0, left: [] });
 });
 
 test('what a thread publishes together arrives in order, here and in other processes', async () => {

@@ -56,6 +56,14 @@ test('each line is a message, in order with what is published before and after',
   expect(values).toEqual(['first', ...ASCII, ...WIDE, ...LARGE]);
 });
 
+test('many commands go in few pieces of a bounded size, which take no more memory than they have bytes', () => {
+  const lines = linesOf(Array.from({ length: 10_000 }, (_, index) => `${index}${'x'.repeat(50)}`));
+  const pieces = [...publishFrames('jobs.told', lines, bus.payloadBytesMax)];
+  expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(263_000);
+  expect(pieces.length).toBeLessThan(5);
+  for (const { buffer, length } of pieces) expect(buffer.byteLength).toBeLessThan(length + 10_000);
+});
+
 test('of a line that is larger than a message may be the publisher is told', () => {
   const lines = linesOf(['a', 'x'.repeat(bus.payloadBytesMax)]);
   expect(() => bus.publishLines('jobs.told', lines)).toThrow(expect.objectContaining({ code: 'too_large' }));

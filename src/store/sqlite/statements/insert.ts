@@ -55,9 +55,8 @@ export function insert(world: StoreWorld): Verb<'insert'> {
       const stored = part.length === ALIKE_ROWS ? put(part) : undefined;
       for (const job of part) {
         // An id that is twice among them is stored by the first.
-        results.push(
-          stored?.delete(job.id) ? { job: tellStored(world, job, tell), conflict: false } : place(job, tell),
-        );
+        const isStored = stored === 'all' || stored?.delete(job.id) === true;
+        results.push(isStored ? { job: tellStored(world, job, tell), conflict: false } : place(job, tell));
       }
     }
     return brief ? [] : results;

@@ -48,8 +48,8 @@ export function putRow(world: StoreWorld): PutRow {
 /** Jobs that {@link putAlike} stores by one statement: with more of them a job costs no less. */
 export const ALIKE_ROWS = 20;
 
-/** Inserts the rows of {@link ALIKE_ROWS} jobs that are alike; answers the ids that it stored. */
-export type PutAlike = (jobs: readonly NewJob[]) => Set<string>;
+/** Inserts the rows of {@link ALIKE_ROWS} jobs that are alike; answers the ids that it stored, where it were not all. */
+export type PutAlike = (jobs: readonly NewJob[]) => Set<string> | 'all';
 
 /**
  * What stores plain jobs that came together, which are alike but for their ids and args. At each start of an insert
@@ -58,7 +58,8 @@ export type PutAlike = (jobs: readonly NewJob[]) => Set<string>;
  */
 export function putAlike(world: StoreWorld): PutAlike {
   const common = '?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?7';
-  const rows = Array.from({ length: ALIKE_ROWS }, (_, at) => `(${common}, ?${8 + 2 * at}, ?${9 + 2 * at})`);
+  // Those of a row's own have no number, for the driver looks through all that have one at each value that it binds.
+  const rows = Array.from({ length: ALIKE_ROWS }, () => `(${common}, ?, ?)`);
   const insert = world.rows(`insert into jobs (queue, type, state, priority, max_attempts, scheduled_at, inserted_at,
       attempted_at, finished_at, id, args)
     values ${rows.join(', ')}
@@ -71,7 +72,7 @@ export function putAlike(world: StoreWorld): PutAlike {
     const shared = [queue, type, state, priority, maxAttempts, scheduledAt, insertedAt] as const;
     const own = jobs.flatMap(({ id, args }) => [id, JSON.stringify(args)]);
     const { changes, lastInsertRowid } = insert.run(...shared, ...own);
-    if (changes === jobs.length) return new Set(jobs.map(({ id }) => id));
+    if (changes === jobs.length) return 'all';
     // Places are given out in order and without a gap.
     const last = Number(lastInsertRowid);
     return new Set(storedLast.all(last - Number(changes), last).map(([id]) => text(id)));
