@@ -17,6 +17,7 @@ export interface AttemptRow
     | 'maxAttempts'
     | 'run'
     | 'scheduledAt'
+    | 'insertedAt'
     | 'attemptedAt'
     | 'finishedAt'
     | 'worker'
@@ -47,12 +48,13 @@ export const OUTCOMES = [
 
 /**
  * Reads a list of cells: seq, id, queue, type, state, attempt, max_attempts, run, scheduled_at, attempted_at, finished_at,
- * settled_run, settled_as, missed_at, terminate, the worker's name, the schedule's name, at and late, backoff, errors, result.
+ * settled_run, settled_as, missed_at, terminate, the worker's name, the schedule's name, at and late, backoff, errors, result,
+ * inserted_at.
  */
 export function attemptOf(row: readonly Cell[]): AttemptRow {
   const [seq, id, queue, type, state, attempt, maxAttempts, run, scheduledAt, attemptedAt, finishedAt, ...rest] = row;
   const [settledRun, settledAs, missedAt, terminate, worker, scheduleName, scheduleAt, scheduleLate, ...texts] = rest;
-  const [backoff, errors, result] = texts;
+  const [backoff, errors, result, insertedAt] = texts;
   const read = stateOf(state);
   return {
     seq: integer(seq),
@@ -64,6 +66,7 @@ export function attemptOf(row: readonly Cell[]): AttemptRow {
     maxAttempts: integer(maxAttempts),
     run: integer(run),
     scheduledAt: integer(scheduledAt),
+    insertedAt: integer(insertedAt),
     attemptedAt: integer(run) > 0 ? integer(attemptedAt) : null,
     finishedAt: isTerminal(read) ? integer(finishedAt) : null,
     settledRun: integerOrNull(settledRun),
@@ -85,11 +88,16 @@ export function attemptOf(row: readonly Cell[]): AttemptRow {
 export function refusalOf(row: AttemptRow | undefined, ref: RunRef, worker: string): RefusalReason | undefined {
   if (row === undefined) return 'not_found';
   if (row.state !== 'executing') return 'not_executing';
-  return row.worker === worker && isAttempt(row, ref) ? undefined : 'not_owner';
+  return row.worker === worker && isJob(row, ref) && isAttempt(row, ref) ? undefined : 'not_owner';
 }
 
 function isAttempt(row: AttemptRow, ref: RunRef): boolean {
   return row.attempt === ref.attempt && (ref.run === undefined || row.run === ref.run);
+}
+
+/** Whether it is said of this job, and not of one with its id that was deleted. */
+function isJob(row: AttemptRow, { insertedAt }: RunRef): boolean {
+  return insertedAt === undefined || insertedAt === row.insertedAt;
 }
 
 /**
@@ -97,7 +105,7 @@ function isAttempt(row: AttemptRow, ref: RunRef): boolean {
  * where it is given; without it only the job's last attempt can be recognised.
  */
 export function isRepeat(row: AttemptRow, ref: RunRef & Pick<Outcome, 'outcome'>, worker: string): boolean {
-  if (row.settledAs !== ref.outcome || row.settledRun === null) return false;
+  if (row.settledAs !== ref.outcome || row.settledRun === null || !isJob(row, ref)) return false;
   if (row.run !== row.settledRun) return ref.run === row.settledRun;
   const handedBack = row.settledAs === 'snooze' || row.settledAs === 'release';
   if (row.worker !== worker || (handedBack ? row.attempt + 1 : row.attempt) !== ref.attempt) return false;

@@ -64,12 +64,8 @@ export interface ClaimOptions {
   bytesMax?: number;
 }
 
-/** One job that a worker says it is running. `run` left out: fenced by attempt alone. */
-export interface RunRef {
-  id: string;
-  attempt: number;
-  run?: number;
-}
+/** A job that a worker says it runs: by `run`, else by attempt alone; `insertedAt` tells it from a deleted one's id. */
+export type RunRef = Pick<Job, 'id' | 'attempt'> & Partial<Pick<Job, 'run' | 'insertedAt'>>;
 
 /** What a worker reports of one attempt. */
 export type OutcomeReport = RunRef & Outcome;

@@ -122,10 +122,16 @@ const PRODUCERS: Record<RotaProducer, string> = {
     'the producer another process, over NATS, which receives every completed event before the clock stops',
 };
 
+/**
+ * How many handlers may run at once: as many as three settlements carry. A limit of 1,000 did 0.77 of it on SQLite and
+ * 0.85 on PostgreSQL, 5,000 no more.
+ */
+const LIMIT = 3_000;
+
 /** Rota with its producer where it is said. */
 export function rota(how: RotaProducer, { port, data, postgres }: RotaPlace): Entrant {
   const on = postgres === undefined ? 'SQLite' : 'PostgreSQL';
-  const settings = { port, data, limit: 1_000, ...(postgres === undefined ? {} : { store: postgres.url }) };
+  const settings = { port, data, limit: LIMIT, ...(postgres === undefined ? {} : { store: postgres.url }) };
   const synced = postgres === undefined ? 'each commit synced (WAL, synchronous FULL)' : POSTGRES_DURABILITY;
   return {
     name: `Rota on ${on}, ${how}`,
@@ -133,7 +139,7 @@ export function rota(how: RotaProducer, { port, data, postgres }: RotaPlace): En
     mayRefuse: postgres !== undefined,
     setups: [
       {
-        label: `queue limit 1000, enqueueBatch of 1000 in 4 streams, nats-server embedded, ${PRODUCERS[how]}`,
+        label: `queue limit ${LIMIT}, enqueueBatch of 1000 in 4 streams, nats-server embedded, ${PRODUCERS[how]}`,
         program: 'peers-rota.ts',
         servers: postgres === undefined ? [] : [postgres.pid],
         settings: { ...settings, role: how === 'embedded' ? 'embedded' : 'node' },

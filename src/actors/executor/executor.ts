@@ -6,7 +6,7 @@ import { type Json, jsonOf } from '../../kernel/json.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus, Message, Subscription } from '../../messaging/bus.ts';
-import { CLAIM_LIMIT_MAX } from '../../messaging/contract/work.ts';
+import { CLAIM_LIMIT_MAX, runningView } from '../../messaging/contract/work.ts';
 import { answer, ask, refuse } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { BeatResult, RunRef } from '../../store/job-store.ts';
@@ -23,7 +23,7 @@ import {
   type StatusRequest,
   type TakeOrder,
 } from './messages.ts';
-import { RunningJobs } from './running-jobs.ts';
+import { RunningJobs, refOf } from './running-jobs.ts';
 import { type ClaimWith, SETTLE_TIMEOUT_MS, Settler } from './settler.ts';
 
 /** What an executor works with. */
@@ -98,6 +98,7 @@ export class Executor implements Service {
     this.#settler = new Settler({
       ...{ bus, subjects, clock, queue, worker, log },
       tryMs: world.storeIsHere ? SETTLE_TIMEOUT_MS : world.beatMs / 2,
+      limit: () => this.#order?.limit ?? 0,
       claimWith: (reports) => this.#claimWith(this.#jobs.freedBy(reports)),
       onSettled: (reports, jobs) => {
         this.#jobs.confirm(reports);
@@ -172,7 +173,7 @@ export class Executor implements Service {
     this.#quietBeats = 0;
     for (const work of jobs) {
       if (this.#jobs.busy < (this.#order?.limit ?? 0)) this.#jobs.start(work);
-      else this.#settler.add({ id: work.id, attempt: work.attempt, run: work.run, outcome: 'release' });
+      else this.#settler.add({ ...refOf(work), outcome: 'release' });
     }
   }
 
@@ -257,7 +258,7 @@ export class Executor implements Service {
   async #beat(): Promise<number | undefined> {
     const { bus, subjects, clock, queue, worker, node, beatMs, log } = this.#world;
     const running = this.#jobs.refs();
-    const value = { worker, node, running };
+    const value = { worker, node, running: running.map(runningView) };
     const againAt = clock.monotonicMs() + beatMs / 2;
     try {
       const reply = await ask(bus, subjects.work(queue, 'beat'), { value, timeoutMs: beatMs / 2 });

@@ -30,6 +30,7 @@ export interface RunningJobsWorld {
 
 interface Entry {
   work: ClaimedWork;
+  ref: Required<RunRef>;
   abort: AbortController;
   /** Undefined: there is no handler for it. */
   running: RunningAttempt | undefined;
@@ -75,7 +76,7 @@ export class RunningJobs {
     const listed: Required<RunRef>[] = [];
     for (const entry of this.#all()) {
       if (entry.disowned || entry.settled) continue;
-      if (!entry.reported || entry.skippedOnce) listed.push(refOf(entry.work));
+      if (!entry.reported || entry.skippedOnce) listed.push(entry.ref);
       else entry.skippedOnce = true;
     }
     return listed;
@@ -83,15 +84,17 @@ export class RunningJobs {
 
   /**
    * Starts a claimed job. One that runs already, the same (id, run), is not started again. A run before it that is
-   * still open here was taken from us without our hearing of it.
+   * still open here was taken from us without our hearing of it; so was one of a job with its id that was deleted.
    */
   start(work: ClaimedWork): void {
-    if (this.#entryOf(work) !== undefined) return;
+    const ref = refOf(work);
+    if (this.#entryOf(ref) !== undefined) return;
     const earlier = this.#lastRuns.get(work.id);
     if (earlier !== undefined) this.#overtake(earlier);
     const definition = this.#world.definitions.get(work.type);
     const entry: Entry = {
       work,
+      ref,
       abort: new AbortController(),
       running: undefined,
       disowned: false,
@@ -133,9 +136,10 @@ export class RunningJobs {
 
   /** The store has dealt with these outcomes. */
   confirm(reports: readonly OutcomeReport[]): void {
-    for (const { id, run = 0, outcome } of reports) {
-      const entry = this.#entryOf({ id, run });
+    for (const report of reports) {
+      const entry = this.#entryOf(report);
       if (entry === undefined) continue;
+      const { id, outcome } = report;
       entry.settled = true;
       if (!entry.returned && entry.running?.terminate === undefined && outcome !== 'release') {
         const { type } = entry.work;
@@ -148,12 +152,12 @@ export class RunningJobs {
   /** How many slots are free once the store has dealt with these outcomes. */
   freedBy(reports: readonly OutcomeReport[]): number {
     let freed = 0;
-    for (const { id, run = 0 } of reports) if (this.#entryOf({ id, run })?.returned === true) freed += 1;
+    for (const report of reports) if (this.#entryOf(report)?.returned === true) freed += 1;
     return freed;
   }
 
   /** The job is not ours any more: its handler's signal aborts and what it returns is dropped. */
-  disown(ref: { id: string; run: number }, reason: Extract<AbortReason, 'cancelled' | 'lost'>): void {
+  disown(ref: Omit<RunRef, 'attempt'>, reason: Extract<AbortReason, 'cancelled' | 'lost'>): void {
     const entry = this.#entryOf(ref);
     if (entry === undefined || entry.disowned || entry.reported) return;
     entry.disowned = true;
@@ -163,7 +167,7 @@ export class RunningJobs {
   }
 
   /** A cancelled job whose handler is not given the time to return, where it runs in a thread or process. */
-  terminate(ref: { id: string; run: number }): void {
+  terminate(ref: Omit<RunRef, 'attempt'>): void {
     this.disown(ref, 'cancelled');
     this.#entryOf(ref)?.running?.terminate?.();
   }
@@ -206,16 +210,18 @@ export class RunningJobs {
     return [...this.#earlierRuns, ...this.#lastRuns.values()];
   }
 
-  #entryOf({ id, run }: { id: string; run: number }): Entry | undefined {
+  /** By (id, run), and by the time of insertion where that is said: the id may have been another job's. */
+  #entryOf({ id, run, insertedAt }: Omit<RunRef, 'attempt'>): Entry | undefined {
+    const fits = ({ ref }: Entry): boolean =>
+      ref.id === id && ref.run === run && (insertedAt === undefined || ref.insertedAt === insertedAt);
     const last = this.#lastRuns.get(id);
-    if (last?.work.run === run) return last;
-    if (this.#earlierRuns.size === 0) return undefined;
-    return [...this.#earlierRuns].find(({ work }) => work.id === id && work.run === run);
+    if (last !== undefined && fits(last)) return last;
+    return this.#earlierRuns.size === 0 ? undefined : [...this.#earlierRuns].find(fits);
   }
 
   /** A later run of its job has come: this one was taken from us. It stays until it is done. */
   #overtake(entry: Entry): void {
-    this.disown(entry.work, 'lost');
+    this.disown(entry.ref, 'lost');
     if (this.#lastRuns.get(entry.work.id) === entry) this.#earlierRuns.add(entry);
   }
 
@@ -237,7 +243,7 @@ export class RunningJobs {
     // Periodic jobs are few and nobody waits for their answer, so the log tells how they ended.
     if (schedule !== null)
       this.#world.log.info({ job: id, type, schedule: schedule.name, outcome: outcome.outcome }, 'job ended');
-    this.#world.onOutcome({ ...refOf(entry.work), ...outcome });
+    this.#world.onOutcome({ ...entry.ref, ...outcome });
   }
 
   #freeIfDone(entry: Entry): void {
@@ -249,8 +255,7 @@ export class RunningJobs {
 
   #context(entry: Entry) {
     const { services, enqueue, log } = this.#world;
-    const { work } = entry;
-    const ref = refOf(work);
+    const { work, ref } = entry;
     return {
       args: work.args,
       job: handlerJob(work),
@@ -265,7 +270,11 @@ export class RunningJobs {
   }
 }
 
-const refOf = ({ id, attempt, run }: ClaimedWork): Required<RunRef> => ({ id, attempt, run });
+/** Which attempt a claim has brought. */
+export const refOf = ({ id, attempt, run, insertedAt }: ClaimedWork): Required<RunRef> => ({
+  ...{ id, attempt, run },
+  insertedAt: msOf(insertedAt),
+});
 
 /** A handler that throws because the stop aborted it has not failed: its attempt is handed back. */
 const isGivenUp = ({ abort }: Entry, how: Outcome): boolean =>

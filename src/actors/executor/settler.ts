@@ -4,7 +4,7 @@ import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus } from '../../messaging/bus.ts';
 import { type AsFirst, BRIEF_HEADERS, wholeOnes } from '../../messaging/contract/brief.ts';
-import { outcomeView } from '../../messaging/contract/work.ts';
+import { CLAIM_LIMIT_MAX, outcomeView } from '../../messaging/contract/work.ts';
 import { ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { OutcomeReport, SettleResult } from '../../store/job-store.ts';
@@ -23,6 +23,8 @@ export interface SettlerWorld {
    * serve the store: one of them may be frozen, and the next try find another.
    */
   tryMs: number;
+  /** How many jobs may run at once; 0: not known. */
+  limit(): number;
   /** What to claim with a settlement of these; undefined: nothing. */
   claimWith(reports: readonly OutcomeReport[]): ClaimWith | undefined;
   /** Called when settlements are confirmed or refused: their slots are free, and these jobs were claimed for them. */
@@ -38,15 +40,16 @@ export interface ClaimWith {
 
 type Settled = SettleResult & Partial<AsFirst<ClaimedWork>>;
 
-/** Outcomes that one settlement carries: a part of what a claim brings, so that the parts go by turns. */
-const BATCH_MAX = 334;
 /**
  * Settlements under way at once: the store writes one while the handlers of another's jobs run. A third one is for a store
  * that has a way of its own to go: on PostgreSQL 1.15 times the rate, on SQLite no less.
  */
 const LANES = 3;
-/** Outcomes for which another settlement is worth a transaction of its own; fewer wait for the answer to the one before. */
-const LANE_OUTCOMES_MIN = 167;
+/**
+ * Outcomes that one settlement carries: a third of what may run, so that the parts go by turns, within these bounds. Three
+ * times as many to a transaction are 1.3 times the rate on SQLite and 1.2 times on PostgreSQL.
+ */
+const BATCH = { min: 334, max: CLAIM_LIMIT_MAX };
 /** How long a settlement waits for its answer at most, in milliseconds. */
 export const SETTLE_TIMEOUT_MS = 10_000;
 /** Refusals of a whole settlement that a repeat cannot mend: something in it is too large or not as the contract says. */
@@ -93,8 +96,10 @@ export class Settler {
 
   /** Sends as much of what waits as may be under way. */
   #setOff(): void {
-    while (this.#waiting.length >= (this.#lanes.size === 0 ? 1 : LANE_OUTCOMES_MIN) && this.#lanes.size < LANES) {
-      const lane: Promise<void> = this.#tell(this.#waiting.splice(0, BATCH_MAX)).finally(() => {
+    const batch = Math.min(Math.max(BATCH.min, Math.ceil(this.#world.limit() / LANES)), BATCH.max);
+    // For half as many another settlement is worth a transaction of its own; fewer wait for the answer to the one before.
+    while (this.#waiting.length >= (this.#lanes.size === 0 ? 1 : batch / 2) && this.#lanes.size < LANES) {
+      const lane: Promise<void> = this.#tell(this.#waiting.splice(0, batch)).finally(() => {
         this.#lanes.delete(lane);
         this.#setOff();
       });

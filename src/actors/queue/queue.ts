@@ -15,6 +15,7 @@ import {
   type RunOrder,
   type StatusRequest,
 } from '../executor/messages.ts';
+import { refOf } from '../executor/running-jobs.ts';
 import type { Service } from '../service.ts';
 import { LimitWatch } from './limit-watch.ts';
 
@@ -232,7 +233,7 @@ export class Queue implements Service {
   /** Jobs that arrived too late to be started: the attempt is handed back. Lost, two beats do the same. */
   async #handBack(worker: string, jobs: readonly ClaimedWork[]): Promise<void> {
     const { bus, subjects, queue } = this.#world;
-    const outcomes = jobs.map(({ id, attempt, run }) => outcomeView({ id, attempt, run, outcome: 'release' }));
+    const outcomes = jobs.map((job) => outcomeView({ ...refOf(job), outcome: 'release' }));
     const request = { value: { worker, outcomes }, timeoutMs: ANSWER_MARGIN_MS };
     await ask(bus, subjects.work(queue, 'settle'), request).catch(() => {
       this.#doubts = true;

@@ -15,7 +15,9 @@ import {
   oneOf,
   optional,
   string,
+  time,
 } from '../../kernel/check.ts';
+import { timeText } from '../../kernel/clock.ts';
 import { unreachable } from '../../kernel/error.ts';
 import { isToken, isUuid } from '../../kernel/identity.ts';
 import { checkJson, type Json } from '../../kernel/json.ts';
@@ -38,6 +40,8 @@ const runFields = {
   id,
   attempt: integer(0, Number.MAX_SAFE_INTEGER),
   run: optional(integer(1, Number.MAX_SAFE_INTEGER)),
+  // An addition, as the claim said it: tells a job from one with its id that was deleted.
+  insertedAt: optional(time),
 };
 
 /** `jobs.work.<queue>.claim`. */
@@ -90,7 +94,15 @@ const shapes = {
   release: object(common),
 };
 
-type OutcomeReport = { id: string; attempt: number; run?: number } & Outcome;
+/** Which attempt, times in milliseconds since the epoch. */
+interface AttemptRef {
+  id: string;
+  attempt: number;
+  run?: number;
+  insertedAt?: number;
+}
+
+type OutcomeReport = AttemptRef & Outcome;
 
 const outcomeReport: Check<OutcomeReport> = (value, path, issues) => {
   const word = oneOf(OUTCOMES)(isRecord(value) ? value.outcome : undefined, at(path, 'outcome'), issues);
@@ -98,8 +110,12 @@ const outcomeReport: Check<OutcomeReport> = (value, path, issues) => {
   const read = readOutcome(word, { value, path, issues });
   if (read === undefined) return undefined;
   const { outcome, ref } = read;
-  const end = ref.endSchedule === true ? { endSchedule: true as const } : {};
-  return { id: ref.id, attempt: ref.attempt, ...(ref.run === undefined ? {} : { run: ref.run }), ...outcome, ...end };
+  const { id, attempt, run, insertedAt, endSchedule } = ref;
+  const report: OutcomeReport = { ...outcome, id, attempt };
+  if (run !== undefined) report.run = run;
+  if (insertedAt !== undefined) report.insertedAt = insertedAt;
+  if (endSchedule === true) report.endSchedule = true;
+  return report;
 };
 
 interface Input {
@@ -108,7 +124,7 @@ interface Input {
   issues: Issues;
 }
 
-type OutcomeRef = { id: string; attempt: number; run?: number; endSchedule?: boolean };
+type OutcomeRef = AttemptRef & { endSchedule?: boolean };
 
 function readOutcome(word: (typeof OUTCOMES)[number], input: Input): { outcome: Outcome; ref: OutcomeRef } | undefined {
   const { value, path, issues } = input;
@@ -164,11 +180,12 @@ export const settleRequest = object({
 
 /** Writes an outcome as the wire has it: what {@link settleRequest} reads. */
 export function outcomeView(report: OutcomeReport): Record<string, unknown> {
-  const { id, attempt, run, endSchedule } = report;
+  const { id, attempt, run, insertedAt, endSchedule } = report;
   const ref = {
     id,
     attempt,
     ...(run === undefined ? {} : { run }),
+    ...(insertedAt === undefined ? {} : { insertedAt: timeText(insertedAt) }),
     outcome: report.outcome,
     ...(endSchedule ? { endSchedule } : {}),
   };
@@ -191,4 +208,9 @@ export function outcomeView(report: OutcomeReport): Record<string, unknown> {
     default:
       return unreachable(report);
   }
+}
+
+/** Writes an attempt as a beat lists it: what {@link beatRequest} reads. */
+export function runningView({ id, attempt, run, insertedAt }: Required<AttemptRef>): object {
+  return { id, attempt, run, insertedAt: timeText(insertedAt) };
 }

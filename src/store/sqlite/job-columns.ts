@@ -8,7 +8,7 @@ export const JOB_COLUMNS = `id, queue, type, state, priority, attempt, max_attem
 export const ATTEMPT_COLUMNS = `jobs.seq, jobs.id, jobs.queue, jobs.type, jobs.state, jobs.attempt, jobs.max_attempts,
   jobs.run, jobs.scheduled_at, jobs.attempted_at, jobs.finished_at, jobs.settled_run, jobs.settled_as, jobs.missed_at,
   jobs.terminate, (select worker from workers where key = jobs.runner), jobs.schedule_name, jobs.schedule_at,
-  jobs.schedule_late, jobs.backoff, jobs.errors, jobs.result`;
+  jobs.schedule_late, jobs.backoff, jobs.errors, jobs.result, jobs.inserted_at`;
 
 /** What a whole schedule is read from, with the states of its last jobs. */
 export const SCHEDULE_ROWS = `select schedules.*, length(cast(declaration as blob)) as bytes,

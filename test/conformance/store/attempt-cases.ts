@@ -160,6 +160,23 @@ function fenceCases({ driver }: StoreSuite): void {
     expect(driver().facts).toEqual([]);
   });
 
+  it('tells a job from one with its id that was deleted: what comes late of that neither ends it, nor keeps it, nor is a repeat', async () => {
+    const first = await driver().running();
+    await driver().complete(first);
+    await driver().do('delete', { now: T0, id: first.id });
+    const again = await driver().running({ id: first.id, insertedAt: T0 + 1_000 });
+    expect([again.run, again.attempt], 'both begin anew').toEqual([first.run, first.attempt]);
+    const late = { insertedAt: first.insertedAt };
+    const refused = { settled: [], refused: [{ id: first.id, reason: 'not_owner' }] };
+    expect(await driver().complete(first, late)).toEqual(refused);
+    expect(await driver().settle(first, failure(), late)).toEqual(refused);
+    expect(driver().facts).toEqual([]);
+    const listed = { id: first.id, attempt: first.attempt, run: first.run, insertedAt: first.insertedAt };
+    expect((await driver().beat([listed])).lost).toEqual([first.id]);
+    expect((await driver().complete(again, { insertedAt: again.insertedAt })).settled).toHaveLength(1);
+    expect((await driver().complete(first, late)).refused).toEqual([{ id: first.id, reason: 'not_executing' }]);
+  });
+
   it('answers a repeat of the same outcome as settled, with the present state and no fact', async () => {
     const outcomes = [
       { outcome: 'complete', result: 1 },

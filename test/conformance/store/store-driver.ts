@@ -144,6 +144,7 @@ interface SettlePart {
   worker?: string;
   attempt?: number;
   run?: number;
+  insertedAt?: number;
 }
 
 /** A request for a group. */

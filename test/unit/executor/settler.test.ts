@@ -21,7 +21,7 @@ interface Settlement {
 }
 
 /** A settler, and the store that it speaks to, played here. */
-function played({ tryMs = 10_000 } = {}) {
+function played({ tryMs = 10_000, limit = 1_000 } = {}) {
   const bus = new LocalRoute({ route: 'local', clock, subjects });
   const came: Settlement[] = [];
   let told = Promise.withResolvers<void>();
@@ -34,6 +34,7 @@ function played({ tryMs = 10_000 } = {}) {
   const settled: string[] = [];
   const settler = new Settler({
     ...{ bus, subjects, clock, queue: 'q', worker: '0199aaaa-0000-7000-8000-000000000000', log, tryMs },
+    limit: () => limit,
     claimWith: (reports) => ({ node: 'here', limit: reports.length, types: ['a'] }),
     onSettled: (reports) => settled.push(...reports.map(({ id }) => id)),
   });
@@ -149,4 +150,16 @@ test('is idle once what was added in this turn is settled, and at once when ther
   if (first) at.answer(first);
   await idle;
   expect(at.settled).toEqual(['0']);
+});
+
+test.each([
+  { limit: 0, part: 334 },
+  { limit: 10, part: 334 },
+  { limit: 1_500, part: 500 },
+  { limit: 100_000, part: 1_000 },
+])('carries a third of what may run in one settlement, where $limit may', async ({ limit, part }) => {
+  const { add, arrived } = played({ limit });
+  add(0, 3_500);
+  const all = await arrived(3);
+  expect(all.map(({ ids }) => ids)).toEqual([ids(0, part), ids(part, part), ids(2 * part, part)]);
 });

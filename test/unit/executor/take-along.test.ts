@@ -10,10 +10,10 @@ import { answer, ask, errorReply } from '../../../src/messaging/reply.ts';
 import { Subjects } from '../../../src/messaging/subjects.ts';
 
 const subjects = new Subjects('jobs');
-const work = (id: string) => ({
+const work = (id: string, insertedAt = '2026-01-01T00:00:00.000Z') => ({
   ...{ id, run: 1, type: 'a', queue: 'q', args: {}, attempt: 1, maxAttempts: 20, priority: 5, timeout: null, meta: {} },
   ...{ tags: [], reference: null, schedule: null, traceparent: null },
-  ...{ scheduledAt: '2026-01-01T00:00:00.000Z', insertedAt: '2026-01-01T00:00:00.000Z' },
+  ...{ scheduledAt: '2026-01-01T00:00:00.000Z', insertedAt },
 });
 
 interface Settlement {
@@ -55,7 +55,8 @@ function played() {
     tell,
     let: (limit: number | null) => tell('status', { take: limit === null ? null : { limit, types: ['a'] } }),
     busy: async () => (await tell('status', {})).busy,
-    run: (...ids: string[]) => tell('run', { jobs: ids.map(work), stamp: clock.monotonicMs() }),
+    run: (...ids: string[]) => tell('run', { jobs: ids.map((id) => work(id)), stamp: clock.monotonicMs() }),
+    handlers,
     end: (id: string) => handlers.get(id)?.(),
     /** The next settlement that the store gets. */
     settlement: (): Promise<Settlement> => {
@@ -67,7 +68,7 @@ function played() {
       answer(message, {
         settled: outcomes.map(({ id }) => ({ id, state: 'completed' })),
         refused: [],
-        jobs: ids.map(work),
+        jobs: ids.map((id) => work(id)),
       }),
   };
 }
@@ -173,4 +174,22 @@ test('an order that comes twice starts its jobs once, also when they have ended 
   expect(await order('third', clock.monotonicMs())).toMatchObject({ busy: 1 });
   at.end('third');
   at.settle(await at.settlement());
+});
+
+test('a job with the id of one that was deleted is another one: it starts beside what is left of that', async () => {
+  const at = played();
+  const [before, after] = ['2026-01-01T00:00:00.000Z', '2026-01-01T00:01:00.000Z'];
+  const order = (...jobs: object[]) => at.tell('run', { jobs, stamp: clock.monotonicMs() });
+  await order(work('a', before));
+  expect(await order(work('a', before)), 'the same run is not started twice').toMatchObject({ busy: 1 });
+  const end = at.handlers.get('a');
+  expect(await order(work('a', after))).toMatchObject({ busy: 2 });
+  end?.();
+  // What the first returns is of no interest.
+  await expect.poll(() => at.busy()).toBe(1);
+  at.end('a');
+  const settlement = await at.settlement();
+  expect(settlement.outcomes).toMatchObject([{ id: 'a', run: 1, insertedAt: after, outcome: 'complete' }]);
+  at.settle(settlement);
+  await expect.poll(() => at.busy()).toBe(0);
 });

@@ -108,7 +108,8 @@ test('jobs that come when the limit has been lowered are handed back', async () 
   hint();
   // It finds nothing: the answer is on its way already, and comes after the new limit is known.
   await until(() => state.withdrawals > 0);
-  if (claim) answer(claim.message, { jobs: ['a', 'b', 'c'].map((id) => ({ id, attempt: 1, run: 1 })) });
+  const insertedAt = '2026-01-01T00:00:00.000Z';
+  if (claim) answer(claim.message, { jobs: ['a', 'b', 'c'].map((id) => ({ id, attempt: 1, run: 1, insertedAt })) });
   await until(() => state.started.length + state.handedBack.length === 3);
   expect(state).toMatchObject({ started: ['a'], handedBack: ['b', 'c'] });
 });

@@ -64,9 +64,9 @@ export function claim(world: StoreWorld): Verb<'claim'> {
         const key = keys?.get(row);
         if (key !== undefined) world.queues.running.claimed(queue, integer(row[0]), key);
         const job = claimedOf(row, queue);
-        if (row.at(-1) === 1) world.running.keep(firstRun(job, { seq: integer(row[0]), now, worker }));
-        const waitMs = Math.max(0, now - job.scheduledAt);
-        tell(jobFact('started', { ...job, state: executing }, { at: now, waitMs }));
+        const started = firstRun(job, { seq: integer(row[0]), now, worker });
+        if (row.at(-1) === 1) world.running.keep(started);
+        tell(jobFact('started', started, { at: now, waitMs: Math.max(0, now - job.scheduledAt) }));
         jobs.push(job);
       }
       if (rows.length < step) break;
@@ -103,9 +103,9 @@ function bytesOf(row: readonly SQLOutputValue[]): number {
 
 const lengthOf = (cell: Cell): number => (typeof cell === 'string' ? cell.length : 0);
 
-/** The row of a job that nothing has happened to but this claim. */
+/** The row of a claimed job, if nothing has happened to it but this claim. */
 function firstRun(job: ClaimedJob, claimed: { seq: number; now: number; worker: string }): AttemptRow {
-  const { id, queue, type, attempt, maxAttempts, run, scheduledAt, schedule } = job;
+  const { id, queue, type, attempt, maxAttempts, run, scheduledAt, insertedAt, schedule } = job;
   const { seq, now: attemptedAt, worker } = claimed;
   return {
     seq,
@@ -117,6 +117,7 @@ function firstRun(job: ClaimedJob, claimed: { seq: number; now: number; worker: 
     maxAttempts,
     run,
     scheduledAt,
+    insertedAt,
     attemptedAt,
     finishedAt: null,
     worker,
