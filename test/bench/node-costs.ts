@@ -15,17 +15,18 @@ const IDLE_QUEUES = 100;
 const IDLE_MS = 20_000;
 const LAUNCHER = fileURLToPath(new URL('../../bin/rota.js', import.meta.url));
 const START_CONFIG = fileURLToPath(new URL('start-config.ts', import.meta.url));
+const STEADY_CONFIG = fileURLToPath(new URL('steady-config.ts', import.meta.url));
 /** How often memory is looked at, in milliseconds, and how long a node may take to be warm. */
 const LOOK_MS = 5_000;
 const WARM_MS = 60_000;
 
 /** A node in a folder of its own, which goes with it. */
-async function withNode<T>(queues: string, use: (node: ChildProcess, url: string) => Promise<T>): Promise<T> {
+async function withNode<T>(queues: string, use: (node: ChildProcess) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'rota-bench-'));
   const node = fork(new URL('bench-node.ts', import.meta.url), [String(await freePort()), folder, queues]);
   try {
-    const [{ url }] = (await once(node, 'message')) as [{ url: string }];
-    return await use(node, url);
+    await once(node, 'message');
+    return await use(node);
   } finally {
     const exited = once(node, 'exit');
     node.kill('SIGTERM');
@@ -67,14 +68,28 @@ export async function startTimes(): Promise<{ freshMs: number; againMs: number }
 
 async function startTime(folder: string, port: number): Promise<number> {
   const beganMs = performance.now();
-  const given = ['--config', START_CONFIG, '--data', folder, '--nats', `embedded://127.0.0.1:${port}`];
+  return withStarted({ config: START_CONFIG, folder, port, until: '"first job"' }, async () =>
+    Math.round(performance.now() - beganMs),
+  );
+}
+
+/** A node as `rota start` starts it, from the line of its log that has `until` in it. */
+async function withStarted<T>(
+  { config, folder, port, until }: { config: string; folder: string; port: number; until: string },
+  use: (node: ChildProcess) => Promise<T>,
+): Promise<T> {
+  const given = ['--config', config, '--data', folder, '--nats', `embedded://127.0.0.1:${port}`];
   const node = spawn(process.execPath, [LAUNCHER, 'start', ...given], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(node, 'exit');
+  const lines = createInterface({ input: node.stdout });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  lines.on('line', (line) => {
+    if (line.includes(until)) resolve();
+  });
+  lines.once('close', () => reject(new Error(`the node ended before it said ${until}`)));
   try {
-    for await (const line of createInterface({ input: node.stdout })) {
-      if (line.includes('"first job"')) return Math.round(performance.now() - beganMs);
-    }
-    throw new Error('the node ended before its first job');
+    await promise;
+    return await use(node);
   } finally {
     node.kill('SIGTERM');
     await exited;
@@ -85,8 +100,10 @@ async function startTime(folder: string, port: number): Promise<number> {
 export async function memoryUnderLoad(
   minutes: number,
 ): Promise<{ warm: number; end: number; most: number; jobs: number }> {
-  return withNode('bench:1000', async (node, url) => {
-    const client = await connect({ servers: url });
+  const folder = mkdtempSync(join(tmpdir(), 'rota-bench-'));
+  const port = await freePort();
+  const started = withStarted({ config: STEADY_CONFIG, folder, port, until: '"started"' }, async (node) => {
+    const client = await connect({ servers: `nats://127.0.0.1:${port}` });
     const batch = Array.from({ length: STORE_WORK.jobs / 4 }, () => STORE_WORK.args);
     const untilMs = performance.now() + minutes * 60_000;
     let jobs = 0;
@@ -110,6 +127,7 @@ export async function memoryUnderLoad(
     await client.close();
     return { warm: seen[0] ?? Number.NaN, end: seen.at(-1) ?? Number.NaN, most: Math.max(...seen), jobs };
   });
+  return started.finally(() => rmSync(folder, { recursive: true, force: true }));
 }
 
 function residentMiB(node: ChildProcess): number {

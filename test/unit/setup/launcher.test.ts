@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +9,13 @@ import { binPath, loadBin } from './load-bin.ts';
 
 interface Launcher {
   decide(world: { version: string; root: string; handedOver: boolean; exists: (path: string) => boolean }): object;
+  lacks(start: {
+    words: string[];
+    execArgv: string[];
+    env: Record<string, string>;
+  }): { flags: string[]; env: Record<string, string> } | undefined;
 }
-const { decide } = await loadBin<Launcher>('rota.js');
+const { decide, lacks } = await loadBin<Launcher>('rota.js');
 const { forwards } = await loadBin<{ forwards(signal: string, onTerminal: boolean): boolean }>('child.js');
 
 const SOURCE = '/r/src/cli/main.ts';
@@ -52,6 +57,35 @@ describe('the launcher', () => {
   test('leaves to the terminal what a terminal sends to every process', () => {
     expect(['SIGINT', 'SIGHUP', 'SIGTERM'].filter((signal) => forwards(signal, true))).toEqual(['SIGTERM']);
     expect(['SIGINT', 'SIGHUP', 'SIGTERM'].filter((signal) => forwards(signal, false))).toHaveLength(3);
+  });
+});
+
+describe('what keeps a node small', () => {
+  const start = (execArgv: string[] = [], env: Record<string, string> = {}) =>
+    lacks({ words: ['start'], execArgv, env });
+  const [SEMI = '', GROWING = ''] = start()?.flags ?? [];
+
+  test('is given to nodes and to no other command', () => {
+    expect(start()?.flags.map((flag) => flag.split('=')[0])).toEqual([
+      '--max-semi-space-size',
+      '--heap-growing-percent',
+    ]);
+    expect(start()?.env).toEqual({ MALLOC_ARENA_MAX: '2' });
+    for (const words of [[], ['enqueue', 'start'], ['--help'], ['doctor']]) {
+      expect(lacks({ words, execArgv: [], env: {} })).toBeUndefined();
+    }
+  });
+
+  test('is given once', () => {
+    expect(start([SEMI, GROWING], { MALLOC_ARENA_MAX: '2', ROTA_LENT: 'MALLOC_ARENA_MAX' })).toBeUndefined();
+    expect(start([SEMI, GROWING], { MALLOC_ARENA_MAX: '8', ROTA_LENT: '' })).toBeUndefined();
+  });
+
+  test('yields to what the user chose, wherever that stands and however it is spelt', () => {
+    expect(start(['--max-semi-space-size=64'])?.flags).toEqual([GROWING]);
+    expect(start(['--heap_growing_percent=200'])?.flags).toEqual([SEMI]);
+    expect(start([], { NODE_OPTIONS: '--no-warnings  --max-semi-space-size=64' })?.flags).toEqual([GROWING]);
+    expect(start([], { MALLOC_ARENA_MAX: '8' })).toEqual({ flags: [SEMI, GROWING], env: {} });
   });
 });
 
@@ -116,6 +150,33 @@ describe('the launcher as a program', () => {
   test('on an old Node, ends with the exit code of the new one', async () => {
     const child = launch({ main: PRINT, version: '20.0.0', args: ['x'] });
     expect(await ended(child)).toEqual({ code: 7, signal: null, output: 'undefined x\n' });
+  });
+
+  /** Tells how it was started. */
+  const TELL = `export async function main(argv: string[]) {
+    const { execArgv, pid, env } = process;
+    const inherited = [env.MALLOC_ARENA_MAX ?? null, env.ROTA_LENT ?? null];
+    console.log(JSON.stringify({ argv, execArgv, pid, inherited }));
+    process.disconnect?.();
+  }`;
+
+  test('starts a node in its own place with what keeps it small, which nothing that it starts inherits', async () => {
+    const args = ['start', '--data', 'a b'];
+    const child = launch({ main: TELL, args });
+    const { code, output } = await ended(child);
+    expect({ code, told: JSON.parse(output) }).toEqual({
+      code: 0,
+      told: {
+        ...{ argv: args, pid: child.pid, inherited: [null, null] },
+        execArgv: lacks({ words: ['start'], execArgv: [], env: {} })?.flags,
+      },
+    });
+  });
+
+  test('leaves a node where it is that its parent speaks with over a channel', async () => {
+    writeFileSync(join(root, 'src', 'cli', 'main.ts'), TELL);
+    const child = fork(join(root, 'bin', 'rota.js'), ['start'], { execArgv: [], stdio: 'pipe' });
+    expect(JSON.parse((await ended(child)).output)).toMatchObject({ argv: ['start'], execArgv: [], pid: child.pid });
   });
 
   const WAIT = (handler: string) =>
