@@ -109,6 +109,8 @@ export class Rota {
     );
     await root.stop();
     await route.close();
+    // What handlers that were left behind still wanted to enqueue is not tried again.
+    await world.client.close();
     if (ownsServices) await closeServices(world);
     lock?.release();
     log.info({}, 'stopped');

@@ -9,6 +9,13 @@ const WAIT_MS_MAX = 2_000;
 /** How long one try waits for its answer at most, in milliseconds. */
 export const TRY_MS_MAX = 10_000;
 
+/** What tries again. */
+export interface Trier {
+  clock: Clock;
+  /** Aborts when nothing can come of it any more: the try that follows is the last one. */
+  closed: AbortSignal;
+}
+
 /**
  * Tries again and again what may be repeated, until it succeeds, is refused, or the time is over.
  * @param attempt one try, given how long it may take in milliseconds
@@ -18,7 +25,7 @@ export const TRY_MS_MAX = 10_000;
 export async function untilDeadline<T>(
   attempt: (tryMs: number) => Promise<T>,
   deadlineMs: number,
-  clock: Clock,
+  { clock, closed }: Trier,
 ): Promise<T> {
   const endMs = clock.monotonicMs() + deadlineMs;
   for (let waitMs = WAIT_MS_MIN; ; waitMs = Math.min(waitMs * 2, WAIT_MS_MAX)) {
@@ -26,8 +33,8 @@ export async function untilDeadline<T>(
       return await attempt(Math.max(1, Math.min(TRY_MS_MAX, endMs - clock.monotonicMs())));
     } catch (error) {
       const passing = error instanceof RotaError && PASSING.has(error.code);
-      if (!passing || clock.monotonicMs() + waitMs >= endMs) throw error;
+      if (!passing || closed.aborted || clock.monotonicMs() + waitMs >= endMs) throw error;
     }
-    await sleep(clock, waitMs);
+    await sleep(clock, waitMs, closed);
   }
 }

@@ -19,7 +19,7 @@ import { type BatchOptions, type BatchResult, enqueueItems } from './job-batch.t
 import { type JobTypeRef, jobBody, queueOf, timeOf, wireBody } from './job-body.ts';
 import { type JobUpdate, type JobVerb, jobVerb, type SendJobVerb } from './job-verbs.ts';
 import { QueueClient } from './queue-client.ts';
-import { untilDeadline } from './retry.ts';
+import { type Trier, untilDeadline } from './retry.ts';
 import { ScheduleClient } from './schedule-client.ts';
 import { publishSubmission, submission } from './submission.ts';
 
@@ -58,17 +58,20 @@ export interface RotaClientWorld {
 export class RotaClient {
   readonly #world: RotaClientWorld;
   readonly #batcher: EnqueueBatcher;
+  readonly #closing = new AbortController();
+  readonly #trier: Trier;
 
   constructor(world: RotaClientWorld) {
     this.#world = world;
+    this.#trier = { clock: world.clock, closed: this.#closing.signal };
     this.#batcher = new EnqueueBatcher((queue, body, headers) =>
       this.#send(world.subjects.enqueue(queue), body, { headers }),
     );
-    const { subjects, clock, deadlineMs } = world;
+    const { subjects, deadlineMs } = world;
     const send: SendJobVerb = (verb, body, { many }) => {
       // Done to many it may take long, and sent again meanwhile it would count only what the first one left.
       const once = (tryMs: number) => this.#once(subjects.job(verb), body, { tryMs: many ? deadlineMs : tryMs });
-      return untilDeadline(once, deadlineMs, clock);
+      return untilDeadline(once, deadlineMs, this.#trier);
     };
     this.cancel = jobVerb(send, 'cancel');
     this.retry = jobVerb(send, 'retry');
@@ -102,13 +105,13 @@ export class RotaClient {
    * @throws RotaError for what is wrong with the job itself, or `unavailable`, `overloaded` when no stream took it in time
    */
   async submit<T extends JobTypeRef>(type: T, args?: ArgsOf<T>, options: EnqueueOptions = {}): Promise<string> {
-    const { bus, subjects, codec, clock, deadlineMs, newId } = this.#world;
+    const { bus, subjects, codec, deadlineMs, newId } = this.#world;
     const id = options.id ?? newId();
     const { traceparent } = options;
     const message = submission(queueOf(type, options), jobBody({ type, args }, { ...options, id }), {
       ...{ subjects, codec, traceparent },
     });
-    await untilDeadline((tryMs) => publishSubmission(bus, message, tryMs), deadlineMs, clock);
+    await untilDeadline((tryMs) => publishSubmission(bus, message, tryMs), deadlineMs, this.#trier);
     return id;
   }
 
@@ -185,7 +188,8 @@ export class RotaClient {
       const timeoutMs = Math.min(leftMs, WAIT_MS_MAX);
       const send = (): Promise<unknown> =>
         this.#once(subjects.job('wait'), { id, timeoutMs }, { tryMs: timeoutMs + ANSWER_MARGIN_MS });
-      const job = (await untilDeadline(send, leftMs + ANSWER_MARGIN_MS, clock)) as JobView & { timedOut?: boolean };
+      const answered = await untilDeadline(send, leftMs + ANSWER_MARGIN_MS, this.#trier);
+      const job = answered as JobView & { timedOut?: boolean };
       if (job.timedOut !== true) {
         if (job.state === 'completed') return job;
         throw new JobFailed(job);
@@ -211,9 +215,9 @@ export class RotaClient {
   /** Queues as they stand, and their control. */
   readonly queues = new QueueClient({
     control: (verb, body, longerMs = 0) => {
-      const { subjects, clock, deadlineMs } = this.#world;
+      const { subjects, deadlineMs } = this.#world;
       const once = (tryMs: number) => this.#once(subjects.control('queue', verb), body, { tryMs: tryMs + longerMs });
-      return untilDeadline(once, deadlineMs + longerMs, clock);
+      return untilDeadline(once, deadlineMs + longerMs, this.#trier);
     },
     count: async (queue, state) => (await this.count({ queue, state })).total,
   });
@@ -246,9 +250,10 @@ export class RotaClient {
     return eventStream(bus, subjects.event('job', queue ?? '*', what ?? '*'));
   }
 
-  /** Lets the connection go. */
-  close(): Promise<void> {
-    return this.#world.close();
+  /** Lets the connection go. Nothing is tried again. */
+  async close(): Promise<void> {
+    await this.#world.close();
+    this.#closing.abort();
   }
 
   async #listOf(kind: string, verb: string, field: string): Promise<Record<string, unknown>[]> {
@@ -265,8 +270,8 @@ export class RotaClient {
     body: unknown,
     { headers = {} }: { headers?: Readonly<Record<string, string>> } = {},
   ): Promise<unknown> {
-    const { deadlineMs, clock } = this.#world;
-    return untilDeadline((tryMs) => this.#once(subject, body, { tryMs, headers }), deadlineMs, clock);
+    const { deadlineMs } = this.#world;
+    return untilDeadline((tryMs) => this.#once(subject, body, { tryMs, headers }), deadlineMs, this.#trier);
   }
 
   async #once(

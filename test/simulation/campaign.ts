@@ -1,7 +1,8 @@
 import type { KeptSeed } from './kept-seeds.ts';
-import type { Mutation } from './mutations/mutation.ts';
+import type { PlantedBug } from './mutations/mutation.ts';
 import { type Fault, type Mode, type Plan, planOf } from './plan.ts';
-import { type RunResult, runPlan } from './run.ts';
+import type { RunResult } from './run.ts';
+import { runnerFor } from './runner.ts';
 import { Sightings } from './sightings.ts';
 
 /** What a set of runs came to. */
@@ -21,7 +22,7 @@ export interface CampaignOptions {
   seeds: Iterable<number>;
   modes: readonly Mode[];
   activeMs?: number;
-  mutation?: Mutation;
+  mutation?: PlantedBug;
   /** Come first, each in its own mode and for its own time. */
   kept?: readonly KeptSeed[];
   /** Which faults of each plan happen; all when left out. */
@@ -44,9 +45,10 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     simulatedMs: 0,
     ...{ realMs: 0, cpuMs: 0, jobs: 0, messages: 0 },
   };
+  const run = await runnerFor(mutation);
   for (const plan of plansOf(options)) {
     if (soFar.realMs >= realMsMax) break;
-    const result = await runPlan({ ...plan, faults: plan.faults.filter(faults) }, how);
+    const result = await run({ ...plan, faults: plan.faults.filter(faults) }, how);
     soFar.runs += 1;
     soFar.simulatedMs += result.simulatedMs;
     soFar.realMs += result.realMs;

@@ -14,6 +14,8 @@ export interface KnownJob {
   state: JobState;
   attempt: number;
   run: number;
+  /** Tells it from a job with its id that was deleted. */
+  insertedAt: number;
   maxAttempts: number;
   scheduledAt: number;
   schedule: string | null;
@@ -63,7 +65,8 @@ export class JobHistory {
   /** Facts that are ways into a terminal state, as `id run what`, in the order of their commits. */
   readonly ends = new Set<string>();
   readonly #complain: Complain;
-  readonly #ticks = new Map<string, string>();
+  /** Which job each nominal time of a schedule made, and whether somebody asked for it by hand. */
+  readonly #ticks = new Map<string, { id: string; byHand: boolean }>();
   readonly #keys = new Map<string, Set<string>>();
   readonly #executing = new Map<string, number>();
   #stagedUntil = Number.NEGATIVE_INFINITY;
@@ -85,7 +88,7 @@ export class JobHistory {
   /** Takes one fact that a request made true. `wanted` is what the request wanted to insert, by id. */
   take(fact: JobFact, request: StoreRequest, wanted: ReadonlyMap<string, NewJob>): void {
     const job = this.jobs.get(fact.id);
-    if (fact.what === 'inserted') this.#inserted(fact, wanted.get(fact.id));
+    if (fact.what === 'inserted') this.#inserted(fact, request, wanted.get(fact.id));
     else if (job === undefined || job.deleted) {
       this.#complain('unknown job', fact.id, `"${fact.what}" of a job that is not there`);
     } else this.#goesOn(job, fact, request);
@@ -98,6 +101,8 @@ export class JobHistory {
       return;
     }
     if (fact.what === 'progress' || fact.what === 'scheduled' || fact.what === 'updated') {
+      // The rows are compared when the group is over; one group may move a job, stage it and give it to a claim.
+      job.scheduledAt = fact.nextAt ?? job.scheduledAt;
       this.#move(job, fact.state);
       return;
     }
@@ -134,25 +139,31 @@ export class JobHistory {
     if (beyondMs > 0) this.#complain('debounced until maxWait', id, `is due ${beyondMs} ms beyond its longest wait`);
   }
 
-  #inserted(fact: JobFact, wanted: NewJob | undefined): void {
+  #inserted(fact: JobFact, request: StoreRequest, wanted: NewJob | undefined): void {
     const { id } = fact;
     const before = this.jobs.get(id);
     if (before !== undefined && !before.deleted) this.#complain('one row per id', id, 'was inserted twice');
     const tick = fact.schedule && `${fact.schedule.name} at ${fact.schedule.at}`;
-    if (tick !== undefined) {
-      const other = this.#ticks.get(tick);
-      if (other !== undefined && other !== id) this.#complain('one job per tick', id, `${tick} made ${other} before`);
-      this.#ticks.set(tick, id);
-    }
+    if (tick !== undefined) this.#checkTick(id, tick, request.verb === 'runSchedules');
     const key = wanted && uniqueKeyOf(wanted);
     if (key !== undefined) this.#checkKey(id, key);
     this.jobs.set(id, {
       ...{ id, type: fact.type, queue: fact.queue, state: fact.state, attempt: 0, run: fact.run },
       ...{ maxAttempts: fact.maxAttempts, scheduledAt: fact.nextAt ?? fact.at, schedule: fact.schedule?.name ?? null },
+      insertedAt: fact.at,
       ...{ worker: undefined, tenant: wanted && textArg(wanted.args, 'tenant'), uniqueKey: key },
       ...{ deadlineAt: wanted?.deadlineAt ?? undefined, tickAt: fact.schedule?.at },
       ...{ accepted: new Set<string>(), deleted: false },
     });
+  }
+
+  /** A tick makes one job ever. Who runs a schedule by hand in the same millisecond as before gets another one once that is deleted. */
+  #checkTick(id: string, tick: string, byHand: boolean): void {
+    const other = this.#ticks.get(tick);
+    const isFree = other !== undefined && (byHand || other.byHand) && this.jobs.get(other.id)?.deleted === true;
+    if (other !== undefined && other.id !== id && !isFree)
+      this.#complain('one job per tick', id, `${tick} made ${other.id} before`);
+    this.#ticks.set(tick, { id, byHand });
   }
 
   #checkKey(id: string, key: string): void {
@@ -196,7 +207,10 @@ export class JobHistory {
       else this.#complain('settled by its owner', job.id, `a beat of ${request.worker} ended the run of ${job.worker}`);
     }
     if (request.verb !== 'settle') return;
-    const report = request.outcomes.find(({ id, run = job.run }) => id === job.id && run === job.run);
+    const report = request.outcomes.find(
+      ({ id, run = job.run, insertedAt = job.insertedAt }) =>
+        id === job.id && run === job.run && insertedAt === job.insertedAt,
+    );
     if (request.worker !== job.worker || report === undefined) {
       this.#complain('settled by its owner', job.id, `${request.worker} settled run ${job.run} of ${job.worker}`);
     } else job.accepted.add(`${job.run} ${request.worker} ${report.outcome}`);

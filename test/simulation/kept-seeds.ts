@@ -7,9 +7,13 @@ export interface KeptSeed {
   /** How long load and faults go on, in milliseconds of the world. */
   activeMs: number;
   why: string;
+  /** The bug that it once found (`mutations/found-bugs`, `mutations/checker-faults`), and finds again where that is planted. */
+  finds?: string;
 }
 
-const activeMs = 4 * 60_000;
+/** How long load and faults go on in them, in milliseconds of the world. */
+export const KEPT_MS = 4 * 60_000;
+const activeMs = KEPT_MS;
 
 /** Runs that every check repeats. Together they see all that must be seen somewhere, so that a check is not inconclusive by chance. */
 export const KEPT_SEEDS: readonly KeptSeed[] = [
@@ -23,11 +27,83 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     mode: 'safety',
     activeMs,
     why: 'a killed store forgets a sign of life, and its clock steps back to it',
+    finds: 'stepped-back-to-a-lost-sign',
   },
   {
     seed: 94_702_994,
     mode: 'safety',
     activeMs,
     why: 'a frozen node pauses a queue when it thaws, long after it was asked to',
+    finds: 'lifted-once',
+  },
+  {
+    seed: 1_710_387,
+    mode: 'liveness',
+    activeMs,
+    why: 'a schedule is run by hand twice in a millisecond, and the first job purged in between',
+    finds: 'second-run-by-hand',
+  },
+  {
+    seed: 700_529,
+    mode: 'liveness',
+    activeMs,
+    why: 'a store fails while its owner starts again, and the bus comes back',
+    finds: 'failed-start-listens-on',
+  },
+  {
+    seed: 2_710_079,
+    mode: 'liveness',
+    activeMs,
+    why: 'a handler enqueues while its node stops',
+    finds: 'closed-client-tries-again',
+  },
+  {
+    seed: 40,
+    mode: 'safety',
+    activeMs,
+    why: 'the only owner of a store is killed and soon back, and the janitors are elsewhere',
+    finds: 'rescue-soon-after-a-restart',
+  },
+  {
+    seed: 61,
+    mode: 'safety',
+    activeMs,
+    why: 'claims of a queue with a rate are held up at a store',
+    finds: 'late-start-clears-the-rate',
+  },
+  {
+    seed: 45_396,
+    mode: 'safety',
+    activeMs,
+    why: 'a rate is changed while a slow store is asked when the next job may start',
+    finds: 'changed-rate-arms-two-timers',
+  },
+  {
+    seed: 5_885,
+    mode: 'safety',
+    activeMs,
+    why: 'everything goes through a broker that doubles and delays',
+    finds: 'order-to-run-twice-or-late',
+  },
+  {
+    seed: 8,
+    mode: 'liveness',
+    activeMs,
+    why: 'a janitor whose clock is ahead of the store',
+    finds: 'janitor-never-rests',
+  },
+  {
+    seed: 9_001_053,
+    mode: 'liveness',
+    activeMs,
+    why: 'a thawed node does in one group what it was asked to in minutes',
+    finds: 'moved-staged-and-claimed-at-once',
+  },
+  {
+    seed: 11_000_088,
+    mode: 'safety',
+    activeMs,
+    why: 'a store comes back only with the end of the load, and nobody leads yet',
+    finds: 'last-ticks-not-waited-for',
   },
 ];

@@ -9,7 +9,7 @@ import { FaultScript, OBSERVER, SILENT_MS_MAX } from './fault-script.ts';
 import { Handlers } from './handlers.ts';
 import type { Complain } from './job-history.ts';
 import { Load } from './load.ts';
-import type { Mutation } from './mutations/mutation.ts';
+import type { PlantedBug } from './mutations/mutation.ts';
 import type { Plan } from './plan.ts';
 import { Sightings } from './sightings.ts';
 import { SimDatabase } from './sim-database.ts';
@@ -46,6 +46,8 @@ export interface RunResult {
 /** How long all may take to come to rest after the last fault, in milliseconds of the world. */
 const REST_MS_MAX = 30 * 60_000;
 const LOOK_MS = 20_000;
+/** So long after the last fault ticks may still come, in milliseconds: a lead that nobody has any more is waited out first. */
+const LAST_TICKS_MS = 90_000;
 /** Broken promises of one run that are kept: the first ones are the telling ones. */
 const BROKEN_MAX = 50;
 /** Schedules end this long after the load does, in milliseconds. */
@@ -54,7 +56,7 @@ const SCHEDULES_END_MS = 5_000;
 /** What a run may have beyond its plan. */
 export interface RunOptions {
   /** A bug that is planted. */
-  mutation?: Mutation;
+  mutation?: PlantedBug;
   /** Goes no further once a promise is broken. */
   untilBroken?: boolean;
 }
@@ -99,7 +101,7 @@ class SimWorld {
   readonly #told = new Set<string>();
   readonly #scheduleEndAt: number;
 
-  constructor(plan: Plan, mutation: Mutation | undefined) {
+  constructor(plan: Plan, mutation: PlantedBug | undefined) {
     const { seed, startAt, activeMs, storeLatencyMs, clocksDiffer } = plan;
     const clock = new VirtualClock(startAt);
     const trace = new Trace(() => clock.monotonicMs());
@@ -188,7 +190,7 @@ class SimWorld {
     const settled = (): boolean =>
       this.#load.idle && [...checks.history.jobs.values()].every(({ state, deleted }) => deleted || isTerminal(state));
     // Schedules that only end with the world, and what an outage left to be announced, come first.
-    await clock.advance(Math.max(0, droppedAt - clock.monotonicMs()) + 60_000 + backMs);
+    await clock.advance(Math.max(0, droppedAt - clock.monotonicMs()) + LAST_TICKS_MS + backMs);
     // What a node was asked to do before it froze it did when it thawed, perhaps after it was lifted.
     this.#lift();
     while (clock.monotonicMs() < until && !settled()) await clock.advance(LOOK_MS);

@@ -1,6 +1,7 @@
-import type { Mutation } from './mutations/mutation.ts';
+import type { PlantedBug } from './mutations/mutation.ts';
 import type { Plan } from './plan.ts';
-import { type RunResult, runPlan } from './run.ts';
+import type { RunResult } from './run.ts';
+import { runnerFor } from './runner.ts';
 
 /** The smallest failing run that was found. */
 export interface Shrunk {
@@ -11,7 +12,7 @@ export interface Shrunk {
 
 /** What it takes at most. */
 export interface ShrinkOptions {
-  mutation?: Mutation;
+  mutation?: PlantedBug;
   runsMax: number;
   realMsMax?: number;
 }
@@ -22,13 +23,14 @@ export interface ShrinkOptions {
  */
 export async function shrink(failed: RunResult, options: ShrinkOptions): Promise<Shrunk> {
   const { mutation, runsMax, realMsMax = Number.POSITIVE_INFINITY } = options;
+  const run = await runnerFor(mutation);
   let leftMs = realMsMax;
   const rule = failed.broken[0]?.rule;
   let best = failed;
   let runs = 0;
   const stillFails = async (faults: Plan['faults']): Promise<boolean> => {
     runs += 1;
-    const result = await runPlan({ ...best.plan, faults }, mutation === undefined ? {} : { mutation });
+    const result = await run({ ...best.plan, faults }, mutation === undefined ? {} : { mutation });
     leftMs -= result.realMs;
     const same = result.broken.some((broken) => broken.rule === rule);
     if (same) best = result;

@@ -4,7 +4,7 @@ import type { JobStore, StoreReply, StoreRequest } from '../../src/store/job-sto
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { sqliteStoreOver } from '../../src/store/sqlite/sqlite-store.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
-import type { Mutation } from './mutations/mutation.ts';
+import type { PlantedBug } from './mutations/mutation.ts';
 import { OutboxOwners } from './outbox-owners.ts';
 
 /** Hears of every group right after its commit and before anybody else does, with a way to read the rows as they are. */
@@ -18,7 +18,7 @@ export interface DatabaseWorld {
   random: Random;
   /** Several nodes own the store at once. */
   shared: boolean;
-  mutation: Mutation | undefined;
+  mutation: PlantedBug | undefined;
   /** Its only owner died and another one opens it. */
   onTakenOver(): void;
 }

@@ -6,7 +6,7 @@ import type { JobStore } from '../../src/store/job-store.ts';
 import { startVirtualNode, type VirtualClock, type VirtualNode } from '../../src/testing/testing.ts';
 import { Chance, streamOf } from './chance.ts';
 import type { Handlers } from './handlers.ts';
-import type { Mutation } from './mutations/mutation.ts';
+import type { PlantedBug } from './mutations/mutation.ts';
 import { NodeStore, type StoreTrouble } from './node-store.ts';
 import type { NodePlan, Version } from './plan.ts';
 import type { Sightings } from './sightings.ts';
@@ -27,7 +27,7 @@ export interface NodeWorld {
   handlers: Handlers;
   storeLatencyMs: number;
   scheduleEndAt: number;
-  mutation: Mutation | undefined;
+  mutation: PlantedBug | undefined;
 }
 
 /**

@@ -31,10 +31,12 @@ export class StoreDesk {
   readonly #parts: StoreDeskParts;
   readonly #parted: PartedRequests;
   readonly #partsToUs: Subscription;
+  readonly #beganAtMs: number;
 
   constructor(parts: StoreDeskParts) {
     const { bus, subjects, clock, node } = parts.world;
     this.#parts = parts;
+    this.#beganAtMs = clock.monotonicMs();
     this.#parted = new PartedRequests(clock);
     // Of this one alone: all parts of a request come to who began it.
     const to = subjects.actor(node, 'persistence', 'part');
@@ -98,6 +100,7 @@ export class StoreDesk {
 
   async #perform(verb: string, options: object): Promise<unknown> {
     const { perform, onNodes, onWork, onRules } = this.#parts;
+    if (verb === 'rescue' && !this.#mayJudge()) return { rescued: 0, queues: [] } satisfies StoreAnswer<'rescue'>;
     const answered = await perform(this.#prepared({ verb, ...options } as unknown as StoreRequest));
     switch (verb) {
       case 'registerNode':
@@ -129,6 +132,15 @@ export class StoreDesk {
         break;
     }
     return answered;
+  }
+
+  /**
+   * Signs of life that an only owner had not written died with it, and a janitor elsewhere may not even notice: nobody is
+   * dead before one lease after this one began. Several owners leave each other the time that signs may be unwritten.
+   */
+  #mayJudge(): boolean {
+    const { store, clock, leaseMs } = this.#parts.world;
+    return store.capabilities.shared || clock.monotonicMs() - this.#beganAtMs >= leaseMs;
   }
 
   /** A node's record carries what this actor has refused so far. */

@@ -267,4 +267,13 @@ describe('the client', () => {
     await events.return?.();
     expect(await pending).toEqual({ done: true, value: undefined });
   });
+
+  test('tries nothing again once it is closed, and leaves no timer', async () => {
+    const waits = world.client.enqueue('a').catch((error: unknown) => error);
+    await world.clock.advance(1_000);
+    expect(world.clock.pending, 'it would try again').toBeGreaterThan(0);
+    await world.client.close();
+    expect(await waits).toBeInstanceOf(RotaError);
+    expect(world.clock.pending).toBe(0);
+  });
 });
