@@ -44,7 +44,7 @@ const KILL_GRACE_MS = 1_000;
  * What the persistence thread may fill with new objects before it looks for those that live on, in MiB. V8 would take 96,
  * and more resident memory: measured under full load, 60 MiB less of that at the same processor time.
  */
-const YOUNG_MB = 48;
+const YOUNG_MB = 32;
 
 /** Persistence in a thread of its own, so that a slow disk holds nobody up. */
 export const threadPersistence: PersistenceMaker = (world) => ({
