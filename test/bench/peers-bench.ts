@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { freePort } from '../support/free-port.ts';
-import type { PostgresServer } from '../support/postgres/postgres-server.ts';
+import { type PostgresServer, startPostgres } from '../support/postgres/postgres-server.ts';
 import { Contender, type EndToEnd, spread } from './peers-contender.ts';
 import { PeerRefused } from './peers-process.ts';
-import { installPeers, type RedisServer, startRedis, startUsedPostgres } from './peers-servers.ts';
+import { installPeers, type RedisServer, startRedis } from './peers-servers.ts';
 import { bullmq, type Entrant, graphile, pgBoss, rota } from './peers-setups.ts';
 import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
 
@@ -180,7 +180,7 @@ class World implements AsyncDisposable {
   #rawUrl: string | undefined;
 
   static async make(say: (line: string) => void): Promise<World> {
-    const postgres = await startUsedPostgres();
+    const postgres = await startPostgres();
     const everysec = await startRedis('everysec', (line) => say(`setup: ${line}`));
     const always = await startRedis('always', (line) => say(`setup: ${line}`));
     say(`${await postgresSettings(postgres.adminUrl)}, else its defaults; Redis ${everysec.version}, no snapshots`);
@@ -246,7 +246,7 @@ class World implements AsyncDisposable {
 async function postgresSettings(url: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  const names = ['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'min_wal_size'];
+  const names = ['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers'];
   const { rows } = await client.query('select current_setting(name) as value from unnest($1::text[]) name', [names]);
   await client.end();
   const [version, ...values] = rows.map(({ value }) => String(value));

@@ -5,9 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../support/free-port.ts';
-import { runAs } from '../support/postgres/database.ts';
 import { Keeper } from '../support/postgres/keeper.ts';
-import { type PostgresServer, startPostgres } from '../support/postgres/postgres-server.ts';
 import { binPath, loadBin } from '../unit/setup/load-bin.ts';
 
 const FOLDER = fileURLToPath(new URL('peers', import.meta.url));
@@ -49,20 +47,6 @@ function readStamp(): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Segments of the log, 16 MiB each, that are there to be written over: enough for all rounds. */
-const LOG_SEGMENTS = 60;
-
-/**
- * Starts PostgreSQL as one that has run for a while: its log goes over segments that a checkpoint has set free. A new
- * server first fills each with zeros, while all commits wait: a tenth of its processor time, which nobody has later.
- */
-export async function startUsedPostgres(): Promise<PostgresServer> {
-  const server = await startPostgres({ settings: { min_wal_size: '1GB', max_wal_size: '4GB' } });
-  const next = "select pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()";
-  await runAs(server.adminUrl, [...Array.from({ length: LOG_SEGMENTS }, () => next), 'checkpoint']);
-  return server;
 }
 
 const REDIS = {
