@@ -74,6 +74,9 @@ export async function peerRates(options: PeersOptions = {}): Promise<Record<stri
   }
 }
 
+/** Rounds that do not count: Node compiles what is hot until some 100,000 jobs were done. */
+const WARM_ROUNDS = 4;
+
 /** A system that takes part, and what was measured of it. */
 interface Runner {
   entrant: Entrant;
@@ -116,9 +119,8 @@ interface RawRates {
 async function measure(field: readonly Runner[], options: PeersOptions & { world: World }): Promise<RawRates> {
   const { rounds = 5, jobs = STORE_WORK.jobs, singles = 2_000, timed = 200, say = () => {}, world } = options;
   const raw: RawRates = { sqlite: [], postgres: [] };
-  // The first round warms everything up and does not count.
-  for (let round = 0; round <= rounds; round += 1) {
-    say(`round ${round} of ${rounds}`);
+  for (let round = 1 - WARM_ROUNDS; round <= rounds; round += 1) {
+    say(round < 1 ? 'a round that warms up' : `round ${round} of ${rounds}`);
     const sqlite = rawSqliteRate({ ...STORE_WORK, jobs }).jobsPerSecond;
     const postgres = await world.rawPostgres(jobs);
     const rates: { runner: Runner; endToEnd: EndToEnd; single: number }[] = [];
@@ -126,7 +128,7 @@ async function measure(field: readonly Runner[], options: PeersOptions & { world
       const endToEnd = await runner.contender.endToEnd(jobs);
       rates.push({ runner, endToEnd, single: await runner.contender.singleEnqueue(singles, IN_FLIGHT) });
     }
-    if (round === 0) continue;
+    if (round < 1) continue;
     raw.sqlite.push(sqlite);
     raw.postgres.push(postgres);
     for (const { runner, endToEnd, single } of rates) {
