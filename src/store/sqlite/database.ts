@@ -19,9 +19,8 @@ const OWNER_WAIT_MS = 2_000;
  *
  * `synchronous = full` syncs the WAL at each commit: what was acknowledged survives power loss. `locking_mode =
  * exclusive` keeps out every other process (and spares the shared-memory file); the lock dies with its owner, so a
- * `kill -9` leaves nothing to clean up. The WAL is checkpointed at the default 1,000 pages: measured, 4,000 pages halve
- * the rate, because the file then grows through the page cache instead of being written over. The pages that SQLite itself
- * keeps, 8 MiB of them, are no more than a few commits change: with 32 MiB the rate was the same under steady load.
+ * `kill -9` leaves nothing to clean up. The WAL is checkpointed at the default 1,000 pages; 4,000 were no faster. The pages
+ * that SQLite itself keeps, 8 MiB of them, are no more than a few commits change: with 32 MiB the rate was the same under steady load.
  * @throws RotaError `unavailable` when another living process owns it, `invalid_config` when it cannot be a store
  */
 export function openDatabase(options: DatabaseOptions): DatabaseSync {

@@ -1,31 +1,9 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { followingClock, systemClock } from '../../../src/kernel/clock.ts';
+import { expect, it } from 'vitest';
 import { assert } from '../../../src/kernel/error.ts';
-import { systemRandom, uuidSource } from '../../../src/kernel/identity.ts';
-import { openPostgresStore } from '../../../src/store/postgres/postgres-store.ts';
-import { newJob, StoreDriver, T0 } from '../../conformance/store/store-driver.ts';
-import { freshDatabase } from '../../support/postgres/fresh-database.ts';
+import { usePostgresDrivers } from '../../conformance/store/postgres-drivers.ts';
+import { newJob, T0 } from '../../conformance/store/store-driver.ts';
 
-type Database = Awaited<ReturnType<typeof freshDatabase>>;
-let database: Database;
-const stores: StoreDriver['store'][] = [];
-
-beforeEach(async () => {
-  database = await freshDatabase();
-});
-afterEach(async () => {
-  for (const store of stores.splice(0)) await store.close();
-  await database[Symbol.asyncDispose]();
-});
-
-/** One of several stores of the database. */
-async function driver(): Promise<StoreDriver> {
-  const store = await openPostgresStore({
-    ...{ url: database.url, random: systemRandom, clock: followingClock(systemClock), newId: uuidSource(systemClock) },
-  });
-  stores.push(store);
-  return new StoreDriver(store);
-}
+const { driver } = usePostgresDrivers();
 
 /** Jobs in line one after the other, from a time on. */
 const inLine = (count: number, from = T0 - 1_000) =>
