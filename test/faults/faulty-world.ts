@@ -183,11 +183,11 @@ export class FaultyWorld {
       const jobs = published.length === 0 ? [] : await this.#pages<TaggedJob>('jobs.job.list', 'jobs');
       const rejected =
         published.length === 0 ? [] : await this.#pages<RejectedEntry>('jobs.ctl.rejected.list', 'rejected');
-      const ended = new Set([...jobs.map(({ tags: [tag] }) => tag), ...rejected.map(({ msgId }) => msgId)]);
       const tags = new Set<string | undefined>(published.map(({ msgId }) => msgId));
-      const tagged = jobs.filter(({ tags: [tag] }) => tags.has(tag));
-      const left = published.filter(({ msgId }) => !ended.has(msgId));
-      if (left.length === 0 || performance.now() > until) return { published, jobs: tagged, rejected };
+      const messages = { published, jobs: jobs.filter(({ tags: [tag] }) => tags.has(tag)), rejected };
+      // A message may be seen with only a part of it stored, or all of it before it is told.
+      const isOver = brokenMessages({ ...messages, events: this.client.events }).length === 0;
+      if (isOver || performance.now() > until) return messages;
       await wait(100);
     }
   }

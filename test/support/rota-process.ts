@@ -185,7 +185,7 @@ export class RotaProcess {
     if (this.running) await this.kill();
     const orphan = this.natsPid;
     if (orphan > 0 && commandOf(orphan).includes(this.folder)) process.kill(orphan, 'SIGKILL');
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
