@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../support/free-port.ts';
+import { programEnv } from '../support/program-env.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/rota.js', import.meta.url));
 const DOOR = new URL('../../src/index.ts', import.meta.url).href;
@@ -33,11 +34,10 @@ class Command {
   readonly #watchers = new Set<() => void>();
 
   constructor(argv: readonly string[], { cwd, env }: { cwd: string; env: Record<string, string> }) {
-    const { PATH = '', HOME = '' } = process.env;
     this.child = spawn(process.execPath, [LAUNCHER, ...argv], {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH, HOME, ...env },
+      env: { ...programEnv(), ...env },
     });
     const kill = (): void => void this.child.kill('SIGKILL');
     process.once('exit', kill);

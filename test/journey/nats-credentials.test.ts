@@ -10,6 +10,7 @@ import { type ConnectOptions, connect } from '../../src/client/client.ts';
 import { freePort } from '../support/free-port.ts';
 import { nkeyUser, operatorMode } from '../support/nats-credentials.ts';
 import { startNatsServer } from '../support/nats-server.ts';
+import { programEnv } from '../support/program-env.ts';
 import { tlsConfig, tlsFile } from '../support/tls-files.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/rota.js', import.meta.url));
@@ -36,12 +37,11 @@ class Program {
   readonly ended: Promise<number | null>;
 
   constructor(argv: readonly string[], env: Record<string, string>) {
-    const { PATH = '', HOME = '' } = process.env;
     const data = mkdtempSync(file('data-'));
     const places = { ROTA_DATA: data, ROTA_CONFIG: CONFIG, ROTA_NODE: 'here' };
     this.#child = spawn(process.execPath, [LAUNCHER, ...argv], {
       ...{ cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
-      env: { PATH, HOME, ...places, ...env },
+      env: { ...programEnv(), ...places, ...env },
     });
     const kill = (): void => void this.#child.kill('SIGKILL');
     process.once('exit', kill);

@@ -11,6 +11,7 @@ import { connect as connectClient, type RotaClient } from '../../src/client/clie
 import { defineJob, defineScheduler, type Rota, start } from '../../src/index.ts';
 import { type Logger, silentLogger } from '../../src/kernel/log.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
+import { programEnv } from '../support/program-env.ts';
 import { BRISK, until } from '../support/rota-node.ts';
 
 const ROLES_FILE = fileURLToPath(new URL('../../config/nats-roles.conf', import.meta.url));
@@ -222,11 +223,10 @@ describe('our own client', () => {
 
 describe('the command line', () => {
   const run = async (role: Role, argv: readonly string[], inboxOf = role as string) => {
-    const { PATH = '', HOME = '' } = process.env;
     const flags = ['--nats', server.url, '--nats-user', role, '--nats-inbox', `_INBOX.${inboxOf}`];
     const child = spawn(process.execPath, [LAUNCHER, ...argv, ...flags], {
       ...{ cwd: dataFolder, stdio: ['ignore', 'pipe', 'pipe'] },
-      env: { PATH, HOME, ROTA_NATS_PASSWORD: password(role) },
+      env: { ...programEnv(), ROTA_NATS_PASSWORD: password(role) },
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (output += text));

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../support/free-port.ts';
+import { programEnv } from '../support/program-env.ts';
 import { until } from '../support/rota-node.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/rota.js', import.meta.url));
@@ -31,7 +32,7 @@ test('a terminal that closes stops the node in order, although it cannot log the
   const terminal = spawn('script', ['-qec', session, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {
-      ...{ PATH: process.env.PATH, HOME: process.env.HOME, SHELL: '/bin/sh', TERM: 'dumb' },
+      ...{ ...programEnv(), SHELL: '/bin/sh', TERM: 'dumb' },
       ...{ ROTA_CONFIG: CONFIG, ROTA_DATA: join(folder, 'data'), ROTA_TEST_NOTES: join(folder, 'notes') },
       ...{ ROTA_NATS: `embedded://127.0.0.1:${await freePort()}`, ROTA_NODE: 'seen' },
     },

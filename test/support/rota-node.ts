@@ -55,7 +55,7 @@ export interface RotaNode {
 }
 
 /** How long anything may take before a test has failed. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 /** Durations short enough that leases, beats and polls are seen to pass. */
 export const BRISK = { lease: '2s', beat: '300ms', poll: '100ms', grace: '1s' } as const;
@@ -88,7 +88,7 @@ function plainConnection(servers: string): Promise<NatsConnection> {
   return connect({ servers, inboxPrefix: '_INBOX.plain', maxReconnectAttempts: -1 });
 }
 
-/** Asks again until what comes fits; for what nothing signals. Fails with the last answer after 10 s. */
+/** Asks again until what comes fits; for what nothing signals. Fails with the last answer after 30 s. */
 export async function until<T>(look: () => Promise<T>, fits: (seen: T) => boolean): Promise<T> {
   const end = performance.now() + PATIENCE_MS;
   for (;;) {

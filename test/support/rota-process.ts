@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './free-port.ts';
+import { programEnv } from './program-env.ts';
 
 /** One JSON line of a node's log. */
 export interface LogLine {
@@ -114,7 +115,8 @@ export class RotaProcess {
       cwd: this.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
-        ...{ PATH: process.env.PATH, HOME: process.env.HOME, ...FAST },
+        ...programEnv(),
+        ...FAST,
         ...{ ROTA_CONFIG: config, ROTA_DATA: this.folder, ROTA_TEST_NOTES: this.notesFile },
         ...{ ROTA_NATS: nats ?? this.url.replace('nats:', 'embedded:'), ...env },
       },
@@ -185,6 +187,7 @@ export class RotaProcess {
     if (this.running) await this.kill();
     const orphan = this.natsPid;
     if (orphan > 0 && commandOf(orphan).includes(this.folder)) process.kill(orphan, 'SIGKILL');
+    // What its node started, and what outlived it, may still write there for a moment.
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 
