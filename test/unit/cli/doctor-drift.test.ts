@@ -4,21 +4,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Finding } from '../../../src/app/finding.ts';
-import { readSettings } from '../../../src/app/settings.ts';
-import { examineStore } from '../../../src/app/store-findings.ts';
 import { openDatabase } from '../../../src/store/sqlite/database.ts';
 import { runAs } from '../../support/postgres/database.ts';
 import { openTestStore, plainClient, urlAs } from '../../support/postgres/enqueuer.ts';
 import { freshDatabase } from '../../support/postgres/fresh-database.ts';
-
-/** What an examination finds of a store. */
-async function storeFinding(store: string): Promise<Finding> {
-  const data = join(tmpdir(), 'rota-doctor-nothing');
-  const found = await examineStore(readSettings({ given: { data, store }, env: {}, config: {} }));
-  const finding = found.find(({ what }) => what === 'store');
-  if (finding === undefined) throw new Error('the store was not examined');
-  return finding;
-}
+import { storeFinding } from '../../support/store-finding.ts';
 
 /** What is told below the first line. */
 const told = ({ found }: Finding): string[] =>

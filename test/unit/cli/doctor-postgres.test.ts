@@ -1,30 +1,15 @@
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { examine, type Finding } from '../../../src/app/doctor.ts';
-import { systemClock } from '../../../src/kernel/clock.ts';
 import { connectText } from '../../../src/store/postgres/fault.ts';
 import { MIGRATIONS } from '../../../src/store/postgres/migrate.ts';
 import { openTestStore, plainClient, urlAs } from '../../support/postgres/enqueuer.ts';
 import { freshDatabase } from '../../support/postgres/fresh-database.ts';
 import { startPostgres } from '../../support/postgres/postgres-server.ts';
+import { storeFinding } from '../../support/store-finding.ts';
 
 async function emptyDatabase(): Promise<{ url: string; adminUrl: string; name: string }> {
   const database = await freshDatabase();
   onTestFinished(() => database.drop());
   return database;
-}
-
-/** What an examination finds of the store at a URL. */
-async function storeFinding(store: string): Promise<Finding | undefined> {
-  const found = await examine({
-    given: { nats: 'nats://127.0.0.1:1', data: join(tmpdir(), 'rota-doctor-nothing'), store },
-    env: {},
-    clock: systemClock,
-    configPath: 'none',
-    importConfig: async () => ({ config: {}, folder: tmpdir() }),
-  });
-  return found.find(({ what }) => what === 'store');
 }
 
 test('a database without a store, and one with a store, are right', async () => {
