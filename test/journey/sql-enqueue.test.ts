@@ -232,7 +232,8 @@ describe('a job that is enqueued inside a transaction', () => {
     // As it is after it took its neighbours along for three times, and was then tried alone for twice.
     await client.query('update rota.requests set deliveries = 5 where id = $1', [poison]);
     await client.query(`insert into rota.suspect_messages (key, tries, at)
-      select id || ':' || seq, 2, 0 from rota.requests where id = '${poison}'`);
+      select id || ':' || seq, 2, extract(epoch from clock_timestamp()) * 1000
+        from rota.requests where id = '${poison}'`);
     const rota = await RotaProcess.make({ config: CONFIG, env: { ROTA_STORE: database.url } });
     onTestFinished(() => rota.dispose());
     await rota.launch('starting');
