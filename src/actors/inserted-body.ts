@@ -1,8 +1,9 @@
-import { type Job, type NewJob, storedJob } from '../job/job.ts';
+import type { Job, NewJob } from '../job/job.ts';
 import { assert } from '../kernel/error.ts';
 import { Body } from '../messaging/body.ts';
 import type { Codec } from '../messaging/codec.ts';
 import type { InsertResult } from '../store/job-store.ts';
+import { StoredAsSent } from '../store/stored-as-sent.ts';
 
 /**
  * The answer to an insert: null for each job that was stored as it was sent, for who sent it has it (of 1,000 jobs the
@@ -33,6 +34,6 @@ export function insertedResults(jobs: readonly NewJob[], answer: readonly (Inser
     const sent = jobs[index];
     if (result !== null) return result;
     assert(sent !== undefined, 'the store answers for the jobs that it was sent');
-    return { job: storedJob(sent), conflict: false };
+    return new StoredAsSent(sent);
   });
 }

@@ -2,7 +2,7 @@ import { LIMITS } from '../job/limits.ts';
 import { type ErrorCode, type Issue, RotaError } from '../kernel/error.ts';
 import type { JobView } from '../messaging/contract/job-view.ts';
 import type { JobBody } from './job-body.ts';
-import { batches, type Load, loadOf } from './load.ts';
+import { batches, loadOf } from './load.ts';
 
 /**
  * What became of an enqueue. `conflict`: a job with this id or unique key was there already, and is answered. Where calls
@@ -14,7 +14,8 @@ export interface Enqueued {
   conflict: boolean;
 }
 
-interface Call extends Load<JobBody> {
+interface Call {
+  body: JobBody;
   headers: Readonly<Record<string, string>>;
   settle: PromiseWithResolvers<Enqueued>;
 }
@@ -37,7 +38,7 @@ export class EnqueueBatcher {
     const calls = this.#waiting.get(queue) ?? [];
     if (this.#waiting.size === 0) queueMicrotask(() => this.#flush());
     this.#waiting.set(queue, calls);
-    calls.push({ ...loadOf(body), headers, settle });
+    calls.push({ body, headers, settle });
     return settle.promise;
   }
 
@@ -45,13 +46,20 @@ export class EnqueueBatcher {
     const gathered = [...this.#waiting];
     this.#waiting.clear();
     for (const [queue, calls] of gathered) {
+      const [only] = calls;
+      if (calls.length === 1 && only !== undefined) {
+        void this.#sendOne(queue, only);
+        continue;
+      }
       // A trace belongs to one call: those that carry headers travel alone.
       const isPlain = ({ headers }: Call): boolean => Object.keys(headers).length === 0;
       for (const call of calls) if (!isPlain(call)) void this.#sendOne(queue, call);
-      for (const batch of batches(calls.filter(isPlain), LIMITS.jobsPerRequestMax)) {
-        const [first] = batch;
-        if (batch.length === 1 && first !== undefined) void this.#sendOne(queue, first);
-        else void this.#sendMany(queue, batch);
+      const loads = calls.filter(isPlain).map((call) => ({ ...loadOf(call.body), call }));
+      for (const batch of batches(loads, LIMITS.jobsPerRequestMax)) {
+        const together = batch.map(({ call }) => call);
+        const [first] = together;
+        if (together.length === 1 && first !== undefined) void this.#sendOne(queue, first);
+        else void this.#sendMany(queue, together);
       }
     }
   }

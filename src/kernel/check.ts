@@ -116,7 +116,9 @@ export function arrayOf<T>(member: Check<T>, options: { min?: number; max: numbe
       return issues.add(path, `must have ${min} to ${max} members, this has ${value.length}`);
     }
     const before = issues.list.length;
-    const read = value.map((entry, index) => member(entry, at(path, index), issues));
+    // No path is written where nobody reads it.
+    const pathOf = issues.unread ? () => '' : (index: number) => at(path, index);
+    const read = value.map((entry, index) => member(entry, pathOf(index), issues));
     return issues.list.length === before ? (read as T[]) : undefined;
   };
 }

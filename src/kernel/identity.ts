@@ -14,9 +14,9 @@ export type IdSource = () => string;
 /** Counters start in the lower half of their 32 bits, so that a millisecond has room for 2^31 ids. */
 const SEQUENCE_START_MAX = 0x7fff_ffff;
 
-/** Random bytes that an id is made with. */
-const RANDOM_BYTES = 16;
-/** Ids whose machine randomness is fetched at once: measured, an id costs 0.5 µs instead of 2.5 with a system call for each. */
+/** Bytes of an id, and of the randomness that it is made with. */
+const ID_BYTES = 16;
+/** Ids whose machine randomness is fetched at once: measured, an id costs 2 µs less than with a system call for each. */
 const POOLED_IDS = 256;
 
 /**
@@ -25,17 +25,21 @@ const POOLED_IDS = 256;
  * @param random fills the rest; without it the machine's cryptographic randomness does
  */
 export function uuidSource(clock: Clock, random?: Random): IdSource {
-  const bytes = new Uint8Array(RANDOM_BYTES * (random === undefined ? POOLED_IDS : 1));
-  let used = bytes.length;
+  const pool = new Uint8Array(ID_BYTES * (random === undefined ? POOLED_IDS : 1));
+  const pieces = Array.from({ length: pool.length / ID_BYTES }, (_, index) =>
+    pool.subarray(index * ID_BYTES, (index + 1) * ID_BYTES),
+  );
+  let used = pieces.length;
   const sixteen = (): Uint8Array => {
-    if (used === bytes.length) {
+    if (used === pieces.length) {
       used = 0;
-      if (random === undefined) randomFillSync(bytes);
-      else for (let at = 0; at < bytes.length; at += 1) bytes[at] = Math.floor(random() * 256);
+      if (random === undefined) randomFillSync(pool);
+      else for (let at = 0; at < pool.length; at += 1) pool[at] = Math.floor(random() * 256);
     }
-    used += RANDOM_BYTES;
-    return bytes.subarray(used - RANDOM_BYTES, used);
+    used += 1;
+    return pieces[used - 1] ?? pool;
   };
+  const id = new Uint8Array(ID_BYTES);
   let lastMs = Number.NEGATIVE_INFINITY;
   let sequence = 0;
   return () => {
@@ -47,8 +51,28 @@ export function uuidSource(clock: Clock, random?: Random): IdSource {
       lastMs += 1;
       sequence = 0;
     }
-    return v7({ msecs: lastMs, seq: sequence, random: sixteen() });
+    return uuidText(v7({ msecs: lastMs, seq: sequence, random: sixteen() }, id));
   };
+}
+
+/** The characters of an id's text, which is written over and over. */
+const TEXT = Array.from('00000000-0000-0000-0000-000000000000', (character) => character.charCodeAt(0));
+/** Where in it a digit stands. */
+const DIGITS_AT = TEXT.flatMap((code, at) => (code === '-'.charCodeAt(0) ? [] : [at]));
+const DIGITS = Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+
+/**
+ * An id as text, in one piece: put together of thirty, as the library does it, it leaves 1 KB of garbage behind instead of
+ * 70 bytes, and an id takes 0.4 µs instead of 0.2.
+ */
+function uuidText(id: Uint8Array): string {
+  let digit = 0;
+  for (const byte of id) {
+    TEXT[DIGITS_AT[digit] ?? 0] = DIGITS[byte >> 4] ?? 0;
+    TEXT[DIGITS_AT[digit + 1] ?? 0] = DIGITS[byte & 15] ?? 0;
+    digit += 2;
+  }
+  return String.fromCharCode(...TEXT);
 }
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

@@ -39,12 +39,13 @@ interface Packed {
  */
 export function packFacts(facts: readonly JobFact[]): string {
   const packed: Packed = { all: {}, each: {} };
+  const [first] = facts;
+  if (first === undefined) return JSON.stringify(packed);
   for (const field of FIELDS) {
     const read = READ[field];
-    const values = facts.map(read);
-    const [first] = values;
-    if (values.every((value) => value === first)) packed.all[field] = first;
-    else packed.each[field] = values.map((value) => value ?? null);
+    const common = read(first);
+    if (facts.every((fact) => read(fact) === common)) packed.all[field] = common;
+    else packed.each[field] = facts.map((fact) => read(fact) ?? null);
   }
   return JSON.stringify(packed);
 }

@@ -57,18 +57,40 @@ export function runAttempt(input: AttemptInput): RunningAttempt {
   return { outcome, ended: handled, terminate: undefined };
 }
 
-/** The handler begins in the next microtask, when whoever started it has noted the attempt. */
-async function handle({ definition, context, attempt }: AttemptInput): Promise<Outcome> {
-  await undefined;
-  try {
-    return returned(await definition.run?.(context));
-  } catch (thrown) {
+const BEGUN = Promise.resolve();
+
+/**
+ * The handler begins in the next microtask, when whoever started it has noted the attempt. One that answers at once is not
+ * waited for: an `await` leaves more behind than all else here.
+ */
+function handle(input: AttemptInput): Promise<Outcome> {
+  return BEGUN.then(() => {
     try {
-      return failed(thrown, definition, attempt);
-    } catch (fault) {
-      // What cannot even be looked at, such as a proxy whose traps throw.
-      return failed(fault, definition, attempt);
+      const value: unknown = input.definition.run?.(input.context);
+      return isThenable(value) ? awaited(value, input) : returned(value);
+    } catch (thrown) {
+      return threw(thrown, input);
     }
+  });
+}
+
+async function awaited(value: PromiseLike<unknown>, input: AttemptInput): Promise<Outcome> {
+  try {
+    return returned(await value);
+  } catch (thrown) {
+    return threw(thrown, input);
+  }
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  ((typeof value === 'object' && value !== null) || typeof value === 'function') && 'then' in value;
+
+function threw(thrown: unknown, { definition, attempt }: AttemptInput): Outcome {
+  try {
+    return failed(thrown, definition, attempt);
+  } catch (fault) {
+    // What cannot even be looked at, such as a proxy whose traps throw.
+    return failed(fault, definition, attempt);
   }
 }
 

@@ -1,17 +1,18 @@
 import type { Logger } from '../../kernel/log.ts';
+import type { ClaimedWork } from './messages.ts';
 
 /**
- * A logger with fields of its own that is made when the first line is written: most handlers write none, and a child of
- * pino costs 1 µs.
+ * The logger of an attempt, which is made when the first line is written: most handlers write none, and a child of pino
+ * costs 1 µs.
  */
 export class LazyLogger implements Logger {
   readonly #parent: Logger;
-  readonly #fields: object;
+  readonly #work: ClaimedWork;
   #made: Logger | undefined;
 
-  constructor(parent: Logger, fields: object) {
+  constructor(parent: Logger, work: ClaimedWork) {
     this.#parent = parent;
-    this.#fields = fields;
+    this.#work = work;
   }
 
   debug(fields: object, message: string): void {
@@ -35,7 +36,8 @@ export class LazyLogger implements Logger {
   }
 
   #logger(): Logger {
-    this.#made ??= this.#parent.child(this.#fields);
+    const { id: job, type, attempt } = this.#work;
+    this.#made ??= this.#parent.child({ job, type, attempt });
     return this.#made;
   }
 }

@@ -1,10 +1,11 @@
-import type { AnyJobDefinition, EnqueueFunction, HandlerJob, Services } from '../../job/definition.ts';
+import type { AnyJobDefinition, EnqueueFunction, Services } from '../../job/definition.ts';
 import type { Outcome } from '../../job/outcome.ts';
-import { type Clock, parseTime } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import type { Json } from '../../kernel/json.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { OutcomeReport, RunRef } from '../../store/job-store.ts';
 import type { AttemptHosts, RunningAttempt } from './attempt.ts';
+import { handlerJob, msOf } from './handler-job.ts';
 import { LazyLogger } from './lazy-logger.ts';
 import type { ClaimedWork } from './messages.ts';
 
@@ -30,7 +31,8 @@ export interface RunningJobsWorld {
 
 interface Entry {
   work: ClaimedWork;
-  ref: Required<RunRef>;
+  /** The job's, in milliseconds: an id may have been another job's before. */
+  insertedAt: number;
   abort: AbortController;
   /** Undefined: there is no handler for it. */
   running: RunningAttempt | undefined;
@@ -76,7 +78,7 @@ export class RunningJobs {
     const listed: Required<RunRef>[] = [];
     for (const entry of this.#all()) {
       if (entry.disowned || entry.settled) continue;
-      if (!entry.reported || entry.skippedOnce) listed.push(entry.ref);
+      if (!entry.reported || entry.skippedOnce) listed.push(refOf(entry.work));
       else entry.skippedOnce = true;
     }
     return listed;
@@ -87,14 +89,15 @@ export class RunningJobs {
    * still open here was taken from us without our hearing of it; so was one of a job with its id that was deleted.
    */
   start(work: ClaimedWork): void {
-    const ref = refOf(work);
-    if (this.#entryOf(ref) !== undefined) return;
+    const insertedAt = msOf(work.insertedAt);
+    if (this.#entryOf(work.id, work.run, insertedAt) !== undefined) return;
     const earlier = this.#lastRuns.get(work.id);
     if (earlier !== undefined) this.#overtake(earlier);
-    const definition = this.#world.definitions.get(work.type);
+    const { definitions, hosts, clock } = this.#world;
+    const definition = definitions.get(work.type);
     const entry: Entry = {
       work,
-      ref,
+      insertedAt,
       abort: new AbortController(),
       running: undefined,
       disowned: false,
@@ -109,37 +112,40 @@ export class RunningJobs {
       this.#report(entry, { outcome: 'release' });
       return;
     }
-    entry.running = this.#world.hosts[definition.isolation].run({
-      definition,
-      context: this.#context(entry),
-      attempt: work.attempt,
-      timeoutMs: work.timeout,
-      clock: this.#world.clock,
-      onTimeout: () => entry.abort.abort('timeout' satisfies AbortReason),
-    });
-    const { outcome, ended } = entry.running;
-    const report = (how: Outcome): void => this.#report(entry, isGivenUp(entry, how) ? { outcome: 'release' } : how);
-    const returned = (): void => {
-      entry.returned = true;
-      this.#freeIfDone(entry);
-    };
+    const { attempt, timeout: timeoutMs } = work;
+    const onTimeout = timeoutMs === null ? NEVER : timeOut(entry);
+    const context = this.#context(entry);
+    this.#follow(entry, hosts[definition.isolation].run({ definition, context, attempt, timeoutMs, clock, onTimeout }));
+  }
+
+  #follow(entry: Entry, running: RunningAttempt): void {
+    const { outcome, ended } = running;
+    entry.running = running;
     if (ended === outcome) {
       outcome.then((how) => {
-        report(how);
-        returned();
+        this.#ended(entry, how);
+        this.#returned(entry);
       });
     } else {
-      outcome.then(report);
-      ended.then(returned);
+      outcome.then((how) => this.#ended(entry, how));
+      ended.then(() => this.#returned(entry));
     }
+  }
+
+  #ended(entry: Entry, how: Outcome): void {
+    this.#report(entry, isGivenUp(entry, how) ? { outcome: 'release' } : how);
+  }
+
+  #returned(entry: Entry): void {
+    entry.returned = true;
+    this.#freeIfDone(entry);
   }
 
   /** The store has dealt with these outcomes. */
   confirm(reports: readonly OutcomeReport[]): void {
-    for (const report of reports) {
-      const entry = this.#entryOf(report);
+    for (const { id, run, insertedAt, outcome } of reports) {
+      const entry = this.#entryOf(id, run, insertedAt);
       if (entry === undefined) continue;
-      const { id, outcome } = report;
       entry.settled = true;
       if (!entry.returned && entry.running?.terminate === undefined && outcome !== 'release') {
         const { type } = entry.work;
@@ -152,13 +158,18 @@ export class RunningJobs {
   /** How many slots are free once the store has dealt with these outcomes. */
   freedBy(reports: readonly OutcomeReport[]): number {
     let freed = 0;
-    for (const report of reports) if (this.#entryOf(report)?.returned === true) freed += 1;
+    for (const { id, run, insertedAt } of reports) {
+      if (this.#entryOf(id, run, insertedAt)?.returned === true) freed += 1;
+    }
     return freed;
   }
 
   /** The job is not ours any more: its handler's signal aborts and what it returns is dropped. */
   disown(ref: Omit<RunRef, 'attempt'>, reason: Extract<AbortReason, 'cancelled' | 'lost'>): void {
-    const entry = this.#entryOf(ref);
+    this.#disown(this.#entryOf(ref.id, ref.run, ref.insertedAt), reason);
+  }
+
+  #disown(entry: Entry | undefined, reason: AbortReason): void {
     if (entry === undefined || entry.disowned || entry.reported) return;
     entry.disowned = true;
     entry.abort.abort(reason);
@@ -169,7 +180,7 @@ export class RunningJobs {
   /** A cancelled job whose handler is not given the time to return, where it runs in a thread or process. */
   terminate(ref: Omit<RunRef, 'attempt'>): void {
     this.disown(ref, 'cancelled');
-    this.#entryOf(ref)?.running?.terminate?.();
+    this.#entryOf(ref.id, ref.run, ref.insertedAt)?.running?.terminate?.();
   }
 
   /** Aborts every signal; what the handlers return still counts. */
@@ -211,17 +222,16 @@ export class RunningJobs {
   }
 
   /** By (id, run), and by the time of insertion where that is said: the id may have been another job's. */
-  #entryOf({ id, run, insertedAt }: Omit<RunRef, 'attempt'>): Entry | undefined {
-    const fits = ({ ref }: Entry): boolean =>
-      ref.id === id && ref.run === run && (insertedAt === undefined || ref.insertedAt === insertedAt);
+  #entryOf(id: string, run: number | undefined, insertedAt: number | undefined): Entry | undefined {
     const last = this.#lastRuns.get(id);
-    if (last !== undefined && fits(last)) return last;
-    return this.#earlierRuns.size === 0 ? undefined : [...this.#earlierRuns].find(fits);
+    if (last !== undefined && isRun(last, run, insertedAt)) return last;
+    for (const entry of this.#earlierRuns) if (entry.work.id === id && isRun(entry, run, insertedAt)) return entry;
+    return undefined;
   }
 
   /** A later run of its job has come: this one was taken from us. It stays until it is done. */
   #overtake(entry: Entry): void {
-    this.disown(entry.ref, 'lost');
+    this.#disown(entry, 'lost');
     if (this.#lastRuns.get(entry.work.id) === entry) this.#earlierRuns.add(entry);
   }
 
@@ -239,11 +249,11 @@ export class RunningJobs {
     if (entry.disowned || entry.reported) return;
     entry.reported = true;
     this.#closed();
-    const { id, type, schedule } = entry.work;
+    const { id, type, attempt, run, schedule } = entry.work;
     // Periodic jobs are few and nobody waits for their answer, so the log tells how they ended.
     if (schedule !== null)
       this.#world.log.info({ job: id, type, schedule: schedule.name, outcome: outcome.outcome }, 'job ended');
-    this.#world.onOutcome({ ...entry.ref, ...outcome });
+    this.#world.onOutcome({ ...outcome, id, attempt, run, insertedAt: entry.insertedAt });
   }
 
   #freeIfDone(entry: Entry): void {
@@ -255,14 +265,14 @@ export class RunningJobs {
 
   #context(entry: Entry) {
     const { services, enqueue, log } = this.#world;
-    const { work, ref } = entry;
+    const { work } = entry;
     return {
       args: work.args,
       job: handlerJob(work),
       signal: entry.abort.signal,
-      log: new LazyLogger(log, { job: work.id, type: work.type, attempt: work.attempt }),
+      log: new LazyLogger(log, work),
       progress: (value: Json) => {
-        if (!entry.disowned && !entry.reported) this.#world.onProgress(ref, value);
+        if (!entry.disowned && !entry.reported) this.#world.onProgress(refOf(work), value);
       },
       services,
       enqueue,
@@ -271,29 +281,16 @@ export class RunningJobs {
 }
 
 /** Which attempt a claim has brought. */
-export const refOf = ({ id, attempt, run, insertedAt }: ClaimedWork): Required<RunRef> => ({
-  ...{ id, attempt, run },
-  insertedAt: msOf(insertedAt),
-});
+export const refOf = ({ id, attempt, run, insertedAt }: ClaimedWork): Required<RunRef> => {
+  return { id, attempt, run, insertedAt: msOf(insertedAt) };
+};
+
+const NEVER = (): void => {};
+const timeOut = (entry: Entry) => (): void => entry.abort.abort('timeout' satisfies AbortReason);
+
+const isRun = (entry: Entry, run: number | undefined, insertedAt: number | undefined): boolean =>
+  entry.work.run === run && (insertedAt === undefined || entry.insertedAt === insertedAt);
 
 /** A handler that throws because the stop aborted it has not failed: its attempt is handed back. */
 const isGivenUp = ({ abort }: Entry, how: Outcome): boolean =>
   abort.signal.reason === ('stopping' satisfies AbortReason) && how.outcome === 'fail' && how.error.kind === 'error';
-
-/** Jobs that came together have their times in common. */
-let lastRead = { text: '', ms: 0 };
-
-function msOf(text: string): number {
-  if (text !== lastRead.text) lastRead = { text, ms: parseTime(text) ?? 0 };
-  return lastRead.ms;
-}
-
-function handlerJob(work: ClaimedWork): HandlerJob {
-  const { id, type, queue, attempt, maxAttempts, run, priority, tags, meta, reference, schedule, traceparent } = work;
-  return {
-    ...{ id, type, queue, attempt, maxAttempts, run, priority, tags, meta, reference, traceparent },
-    scheduledAt: msOf(work.scheduledAt),
-    insertedAt: msOf(work.insertedAt),
-    schedule: schedule && { ...schedule, at: msOf(schedule.at) },
-  };
-}

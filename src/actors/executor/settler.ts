@@ -4,7 +4,7 @@ import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Bus } from '../../messaging/bus.ts';
 import { type AsFirst, BRIEF_HEADERS, wholeOnes } from '../../messaging/contract/brief.ts';
-import { CLAIM_LIMIT_MAX, outcomeView } from '../../messaging/contract/work.ts';
+import { briefOutcomes, CLAIM_LIMIT_MAX, outcomeView } from '../../messaging/contract/work.ts';
 import { ask } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type { OutcomeReport, SettleResult } from '../../store/job-store.ts';
@@ -151,11 +151,20 @@ export class Settler {
 
   async #settle(batch: readonly OutcomeReport[], claim: ClaimWith | undefined, timeoutMs: number): Promise<Settled> {
     const { bus, subjects, queue, worker } = this.#world;
-    const value = { worker, outcomes: batch.map(outcomeView), ...(claim === undefined ? {} : { claim }) };
-    const subject = subjects.work(queue, 'settle');
+    const send = (outcomes: object): Promise<unknown> => {
+      const value = { worker, ...outcomes, ...(claim === undefined ? {} : { claim }) };
+      return ask(bus, subjects.work(queue, 'settle'), { value, codec: 'json', headers: BRIEF_HEADERS, timeoutMs });
+    };
+    const brief = briefOutcomes(batch);
     // The persistence actor is ours and answers in the contract's shape.
-    const request = { value, codec: 'json', headers: BRIEF_HEADERS, timeoutMs } as const;
-    return (await ask(bus, subject, request)) as Settled;
+    try {
+      return (await send(brief)) as Settled;
+    } catch (error) {
+      // One of an earlier version knows only outcomes that are said in full.
+      const knew = brief.completed === undefined || !(error instanceof RotaError) || error.code !== 'invalid_request';
+      if (knew) throw error;
+      return (await send({ outcomes: batch.map(outcomeView) })) as Settled;
+    }
   }
 
   #logRefused({ refused }: SettleResult): void {

@@ -32,13 +32,14 @@ export class EnqueueDesk {
   /** Deals with one request. @throws RotaError what it is refused with */
   async serve(message: Message): Promise<void> {
     const { builder, newId } = this.#world;
-    const queue = await builder.queueOf(message.subject);
+    const known = builder.queueOf(message.subject);
+    const queue = typeof known === 'string' ? known : await known;
     const body = readEnqueue(message.body.value);
     const place: JobPlace = { queue, traceparent: traceparentOf(message.headers), idAt: newId };
     switch (body.kind) {
       case 'one': {
-        const checked = await builder.checkAll(body.requests, { many: false });
-        const jobs = builder.jobs(checked, place);
+        const checked = builder.checkAll(body.requests, { many: false });
+        const jobs = builder.jobs(checked instanceof Promise ? await checked : checked, place);
         const [result] = await this.#insert(jobs);
         if (result === undefined) throw new RotaError('unavailable', 'the store did not answer with the job');
         // Args that were too large for the way back are those of the request.
@@ -46,9 +47,10 @@ export class EnqueueDesk {
         return answer(message, { job: jobView({ ...result.job, args }), conflict: result.conflict });
       }
       case 'many': {
-        const checked = await builder.checkAll(body.requests, { many: true });
-        const results = await this.#insert(builder.jobs(checked, place));
-        if (wantsBrief(message)) return answer(message, { jobs: results.map(briefView) });
+        const checked = builder.checkAll(body.requests, { many: true });
+        const jobs = builder.jobs(checked instanceof Promise ? await checked : checked, place);
+        const results = await this.#insert(jobs);
+        if (wantsBrief(message)) return answer(message, { jobs: jobs.map((job, at) => briefView(job, results[at])) });
         return this.#answerBulk(message, results, 'jobs');
       }
       case 'each': {
@@ -114,7 +116,8 @@ const leanView: BulkView = (entry) => {
 };
 
 /** For who asks so; every reply has room for it. */
-const briefView = ({ job, conflict }: InsertResult): object => ({ job: { id: job.id }, conflict });
+const briefView = ({ id }: NewJob, result: InsertResult | undefined): object =>
+  result?.conflict ? { job: { id: result.job.id }, conflict: true } : { job: { id }, conflict: false };
 
 /** What every reply has room for. */
 const bareView: BulkView = (entry) => {

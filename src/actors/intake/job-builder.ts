@@ -1,9 +1,9 @@
 import type { TypeDefaults } from '../../job/definition.ts';
 import type { NewJob } from '../../job/job.ts';
-import { type JobRequest, newJob, traceparentText } from '../../job/job-request.ts';
+import { type JobRequest, type NewJobWorld, newJob, traceparentText } from '../../job/job-request.ts';
 import { ISSUES_MAX } from '../../kernel/check.ts';
 import type { Clock } from '../../kernel/clock.ts';
-import { RotaError } from '../../kernel/error.ts';
+import { assert, RotaError } from '../../kernel/error.ts';
 import { isToken } from '../../kernel/identity.ts';
 import type { Headers } from '../../messaging/bus.ts';
 import { tokensAfter } from '../../messaging/subjects.ts';
@@ -36,6 +36,8 @@ export interface GoodJob {
 /** What a checked request becomes a job with, or why it does not. */
 export type CheckedJob = GoodJob | { error: RotaError };
 
+type Good = readonly GoodJob[];
+
 /** Makes jobs of requests, the same for those that wait for an answer and for those that wait in a stream. */
 export class JobBuilder {
   readonly #world: JobBuilderWorld;
@@ -45,10 +47,10 @@ export class JobBuilder {
   }
 
   /**
-   * The queue that a subject names, as `enqueue.<queue>` does.
+   * The queue that a subject names, as `enqueue.<queue>` does; at once where nobody has to be asked.
    * @throws RotaError `invalid_request`, `not_found`, or what the store answers
    */
-  async queueOf(subject: string): Promise<string> {
+  queueOf(subject: string): string | Promise<string> {
     const [queue = '', ...rest] = tokensAfter(subject, 2);
     if (!isToken(queue) || rest.length > 0) {
       const text = 'must be one token: 1 to 64 of A-Z a-z 0-9 _ -';
@@ -56,16 +58,14 @@ export class JobBuilder {
         issues: [{ path: 'queue', message: text }],
       });
     }
-    await this.#world.registry.mustKnowQueue(queue);
-    return queue;
+    const { registry } = this.#world;
+    return registry.hasQueue(queue) ? queue : registry.mustKnowQueue(queue).then(() => queue);
   }
 
-  /** Checks requests that stand or fall together. @throws RotaError what is wrong with them */
-  async checkAll(requests: readonly JobRequest[], { many }: { many: boolean }): Promise<GoodJob[]> {
+  /** Checks requests that stand or fall together, as {@link check} does. @throws RotaError what is wrong with them */
+  checkAll(requests: readonly JobRequest[], { many }: { many: boolean }): Good | Promise<Good> {
     const checked = requests.map((request, index) => this.check(request, index, many ? `${index}.` : ''));
-    return allOf(
-      checked.some((check) => check instanceof Promise) ? await Promise.all(checked) : (checked as CheckedJob[]),
-    );
+    return isAllThere(checked) ? allOf(checked) : Promise.all(checked).then(allOf);
   }
 
   /**
@@ -95,9 +95,14 @@ export class JobBuilder {
   jobs(checked: readonly GoodJob[], place: JobPlace): NewJob[] {
     const now = this.#world.clock.now();
     const { queue, traceparent, madeAt = now } = place;
-    return checked.map(({ request, definition, index }) =>
-      newJob(request, { queue, traceparent, now, madeAt, newId: () => place.idAt(index), definition }),
-    );
+    let at = 0;
+    const newId = (): string => place.idAt(at);
+    let world: NewJobWorld = { queue, traceparent, now, madeAt, newId, definition: undefined };
+    return checked.map(({ request, definition, index }) => {
+      at = index;
+      if (definition !== world.definition) world = { ...world, definition };
+      return newJob(request, world);
+    });
   }
 }
 
@@ -110,13 +115,17 @@ export function headerOf(headers: Headers, name: string): string | undefined {
   return undefined;
 }
 
+const isAllThere = (checked: readonly (CheckedJob | Promise<CheckedJob>)[]): checked is readonly CheckedJob[] =>
+  !checked.some((check) => check instanceof Promise);
+
+const isGood = (checked: CheckedJob): checked is GoodJob => 'request' in checked;
+
 /** All of them, or the first refusal with everybody's issues. */
-function allOf(checked: readonly CheckedJob[]): GoodJob[] {
+function allOf(checked: readonly CheckedJob[]): Good {
+  if (checked.every(isGood)) return checked;
   const errors = checked.flatMap((entry) => ('error' in entry ? [entry.error] : []));
   const [first] = errors;
-  if (first !== undefined) {
-    const issues = errors.flatMap((error) => error.issues).slice(0, ISSUES_MAX);
-    throw new RotaError(first.code, first.message, { issues });
-  }
-  return checked.flatMap((entry) => ('request' in entry ? [entry] : []));
+  const issues = errors.flatMap((error) => error.issues).slice(0, ISSUES_MAX);
+  assert(first !== undefined, 'what is not good has an error');
+  throw new RotaError(first.code, first.message, { issues });
 }

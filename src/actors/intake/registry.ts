@@ -54,8 +54,13 @@ export class Registry {
     return types.find((entry) => entry.type === type)?.defaults;
   }
 
+  /** Whether this node's own config names a queue. */
+  hasQueue(name: string): boolean {
+    return this.#world.queues.has(name);
+  }
+
   async knowsQueue(name: string): Promise<boolean> {
-    if (this.#world.queues.has(name)) return true;
+    if (this.hasQueue(name)) return true;
     return (await this.nodes()).some(({ queues }) => queues.some((queue) => queue.name === name));
   }
 

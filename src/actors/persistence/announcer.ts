@@ -74,6 +74,8 @@ export class Announcer {
   /** What is under way, and whether it got through. */
   #loop: Promise<boolean> | undefined;
   #stopped = false;
+  /** Where events are put together; empty in between. */
+  readonly #lines = new LineWriter();
   /** Outbox places published since the last flush began. */
   #fresh: PlaceRun[] = [];
   #timer: TimerHandle;
@@ -93,7 +95,7 @@ export class Announcer {
 
   /** Publishes facts in order, right after their commit. */
   tell(facts: readonly JobFact[]): void {
-    this.#publish(facts.filter(({ outboxSeq }) => outboxSeq === undefined || this.#mayTell(outboxSeq)));
+    this.#publish(facts, ({ outboxSeq }) => outboxSeq === undefined || this.#mayTell(outboxSeq));
     if (this.#fresh.length > 0 || this.#behind) this.#run();
   }
 
@@ -151,17 +153,19 @@ export class Announcer {
     this.#run();
   }
 
-  /** Publishes in order. Those that follow each other on one subject, as a commit brings them, go together. */
-  #publish(facts: readonly JobFact[]): void {
+  /** Publishes those that may be, in order. What follows each other on one subject, as a commit brings it, goes together. */
+  #publish(facts: readonly JobFact[], mayTell: (fact: JobFact) => boolean = () => true): void {
     const { bus, subjects, node, eventsKept } = this.#world;
-    const lines = new LineWriter();
+    const lines = this.#lines;
+    const teller = { node, count: this.#told };
     let to = '';
     const send = (): void => {
       if (lines.count > 0) publishLines(bus, to, lines.take());
     };
     for (const fact of facts) {
+      if (!mayTell(fact)) continue;
       this.#told += 1;
-      const teller = { node, count: this.#told };
+      teller.count = this.#told;
       let event = jobEvent(fact, subjects, teller);
       if (!isWithin(event, bus.payloadBytesMax)) event = jobEvent(leanFact(fact), subjects, teller);
       const { subject } = event;
@@ -169,7 +173,7 @@ export class Announcer {
       if (subject !== to || lines.length > LINES_LENGTH_MAX || isOnce) send();
       to = subject;
       if (isOnce) bus.publish(subject, { body: Body.ofText(event.text, undefined), ...onceHeaders(event.id, true) });
-      else lines.add(event.pattern, event.row);
+      else event.addTo(lines);
     }
     send();
   }

@@ -24,6 +24,7 @@ export class UntoldFacts {
   }
 
   add(facts: readonly JobFact[]): void {
+    if (facts.length === 0) return;
     if (this.#count >= FACTS_MAX) this.tellNow();
     this.#facts.push(facts);
     this.#count += facts.length;
@@ -37,9 +38,9 @@ export class UntoldFacts {
 
   /** Waits no longer. */
   tellNow(): void {
-    const facts = this.#facts.flat();
+    const [first, ...others] = this.#facts;
     this.#facts = [];
     this.#count = 0;
-    if (facts.length > 0) this.#tell(facts);
+    if (first !== undefined) this.#tell(others.length === 0 ? first : first.concat(...others));
   }
 }

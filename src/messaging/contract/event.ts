@@ -1,6 +1,6 @@
 import { isTerminalFact, type JobFact } from '../../job/job-event.ts';
 import { timeText } from '../../kernel/clock.ts';
-import { type LinePattern, lineOf } from '../json-lines.ts';
+import { type LinePattern, type LineWriter, lineOf } from '../json-lines.ts';
 import type { Subjects } from '../subjects.ts';
 import { scheduleView } from './job-view.ts';
 
@@ -66,9 +66,9 @@ export class JobEvent {
     return this.#frame.pattern;
   }
 
-  /** What of the line is its own, with tabs between. */
-  get row(): string {
-    return `${this.#job}\t${this.#number}\t${this.#detail}`;
+  /** Adds the line. */
+  addTo(lines: LineWriter): void {
+    lines.add(this.#frame.pattern, this.#job, this.#number, this.#detail);
   }
 
   /** How many characters the line has, or a few more. */
@@ -78,7 +78,7 @@ export class JobEvent {
 
   /** The whole line. */
   get text(): string {
-    return lineOf(this.pattern, this.row);
+    return lineOf(this.#frame.pattern, this.#job, this.#number, this.#detail);
   }
 }
 
@@ -158,7 +158,7 @@ function frameOf(fact: JobFact, subjects: Subjects, node: string): Frame {
     subject: subjects.event('job', queue, what),
     toNumber,
     pattern,
-    length: lineOf(pattern, `${id}\t${Number.MAX_SAFE_INTEGER}\t`).length,
+    length: lineOf(pattern, id, Number.MAX_SAFE_INTEGER, '').length,
   };
 }
 

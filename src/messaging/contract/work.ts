@@ -21,6 +21,14 @@ import { timeText } from '../../kernel/clock.ts';
 import { unreachable } from '../../kernel/error.ts';
 import { isToken, isUuid } from '../../kernel/identity.ts';
 import { checkJson, type Json } from '../../kernel/json.ts';
+import {
+  type AttemptRef,
+  jobId,
+  type OutcomeReport,
+  type PlainEndsView,
+  plainEnds,
+  plainEndsOf,
+} from './plain-ends.ts';
 
 /** Jobs that one claim may ask for at most. */
 export const CLAIM_LIMIT_MAX = 1_000;
@@ -33,11 +41,9 @@ export const RUNNING_MAX = 10_000;
 
 const worker = string({ max: 36, accept: isUuid, what: 'a UUID' });
 const node = string({ max: 64, accept: isToken, what: 'a node name: 1 to 64 of A-Z a-z 0-9 _ -' });
-/** A job id as given: any text, so that an unknown one is answered as such. */
-const id = string({ max: 64, what: 'a job id' });
 
 const runFields = {
-  id,
+  id: jobId,
   attempt: integer(0, Number.MAX_SAFE_INTEGER),
   run: optional(integer(1, Number.MAX_SAFE_INTEGER)),
   // An addition, as the claim said it: tells a job from one with its id that was deleted.
@@ -93,16 +99,6 @@ const shapes = {
   discard: object({ ...common, reason: optional(reason) }),
   release: object(common),
 };
-
-/** Which attempt, times in milliseconds since the epoch. */
-interface AttemptRef {
-  id: string;
-  attempt: number;
-  run?: number;
-  insertedAt?: number;
-}
-
-type OutcomeReport = AttemptRef & Outcome;
 
 const outcomeReport: Check<OutcomeReport> = (value, path, issues) => {
   const word = oneOf(OUTCOMES)(isRecord(value) ? value.outcome : undefined, at(path, 'outcome'), issues);
@@ -168,46 +164,73 @@ function completion(result: unknown, fault: string | undefined): Outcome {
   return { outcome: 'complete', result: null, resultFault: `${path} ${message}` };
 }
 
-/**
- * `jobs.work.<queue>.settle`. `claim` is an addition: what to claim in the same transaction, once the settlement has
- * made room; its jobs come with the answer.
- */
-export const settleRequest = object({
+const settleFields = object({
   worker,
   outcomes: arrayOf(outcomeReport, { max: RUNNING_MAX }),
+  completed: optional(plainEnds(RUNNING_MAX)),
   claim: optional(object({ node, limit: integer(1, CLAIM_LIMIT_MAX), types: arrayOf(jobType, { max: TYPES_MAX }) })),
 });
 
+/** What {@link settleRequest} reads. */
+export interface SettleRequest {
+  worker: string;
+  outcomes: OutcomeReport[];
+  claim?: { node: string; limit: number; types: string[] };
+}
+
+/**
+ * `jobs.work.<queue>.settle`. Additions are `claim`, what to claim in the same transaction, once the settlement has made
+ * room, with its jobs in the answer; and `completed`, see {@link briefOutcomes}.
+ */
+export const settleRequest: Check<SettleRequest> = (value, path, issues) => {
+  const read = settleFields(value, path, issues);
+  if (read === undefined) return undefined;
+  const { completed, outcomes, ...rest } = read;
+  if (completed === undefined) return { ...rest, outcomes };
+  if (outcomes.length + completed.length > RUNNING_MAX) {
+    return issues.add(at(path, 'completed'), `must not make more than ${RUNNING_MAX} with the outcomes`);
+  }
+  return { ...rest, outcomes: outcomes.concat(completed) };
+};
+
+/** Outcomes as a settlement for a store of ours says them, those that are plain in short. */
+export function briefOutcomes(reports: readonly OutcomeReport[]): {
+  outcomes: Record<string, unknown>[];
+  completed?: PlainEndsView[];
+} {
+  const { plain, others } = plainEndsOf(reports);
+  return { outcomes: others.map(outcomeView), ...(plain.length === 0 ? {} : { completed: plain }) };
+}
+
 /** Writes an outcome as the wire has it: what {@link settleRequest} reads. */
 export function outcomeView(report: OutcomeReport): Record<string, unknown> {
-  const { id, attempt, run, insertedAt, endSchedule } = report;
-  const ref = {
-    id,
-    attempt,
-    ...(run === undefined ? {} : { run }),
-    ...(insertedAt === undefined ? {} : { insertedAt: timeText(insertedAt) }),
-    outcome: report.outcome,
-    ...(endSchedule ? { endSchedule } : {}),
-  };
+  const { id, attempt, run, insertedAt, outcome, endSchedule } = report;
+  const view: Record<string, unknown> = { id, attempt, outcome };
+  if (run !== undefined) view.run = run;
+  if (insertedAt !== undefined) view.insertedAt = timeText(insertedAt);
+  if (endSchedule) view.endSchedule = endSchedule;
   switch (report.outcome) {
     case 'complete':
-      return {
-        ...ref,
-        result: report.result,
-        ...(report.resultFault === undefined ? {} : { resultFault: report.resultFault }),
-      };
+      view.result = report.result;
+      if (report.resultFault !== undefined) view.resultFault = report.resultFault;
+      break;
     case 'fail':
-      return { ...ref, error: report.error, ...(report.retryInMs === undefined ? {} : { retryIn: report.retryInMs }) };
+      view.error = report.error;
+      if (report.retryInMs !== undefined) view.retryIn = report.retryInMs;
+      break;
     case 'snooze':
-      return { ...ref, for: report.forMs };
+      view.for = report.forMs;
+      break;
     case 'cancel':
     case 'discard':
-      return { ...ref, reason: report.reason };
+      view.reason = report.reason;
+      break;
     case 'release':
-      return ref;
+      break;
     default:
-      return unreachable(report);
+      unreachable(report);
   }
+  return view;
 }
 
 /** Writes an attempt as a beat lists it: what {@link beatRequest} reads. */

@@ -76,8 +76,8 @@ function firstsOf(jobs: readonly NewJob[]): Map<string, ClaimPlace> {
   const firsts = new Map<string, ClaimPlace>();
   for (const { queue, priority, scheduledAt } of jobs) {
     const first = firsts.get(queue);
-    if (first === undefined) firsts.set(queue, { priority, scheduledAt, seq: 0 });
-    else if (isBefore({ priority, scheduledAt, seq: 0 }, first)) Object.assign(first, { priority, scheduledAt });
+    const later = first === undefined ? -1 : priority - first.priority || scheduledAt - first.scheduledAt;
+    if (later < 0) firsts.set(queue, { priority, scheduledAt, seq: 0 });
   }
   return firsts;
 }

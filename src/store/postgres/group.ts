@@ -71,7 +71,8 @@ export interface GroupKind {
 export function kindOf(requests: readonly StoreRequest[], schema: string): GroupKind {
   const all = (verbs: ReadonlySet<StoreVerb>): boolean => requests.every(({ verb }) => verbs.has(verb));
   const jobs = requests.flatMap(jobsOf);
-  const keys = new Set(jobs.flatMap(({ unique }) => (unique === undefined ? [] : [unique.key])));
+  const keys = new Set<string>();
+  for (const { unique } of jobs) if (unique !== undefined) keys.add(unique.key);
   const locks = [...keys].map((key) => lockOf(schema, `unique ${key}`));
   return {
     reads: all(READS),

@@ -2,7 +2,7 @@ import { isTerminalFact, type JobFact } from '../../job/job-event.ts';
 import { type Cell, integer, jsonList, text } from '../cell.ts';
 import type { PlaceRun } from '../job-store.ts';
 import { packFacts, unpackFacts } from '../packed-facts.ts';
-import { numbers, texts } from './sql-list.ts';
+import { jsonTexts, numbers } from './sql-list.ts';
 import type { Transaction } from './transaction.ts';
 
 /** A row of the outbox takes no more facts than this, and no more once their results have this many characters. */
@@ -46,14 +46,14 @@ export class Outbox {
     this.#pending = [];
     const blocks = await tx.lists(
       `insert into @outbox (owner, taken_until, oldest_at, places, facts)
-        select $1, $2, * from unnest($3::bigint[], $4::integer[], $5::text[])
+        select $1, $2, * from unnest($3::bigint[], $4::integer[], string_to_array($5, chr(31)))
         returning block`,
       [
         tx.owner,
         tx.now + OWNED_MS,
         numbers(rows.map((row) => row.reduce((at, fact) => Math.min(at, fact.at), row[0]?.at ?? 0))),
         numbers(rows.map((row) => row.length)),
-        texts(rows.map(packFacts)),
+        jsonTexts(rows, packFacts),
       ],
     );
     for (const [index, row] of rows.entries()) {

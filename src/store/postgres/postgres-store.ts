@@ -6,6 +6,7 @@ import type { JobStore, StoreReply, StoreRequest } from '../job-store.ts';
 import { ClaimStarts } from './claim-starts.ts';
 import { Connection, takesSettings } from './connection.ts';
 import { faultOf, isThereAlready, LostConnection, unavailable } from './fault.ts';
+import { FirstRuns } from './first-runs.ts';
 import { ASIDE, type GroupKind, kindOf, lockOf, runApart, runTogether, type Verbs } from './group.ts';
 import { GroupSigns } from './group-signs.ts';
 import { migrateWhenThere } from './migrate.ts';
@@ -87,6 +88,7 @@ class PostgresStore implements JobStore {
   readonly #turns = new PartitionTurns();
   readonly #heads = new QueueHeads();
   readonly #starts = new ClaimStarts();
+  readonly #firstRuns = new FirstRuns();
   readonly #rulesLock: bigint;
   /** Whether each transaction must set what the session does not have. */
   #setsLocally: boolean;
@@ -195,7 +197,7 @@ class PostgresStore implements JobStore {
       const starts = this.#starts.group(begun.now);
       const tx = new Transaction({
         ...{ connection, statements, random: this.#options.random, owner: this.#owner, now: begun.now },
-        ...{ outbox: new Outbox(), signs, starts, queues: begun.queues },
+        ...{ outbox: new Outbox(), firstRuns: this.#firstRuns, signs, starts, queues: begun.queues },
         ...{ turns: this.#turns, heads: this.#heads },
         careful: this.#options.clock.monotonicMs() < this.#carefulUntil,
       });
@@ -204,6 +206,7 @@ class PostgresStore implements JobStore {
         await this.#commit(connection, begun.xid);
         signs.committed();
         starts.committed(kind.lining);
+        this.#firstRuns.keep(tx.begun);
         usable = true;
         return result;
       } catch (thrown) {

@@ -2,6 +2,7 @@ import type { Random } from '../../kernel/identity.ts';
 import type { Cell, Row } from '../cell.ts';
 import type { GroupStarts } from './claim-starts.ts';
 import type { Connection, Value } from './connection.ts';
+import type { FirstRun, FirstRuns } from './first-runs.ts';
 import type { GroupSigns } from './group-signs.ts';
 import type { Outbox } from './outbox.ts';
 import type { PartitionTurns } from './partition-turns.ts';
@@ -19,6 +20,7 @@ export interface TransactionParts {
   /** The database's time when the transaction began, in milliseconds since the epoch. */
   now: number;
   outbox: Outbox;
+  firstRuns: FirstRuns;
   signs: GroupSigns;
   starts: GroupStarts;
   queues: QueueRules;
@@ -34,6 +36,9 @@ export class Transaction {
   readonly owner: string;
   readonly now: number;
   readonly outbox: Outbox;
+  readonly firstRuns: FirstRuns;
+  /** First runs that this group's claims begin, known to others once it has committed. */
+  readonly begun: FirstRun[] = [];
   readonly signs: GroupSigns;
   readonly starts: GroupStarts;
   readonly queues: QueueRules;
@@ -50,6 +55,7 @@ export class Transaction {
     this.owner = parts.owner;
     this.now = parts.now;
     this.outbox = parts.outbox;
+    this.firstRuns = parts.firstRuns;
     this.signs = parts.signs;
     this.starts = parts.starts;
     this.queues = parts.queues;

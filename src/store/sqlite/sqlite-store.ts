@@ -5,6 +5,7 @@ import type { Random } from '../../kernel/identity.ts';
 import type { JobStore, StoreReply, StoreRequest, StoreVerb } from '../job-store.ts';
 import { CountLedger } from './count-ledger.ts';
 import { type DatabaseOptions, isWorldFault, openDatabase } from './database.ts';
+import { FreshJobs } from './fresh-jobs.ts';
 import { Outbox } from './outbox.ts';
 import { QueueRules } from './queue-rules.ts';
 import { RunningJobs } from './running-jobs.ts';
@@ -38,6 +39,7 @@ import { reboot, tick } from './statements/tick.ts';
 import { update } from './statements/update.ts';
 import { claimable, waitingTypes } from './statements/waiting-jobs.ts';
 import { type ListStatement, Refusal, type StoreWorld, type Verb } from './verb.ts';
+import { LEAVES_FRESH, READS } from './verb-kinds.ts';
 import { WorkerSigns } from './worker-signs.ts';
 
 /** What {@link openSqliteStore} takes. */
@@ -47,27 +49,6 @@ export interface SqliteStoreOptions extends DatabaseOptions {
 }
 
 type Verbs = { [V in StoreVerb]: Verb<V> };
-
-/** Verbs that write nothing: a group of nothing else needs no transaction, for nobody else can write in between. */
-const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
-  'get',
-  'states',
-  'list',
-  'count',
-  'waitingTypes',
-  'claimable',
-  'unannounced',
-  'nodes',
-  'leader',
-  'rejected',
-  'schedules',
-  'scheduleChanges',
-  'queues',
-  'nextStart',
-  'takeRequests',
-  'finishRequests',
-  'holdRequests',
-]);
 
 /**
  * Opens the embedded store: one SQLite file, owned by this process alone until {@link JobStore.close}.
@@ -151,6 +132,7 @@ class SqliteStore implements JobStore {
   }
 
   #answer(request: StoreRequest): StoreReply {
+    if (!LEAVES_FRESH.has(request.verb)) this.#world.fresh.drop();
     const facts: JobFact[] = [];
     // The verb that is named picks the function that takes its options, which the compiler cannot follow.
     const verb = this.#verbs[request.verb] as Verb<StoreVerb>;
@@ -186,6 +168,7 @@ class SqliteStore implements JobStore {
   #drop(): void {
     this.#world.counts.drop();
     this.#world.outbox.drop();
+    this.#world.fresh.drop();
     this.#world.running.drop();
     this.#world.workers.drop();
     this.#world.queues.drop();
@@ -222,6 +205,7 @@ function worldOf(db: DatabaseSync, random: Random): StoreWorld {
     random,
     counts: new CountLedger(prepare),
     outbox: new Outbox(prepare),
+    fresh: new FreshJobs(),
     running: new RunningJobs(),
     workers: new WorkerSigns(prepare),
     queues: new QueueRules(prepare),

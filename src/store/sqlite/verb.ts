@@ -6,6 +6,7 @@ import { assert } from '../../kernel/error.ts';
 import type { Random } from '../../kernel/identity.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../job-store.ts';
 import type { CountLedger } from './count-ledger.ts';
+import type { FreshJobs } from './fresh-jobs.ts';
 import type { Outbox } from './outbox.ts';
 import type { QueueRules } from './queue-rules.ts';
 import type { RunningJobs } from './running-jobs.ts';
@@ -20,6 +21,7 @@ export interface StoreWorld {
   random: Random;
   counts: CountLedger;
   outbox: Outbox;
+  fresh: FreshJobs;
   running: RunningJobs;
   workers: WorkerSigns;
   queues: QueueRules;

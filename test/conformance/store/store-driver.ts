@@ -83,8 +83,9 @@ export class StoreDriver {
     return this.facts.map(({ what }) => what);
   }
 
-  insert(...jobs: NewJob[]): Promise<StoreAnswer<'insert'>> {
-    return this.do('insert', { jobs });
+  /** A store may make a row only where it is looked at: here all are. */
+  async insert(...jobs: NewJob[]): Promise<StoreAnswer<'insert'>> {
+    return (await this.do('insert', { jobs })).map(({ job, conflict }) => ({ job, conflict }));
   }
 
   /** The row; leaves the facts of the request before in place. */

@@ -35,7 +35,7 @@ class FakeStore {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function setup(complete: () => Waiting[] = () => []) {
+function setup(complete: (requests: readonly StoreRequest[]) => Waiting[] = () => []) {
   const fake = new FakeStore();
   const facts: JobFact[] = [];
   const failures: unknown[] = [];
@@ -92,6 +92,34 @@ describe('group commit', () => {
     expect(fake.groups[1]).toEqual([get('alone')]);
     fake.commit();
     expect(await alone).toBe(0);
+  });
+
+  test('who waits for a job does not wait for what is in no hurry as well', async () => {
+    const claim: Waiting = { request: get('claim'), resolve: () => {}, reject: () => {} };
+    const { fake, group } = setup((requests) => (requests.some(({ verb }) => verb === 'insert') ? [claim] : []));
+    const rider = group.ride(get('rider'));
+    const inserted = group.perform(inserts(1));
+    await turn();
+    expect(fake.groups).toEqual([[inserts(1), get('claim')]]);
+    fake.commit();
+    await inserted;
+    const next = group.perform(get('a'));
+    await turn();
+    expect(fake.groups[1]).toEqual([get('a'), get('rider')]);
+    fake.commit();
+    expect(await Promise.all([next, rider])).toEqual([0, 1]);
+  });
+
+  test('who waits hears of a commit before what its facts bring about', async () => {
+    const { fake, facts, group } = setup();
+    const fact = { id: 'a' } as JobFact;
+    const { promise, resolve } = Promise.withResolvers<number>();
+    group.add({ request: get('a'), resolve: () => resolve(facts.length), reject: () => {} });
+    await turn();
+    fake.commit([{ ok: true, answer: null, facts: [fact] }]);
+    expect(await promise).toBe(0);
+    await group.idle();
+    expect(facts).toEqual([fact]);
   });
 
   test('in a hurry nothing waits for a group to go with', async () => {

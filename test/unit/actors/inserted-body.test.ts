@@ -19,7 +19,8 @@ const existing = (n: number, more: Partial<Job> = {}): InsertResult => ({
 const read = (results: InsertResult[], bytesMax = 100_000): InsertResult[] => {
   const { bytes, contentType } = insertedBody(results, { codec: 'msgpack', bytesMax });
   const { answer } = Body.encoded(bytes, contentType).value as { answer: (InsertResult | null)[] };
-  return insertedResults([made(1), made(2)].slice(0, results.length), answer);
+  const read = insertedResults([made(1), made(2)].slice(0, results.length), answer);
+  return read.map(({ job, conflict }) => ({ job, conflict }));
 };
 
 test('what was stored as it was sent is not sent back, and read as it was stored', () => {

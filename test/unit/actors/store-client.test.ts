@@ -64,5 +64,7 @@ test('jobs that are alike are told once, and whole to an owner that knows only t
     { alike: [jobs[0], { id: 'id', args: { n: 2 } }], now: 5 },
     { jobs, now: 5 },
   ]);
-  expect(results).toEqual(jobs.map((job) => ({ job: storedJob(job), conflict: false })));
+  expect(results.map(({ job, conflict }) => ({ job, conflict }))).toEqual(
+    jobs.map((job) => ({ job: storedJob(job), conflict: false })),
+  );
 });

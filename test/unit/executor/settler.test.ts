@@ -163,3 +163,26 @@ test.each([
   const all = await arrived(3);
   expect(all.map(({ ids }) => ids)).toEqual([ids(0, part), ids(part, part), ids(2 * part, part)]);
 });
+
+test('what completed without a result is said in short, all else in full, and all of it to a store that knows only that', async () => {
+  const at = played();
+  const insertedAt = Date.UTC(2026, 0, 31);
+  const reports = ['1', '2', '3', '4'].map((id) => ({ ...completed(0), id, insertedAt })) as OutcomeReport[];
+  reports.push({ ...completed(5), insertedAt: insertedAt + 1 }, completed(6), { ...completed(7), outcome: 'release' });
+  reports.push({ ...completed(8), insertedAt, result: { a: 1 } } as OutcomeReport);
+  for (const report of reports) at.settler.add(report);
+  const [brief] = await at.arrived(1);
+  const said = brief?.message.body.value as { completed: object[]; outcomes: object[] };
+  expect(said.completed).toEqual([
+    { attempt: 1, run: 1, insertedAt: '2026-01-31T00:00:00.000Z', ids: ['1', '2', '3', '4'] },
+    { attempt: 1, run: 1, insertedAt: '2026-01-31T00:00:00.001Z', ids: ['5'] },
+  ]);
+  expect(brief?.ids).toEqual(['6', '7', '8']);
+  if (brief) refuse(brief.message, new RotaError('invalid_request', 'completed is not a known field'));
+  const [full] = await at.arrived(1);
+  expect(full?.ids).toEqual(reports.map(({ id }) => id));
+  expect(full?.message.body.value).not.toHaveProperty('completed');
+  if (full) at.answer(full);
+  await at.settler.idle();
+  expect(at.settled).toEqual(reports.map(({ id }) => id));
+});

@@ -22,13 +22,18 @@ interface Settlement {
   message: Message;
 }
 
+/** A settlement as it comes, plain ends in short. */
+type Said = Omit<Settlement, 'message'> & { completed?: { ids: string[] }[] };
+
 /** An executor whose handlers return when they are told to, and a store that is played here. */
 function played() {
   const bus = new LocalRoute({ route: 'local', clock, subjects });
   const waiting: ((settlement: Settlement) => void)[] = [];
   const settlements: Settlement[] = [];
   bus.subscribe(subjects.work('q', 'settle'), {}, (message) => {
-    const settlement = { ...(message.body.value as Omit<Settlement, 'message'>), message };
+    const { completed = [], outcomes, ...rest } = message.body.value as Said;
+    const ends = completed.flatMap(({ ids, ...ref }) => ids.map((id) => ({ ...ref, id, outcome: 'complete' })));
+    const settlement = { ...rest, outcomes: [...outcomes, ...ends], message };
     const next = waiting.shift();
     if (next === undefined) settlements.push(settlement);
     else next(settlement);

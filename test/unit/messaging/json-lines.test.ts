@@ -23,15 +23,15 @@ test('bodies of JSON come apart as they were put together', () => {
 test('lines of several patterns are what a pattern and their own parts say, in order', () => {
   const writer = new LineWriter();
   const [twice, none] = [['{"a":"', 1, '","b":[', 2, ',"', 1, '"]}'], ['7']] as const;
-  writer.add(twice, 'x\t1');
-  writer.add(none, '');
-  writer.add(twice, 'é\t"🐇"');
+  writer.add(twice, 'x', 1);
+  writer.add(none);
+  writer.add(twice, 'é', '"🐇"');
   writer.add([1], 'null');
   const taken = writer.take();
   expect([...taken.texts()]).toEqual(['{"a":"x","b":[1,"x"]}', '7', '{"a":"é","b":["🐇","é"]}', 'null']);
   expect(taken.count).toBe(4);
   expect(taken.patterns).toHaveLength(3);
-  expect(lineOf(twice, 'x\t1')).toBe('{"a":"x","b":[1,"x"]}');
+  expect(lineOf(twice, 'x', 1)).toBe('{"a":"x","b":[1,"x"]}');
   expect({ length: writer.length, left: [...writer.take().texts()] }).toEqual({ length: 0, left: [] });
 });
 

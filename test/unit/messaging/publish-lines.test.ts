@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock as clock } from '../../../src/kernel/clock.ts';
 import { systemRandom as random } from '../../../src/kernel/identity.ts';
 import { Body } from '../../../src/messaging/body.ts';
-import { JsonLines } from '../../../src/messaging/json-lines.ts';
+import { JsonLines, LineWriter, lineOf } from '../../../src/messaging/json-lines.ts';
 import { connectNats } from '../../../src/messaging/nats/connect-nats.ts';
 import { publishFrames } from '../../../src/messaging/nats/line-frames.ts';
 import type { NatsBus } from '../../../src/messaging/nats/nats-bus.ts';
@@ -78,6 +78,22 @@ test('lines go one by one where a connection has no writer of commands', async (
   };
   const sender = new NatsSender(bare as NatsConnection);
   expect(await heard('jobs.told', () => expect(sender.sendLines('jobs.told', linesOf(WIDE))).toBe(true))).toEqual(WIDE);
+});
+
+test('lines of several kinds are put together of what is common and their own parts, in any characters', () => {
+  const writer = new LineWriter();
+  const kinds = [['{"é":"', 1, '","again":"', 1, '","n":', 2, '}'] as const, ['[', 2, ',', 1, ']'] as const];
+  const parts = ['', 'a', '漢🐇', 'x'.repeat(300), 'é'.repeat(300)];
+  const expected: string[] = [];
+  for (const [index, part] of parts.entries()) {
+    for (const kind of kinds) {
+      writer.add(kind, part, index);
+      expected.push(lineOf(kind, part, index));
+    }
+  }
+  const frames = publishFrames('a', writer.take(), 10_000);
+  const command = (line: string): string => `PUB a ${Buffer.byteLength(line)}\r\n${line}\r\n`;
+  expect(Buffer.concat(frames).toString()).toBe(expected.map(command).join(''));
 });
 
 test('a command tells the bytes of its line', () => {

@@ -82,7 +82,7 @@ async function useEveryVerb(driver: StoreDriver): Promise<void> {
   const reference = { type: 'a', id: 'b' };
   await driver.insert(newJob(), newJob({ reference }), laterJob(T0 + 5));
   const job = await driver.running({ queue: 'other' });
-  await driver.claim({ types: ['test.job'], limit: 1 });
+  await claimEveryWay(driver);
   await driver.beat([]);
   await driver.settle(job, failure());
   await driver.do('stage', { now: T0, limit: 9 });
@@ -106,6 +106,18 @@ async function useEveryVerb(driver: StoreDriver): Promise<void> {
   await usePartitions(driver);
   for (const action of ['cancel', 'retry', 'delete'] as const) {
     await driver.do('sweep', { now: T0, action, filter: {}, terminate: false, limit: 9 });
+  }
+}
+
+/** Claims all, and only some types, of what was just inserted: as it is remembered, and as it is read after a change. */
+async function claimEveryWay(driver: StoreDriver): Promise<void> {
+  for (const some of [{}, { types: ['test.job'] }]) {
+    for (const changes of [undefined, { priority: 1 }]) {
+      const job = newJob({ queue: 'ways' });
+      await driver.insert(job);
+      if (changes !== undefined) await driver.do('update', { now: T0, id: job.id, changes });
+      expect(await driver.claim({ queue: 'ways', limit: 1, ...some })).toHaveLength(1);
+    }
   }
 }
 

@@ -1,18 +1,15 @@
 import type { ClaimedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
-import { nextState } from '../../../job/life.ts';
 import { assert } from '../../../kernel/error.ts';
-import { type Cell, integer, integerOrNull, json, jsonList, text } from '../../cell.ts';
-import { referenceOf, scheduleOf } from '../../job-row.ts';
 import type { ClaimOptions } from '../../job-store.ts';
 import type { ClaimPlace } from '../claim-starts.ts';
+import { CLAIMED, type Claimed, claimedJobs } from '../claimed-jobs.ts';
 import type { Value } from '../connection.ts';
 import { HAS_PLACE } from '../job-walk.ts';
-import { unheldCell } from '../plain-text.ts';
 import { isLimited, type QueueRule } from '../queue-rules.ts';
 import { numbers, texts } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
-import { type Asked, allows, type Verb } from '../verb.ts';
+import { type Asked, allows, stateAfter, type Verb } from '../verb.ts';
 import { pickPartitions } from './claim-partitions.ts';
 import { lockLimited, noteStarts, roomOf } from './queue-room.ts';
 import { bringBack, IN_LINE, setAside } from './set-aside.ts';
@@ -23,8 +20,7 @@ const FRAME_BYTES = 640;
 /** Where a row says what is at the head of the queue. */
 const HEAD_AT = 19;
 
-const EXECUTING = nextState('available', 'claim');
-assert(EXECUTING !== undefined, 'an available job can be claimed');
+const EXECUTING = stateAfter('available', 'claim');
 
 /** At most the bytes of a text in JSON: all escapes of 6 bytes, where it is not held as JSON already. */
 const escaped = (column: string): string =>
@@ -43,10 +39,6 @@ const fitting = (bytesMax: string): string => `select at from
 const TAKE = `update @jobs as jobs set state = '${EXECUTING}', attempt = attempt + 1, run = run + 1, attempted_at = $1,
     runner = $2, missed_at = null, aside = null`;
 
-const CLAIMED = `returning jobs.seq, jobs.priority, jobs.scheduled_at, jobs.id, jobs.run, jobs.type, jobs.attempt,
-  jobs.max_attempts, jobs.timeout_ms, jobs.inserted_at, jobs.reference_type, jobs.reference_id, jobs.schedule_name,
-  jobs.schedule_at, jobs.schedule_late, jobs.traceparent, jobs.tags, jobs.meta, jobs.args`;
-
 /** Whether what stands at the head of the queue is of the claim's types, in the last cell of each row. */
 const HEAD = `(select type = any($5::text[]) from @jobs where queue = $3 and ${IN_LINE}
   order by priority, scheduled_at, seq limit 1)`;
@@ -54,7 +46,6 @@ const HEAD = `(select type = any($5::text[]) from @jobs where queue = $3 and ${I
 /** What a claim says beyond how many of which queue; each part has a text of its own. */
 interface Shape {
   types: boolean;
-  bytesMax: boolean;
   /** Where it begins, which is not the head. */
   start: boolean;
 }
@@ -63,25 +54,25 @@ interface Shape {
  * The first available jobs of a queue, locked; what others are taking is passed over, and what is past its deadline. They
  * are found again by where their row is: what another transaction changed since the statement began is left to the next claim.
  */
-function claimText({ types, bytesMax, start }: Shape): string {
+function claimText({ types, start }: Shape): string {
   let last = 4;
   const next = (): string => `$${++last}`;
   const ofTypes = types ? `and type = any(${next()}::text[])` : '';
-  const bytes = bytesMax ? next() : undefined;
+  const bytes = next();
   const behind = start
     ? `and (priority, scheduled_at, seq) > (${next()}::smallint, ${next()}::bigint, ${next()}::bigint)`
     : '';
   // The head matters to a claim of some types that begins there.
   const head = types && !start ? `, ${HEAD}` : '';
-  return `with picked as materialized (select ctid as at ${bytesMax ? `, ${BYTES} as bytes` : ''} from @jobs
+  return `with picked as materialized (select ctid as at, ${BYTES} as bytes from @jobs
       where queue = $3 and ${IN_LINE} and (deadline_at is null or deadline_at > $1) ${ofTypes} ${behind}
       order by priority, scheduled_at, seq limit $4 for update skip locked)
-    ${TAKE} where jobs.ctid = any(array(${bytes === undefined ? 'select at from picked' : fitting(bytes)})) ${CLAIMED}${head}`;
+    ${TAKE} where jobs.ctid = any(array(${fitting(bytes)})) ${CLAIMED}${head}`;
 }
 
 const BOTH = [false, true];
-const shapeName = ({ types, bytesMax, start }: Shape): string => `${types} ${bytesMax} ${start}`;
-const SHAPES = BOTH.flatMap((types) => BOTH.flatMap((bytesMax) => BOTH.map((start) => ({ types, bytesMax, start }))));
+const shapeName = ({ types, start }: Shape): string => `${types} ${start}`;
+const SHAPES = BOTH.flatMap((types) => BOTH.map((start) => ({ types, start })));
 const CLAIMS: ReadonlyMap<string, string> = new Map(SHAPES.map((shape) => [shapeName(shape), claimText(shape)]));
 
 /** Claims rows that were picked by partition, those that are still there. */
@@ -112,85 +103,71 @@ async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Pro
   const rule = tx.queues.of(queue);
   const room = rule === undefined ? limit : Math.min(limit, await roomOf(tx, rule, now));
   if (room <= 0 || types?.length === 0) return [];
-  const rows = rule?.partition
+  const claimed = rule?.partition
     ? await claimPartitions(tx, { options, rule, room })
     : await claimInOrder(tx, options, room);
-  if (rule !== undefined) await noteStarts(tx, rule, { jobs: rows.length, now });
-  return inOrder(rows).map((row) => {
-    const job = claimedOf(row, queue);
-    const waitMs = Math.max(0, now - job.scheduledAt);
-    tell(jobFact('started', { ...job, state: EXECUTING ?? 'executing' }, { at: now, waitMs }));
+  if (rule !== undefined) await noteStarts(tx, rule, { jobs: claimed.length, now });
+  return claimed.map(({ seq, job }) => {
+    const { id, run, type, attempt, maxAttempts, schedule, scheduledAt, insertedAt } = job;
+    const started = { id, run, type, queue, state: EXECUTING, attempt, maxAttempts, schedule } as const;
+    tell(jobFact('started', started, { at: now, waitMs: Math.max(0, now - scheduledAt) }));
+    if (run === 1 && attempt === 1) {
+      tx.begun.push({ id, seq, type, queue, maxAttempts, attemptedAt: now, insertedAt, schedule });
+    }
     return job;
   });
 }
 
-async function claimInOrder(tx: Transaction, options: ClaimOptions, room: number): Promise<Cell[][]> {
+async function claimInOrder(tx: Transaction, options: ClaimOptions, room: number): Promise<Claimed[]> {
   const { now, queue, types } = options;
   await bringBack(tx, { queue, types, limit: room, now });
   const start = tx.starts.of(queue, types);
-  let rows = start === undefined ? [] : await claimRows(tx, { ...options, limit: room }, start);
-  const fromHead = rows.length === 0;
-  if (fromHead) rows = await claimRows(tx, { ...options, limit: room });
-  const [first] = rows;
-  const mayBeOthers = first === undefined ? tx.heads.isDue(queue, now) : first[HEAD_AT] === 'f';
-  inOrder(rows);
-  tx.starts.reached(queue, types, { last: rows.length === room ? placeOf(rows.at(-1)) : undefined, fromHead });
+  let came = start === undefined ? NOTHING : await claimRows(tx, { ...options, limit: room }, start);
+  const fromHead = came.claimed.length === 0;
+  if (fromHead) came = await claimRows(tx, { ...options, limit: room });
+  const { claimed, othersFirst } = came;
+  const mayBeOthers = claimed.length === 0 ? tx.heads.isDue(queue, now) : othersFirst;
+  tx.starts.reached(queue, types, { last: claimed.length === room ? placeOf(claimed.at(-1)) : undefined, fromHead });
   if (types !== undefined && fromHead && mayBeOthers) await setAside(tx, queue, types);
-  return rows;
+  return claimed;
 }
+
+/** What a claim in order came to, and whether a job of no type of its own stands at the head. */
+interface InOrder {
+  claimed: Claimed[];
+  othersFirst: boolean;
+}
+
+const NOTHING: InOrder = { claimed: [], othersFirst: false };
 
 /** Claims in order, from a place in line or from the head. */
-async function claimRows(tx: Transaction, options: ClaimOptions, start?: ClaimPlace): Promise<Cell[][]> {
-  const { now, queue, worker, types, bytesMax, limit } = options;
+async function claimRows(tx: Transaction, options: ClaimOptions, start?: ClaimPlace): Promise<InOrder> {
+  const { now, queue, worker, types, bytesMax = Number.MAX_SAFE_INTEGER, limit } = options;
   const values: Value[] = [now, tx.signs.keyOf(worker), queue, limit];
   if (types !== undefined) values.push(texts(types));
-  if (bytesMax !== undefined) values.push(Math.min(Math.trunc(bytesMax), Number.MAX_SAFE_INTEGER));
+  values.push(Math.min(Math.trunc(bytesMax), Number.MAX_SAFE_INTEGER));
   if (start !== undefined) values.push(start.priority, start.scheduledAt, start.seq);
-  const shape = { types: types !== undefined, bytesMax: bytesMax !== undefined, start: start !== undefined };
-  const text = CLAIMS.get(shapeName(shape));
-  assert(text !== undefined, 'each shape of a claim has a text');
-  return tx.lists(text, values);
+  const sql = CLAIMS.get(shapeName({ types: types !== undefined, start: start !== undefined }));
+  assert(sql !== undefined, 'each shape of a claim has a text');
+  const rows = await tx.lists(sql, values);
+  return { claimed: claimedJobs(rows, queue), othersFirst: rows[0]?.[HEAD_AT] === 'f' };
 }
 
-const placeOf = (row: readonly Cell[] | undefined): ClaimPlace | undefined =>
-  row && { seq: integer(row[0]), priority: integer(row[1]), scheduledAt: integer(row[2]) };
+const placeOf = (last: Claimed | undefined): ClaimPlace | undefined =>
+  last && { seq: last.seq, priority: last.job.priority, scheduledAt: last.job.scheduledAt };
 
 async function claimPartitions(
   tx: Transaction,
   { options, rule, room }: { options: ClaimOptions; rule: QueueRule; room: number },
-): Promise<Cell[][]> {
-  const { now, worker, types, bytesMax = Number.MAX_SAFE_INTEGER } = options;
+): Promise<Claimed[]> {
+  const { now, queue, worker, types, bytesMax = Number.MAX_SAFE_INTEGER } = options;
   const places = await pickPartitions(tx, { now, rule, limit: room, types: types && texts(types) });
   if (places.length === 0) return [];
-  const values = [now, tx.signs.keyOf(worker), numbers(places), Math.trunc(bytesMax)];
-  return tx.lists(CLAIM_PLACES, values);
-}
-
-/** Rows in the order of claims: by their first three columns, priority before time before place. */
-function inOrder(rows: Cell[][]): Cell[][] {
-  const byColumn = (a: Cell[], b: Cell[], column: number): number => integer(a[column]) - integer(b[column]);
-  return rows.sort((a, b) => byColumn(a, b, 1) || byColumn(a, b, 2) || byColumn(a, b, 0));
-}
-
-function claimedOf(row: readonly Cell[], queue: string): ClaimedJob {
-  const [, priority, scheduledAt, id, run, type, attempt, maxAttempts, timeoutMs, insertedAt, ...rest] = row;
-  const [referenceType, referenceId, scheduleName, scheduleAt, scheduleLate, traceparent, tags, meta, args] = rest;
-  return {
-    id: text(id),
-    run: integer(run),
-    type: text(type),
-    queue,
-    args: json(args),
-    attempt: integer(attempt),
-    maxAttempts: integer(maxAttempts),
-    priority: integer(priority),
-    timeoutMs: integerOrNull(timeoutMs),
-    meta: json<ClaimedJob['meta'] | null>(meta) ?? {},
-    tags: jsonList<string>(tags),
-    reference: referenceOf(unheldCell(referenceType), unheldCell(referenceId)),
-    schedule: scheduleOf(scheduleName, scheduleAt, scheduleLate),
-    scheduledAt: integer(scheduledAt),
-    insertedAt: integer(insertedAt),
-    traceparent: traceparent === null ? null : text(unheldCell(traceparent)),
-  };
+  const values = [
+    now,
+    tx.signs.keyOf(worker),
+    numbers(places),
+    Math.min(Math.trunc(bytesMax), Number.MAX_SAFE_INTEGER),
+  ];
+  return claimedJobs(await tx.lists(CLAIM_PLACES, values), queue);
 }

@@ -1,12 +1,13 @@
-import { type Job, type NewJob, storedJob } from '../../../job/job.ts';
+import type { Job, NewJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import type { InsertResult } from '../../job-store.ts';
+import { StoredAsSent } from '../../stored-as-sent.ts';
 import { idList, JOB_ROWS, jobOf } from '../job-columns.ts';
 import { numbers, texts } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
-import type { Tell, Verb } from '../verb.ts';
-import { putRows } from './put-rows.ts';
+import type { Asked, Tell, Verb } from '../verb.ts';
+import { putNew, putRows } from './put-rows.ts';
 import { followed, partSameKeys } from './same-keys.ts';
 import { conflictOf, UniqueJobs } from './unique-jobs.ts';
 
@@ -108,7 +109,8 @@ async function placeRound(tx: Transaction, round: readonly Placing[]): Promise<I
       clashed.push(one);
       continue;
     }
-    results.set(one, { job: tellStored(one), conflict: false });
+    tellStored(one);
+    results.set(one, new StoredAsSent(one.job));
   }
   const same = clashed.length === 0 ? undefined : await sameRows(tx, clashed);
   return round.map((one) => {
@@ -120,14 +122,12 @@ async function placeRound(tx: Transaction, round: readonly Placing[]): Promise<I
   });
 }
 
-/** Tells of a job that was stored; answers it. */
-function tellStored({ job, tell }: Placing): Job {
-  const stored = storedJob(job);
-  tell(jobFact('inserted', stored, { at: job.insertedAt }));
-  if (job.state === 'scheduled') {
-    tell(jobFact('scheduled', stored, { at: job.insertedAt, nextAt: job.scheduledAt }));
-  }
-  return stored;
+/** Tells of a job that was stored. */
+function tellStored({ job, tell }: Placing): void {
+  const { id, type, queue, state, maxAttempts, schedule, insertedAt } = job;
+  const stored = { id, run: 0, type, queue, state, attempt: 0, maxAttempts, schedule };
+  tell(jobFact('inserted', stored, { at: insertedAt }));
+  if (state === 'scheduled') tell(jobFact('scheduled', stored, { at: insertedAt, nextAt: job.scheduledAt }));
 }
 
 /** The rows that are there with the ids of jobs, or with their ticks. */
@@ -159,8 +159,23 @@ async function sameRows(tx: Transaction, placings: readonly Placing[]): Promise<
   return found;
 }
 
+/** Stores jobs of which none is there: one that was would throw. */
+async function insertNew(tx: Transaction, asked: readonly Asked<'insert'>[]): Promise<InsertResult[][]> {
+  await putNew(
+    tx,
+    asked.flatMap(({ options }) => options.jobs),
+  );
+  return asked.map(({ options: { jobs, brief = false }, tell }) => {
+    for (const job of jobs) tellStored({ job, tell });
+    return brief ? [] : jobs.map((job) => new StoredAsSent(job));
+  });
+}
+
 /** Stores jobs, in order; those of all requests together. */
 export const insert: Verb<'insert'> = async (tx, asked) => {
+  if (!tx.careful && asked.every(({ options }) => options.jobs.every(({ unique }) => unique === undefined))) {
+    return insertNew(tx, asked);
+  }
   const placings = asked.flatMap(({ options, tell }) => options.jobs.map((job) => ({ job, tell })));
   const results = await placeJobs(tx, placings);
   let from = 0;

@@ -3,7 +3,7 @@ import { isLike, isPlain } from '../../alike-jobs.ts';
 import { type Cell, filledCell, jsonCell, text } from '../../cell.ts';
 import type { Value } from '../connection.ts';
 import { heldOrNull } from '../plain-text.ts';
-import { numbers, texts, words } from '../sql-list.ts';
+import { jsonTexts, numbers, texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 
 const PUT = `insert into @jobs (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at, attempted_at,
@@ -34,16 +34,21 @@ const PUTS = {
   careful: { all: PUT + CAREFULLY, alike: PUT_ALIKE + CAREFULLY },
 };
 
-/** Inserts rows, but those whose id or tick is there; answers the ids that it stored. */
+/** {@link putNew}, and the ids that it stored. */
 export async function putRows(tx: Transaction, jobs: readonly NewJob[]): Promise<Set<string>> {
-  const [first] = jobs;
-  if (first === undefined) return new Set();
-  const puts = tx.careful ? PUTS.careful : PUTS.plain;
-  const rows = jobs.every((job) => isPlain(job) && isLike(job, first) && tx.queues.keyOf(job.queue, job) === null)
-    ? await tx.lists(puts.alike, alikeValues(jobs, first))
-    : await tx.lists(puts.all, allValues(tx, jobs));
+  const rows = await putNew(tx, jobs);
   // What was not careful would have thrown.
   return new Set(tx.careful ? rows.map(([id]: Cell[]) => text(id)) : jobs.map(({ id }) => id));
+}
+
+/** Inserts rows; of a careful transaction all but those whose id or tick is there, and answers the ids that it stored. */
+export async function putNew(tx: Transaction, jobs: readonly NewJob[]): Promise<Cell[][]> {
+  const [first] = jobs;
+  if (first === undefined) return [];
+  const puts = tx.careful ? PUTS.careful : PUTS.plain;
+  return jobs.every((job) => isPlain(job) && isLike(job, first) && tx.queues.keyOf(job.queue, job) === null)
+    ? await tx.lists(puts.alike, alikeValues(jobs, first))
+    : await tx.lists(puts.all, allValues(tx, jobs));
 }
 
 function alikeValues(jobs: readonly NewJob[], first: NewJob): Value[] {
@@ -56,16 +61,15 @@ function alikeValues(jobs: readonly NewJob[], first: NewJob): Value[] {
   ];
 }
 
-/** JSON has no control characters: joined by one it needs no quoting, here nor there. */
-const argsOf = (jobs: readonly NewJob[]): string => jobs.map(({ args }) => JSON.stringify(args)).join('\u001f');
+const argsOf = (jobs: readonly NewJob[]): string => jsonTexts(jobs, ({ args }) => JSON.stringify(args));
 
 function allValues(tx: Transaction, jobs: readonly NewJob[]): Value[] {
   const textsOf = (read: (job: NewJob) => string | null): string | null => listOrNull(jobs.map(read), texts);
   const numbersOf = (read: (job: NewJob) => number | null): string | null => listOrNull(jobs.map(read), numbers);
   return [
     words(jobs.map(({ id }) => id)),
-    words(jobs.map(({ queue }) => queue)),
-    words(jobs.map(({ type }) => type)),
+    texts(jobs.map(({ queue }) => queue)),
+    texts(jobs.map(({ type }) => type)),
     words(jobs.map(({ state }) => state)),
     numbers(jobs.map(({ priority }) => priority)),
     numbers(jobs.map(({ maxAttempts }) => maxAttempts)),

@@ -1,4 +1,3 @@
-import { nextState } from '../../../job/life.ts';
 import { settle as decide } from '../../../job/settlement.ts';
 import { assert } from '../../../kernel/error.ts';
 import { isUuid } from '../../../kernel/identity.ts';
@@ -11,10 +10,14 @@ import { AttemptEnd } from '../attempt-end.ts';
 import { lockedAttempts } from '../job-columns.ts';
 import { numbers, texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
-import type { Asked, Verb } from '../verb.ts';
+import { type Asked, stateAfter, type Verb } from '../verb.ts';
 import { endSchedule } from './change-schedules.ts';
+import { completeFirstRuns } from './complete-first-runs.ts';
 
-type Settle = Asked<'settle'>;
+/** A request, or what is left of it, and what it comes to. */
+interface Reports extends Asked<'settle'> {
+  result: SettleResult;
+}
 
 /** A completion that is one line of a statement, if its attempt is still its worker's. */
 interface Plain {
@@ -22,7 +25,7 @@ interface Plain {
   options: StoreOptions<'settle'>;
 }
 
-const COMPLETED = nextState('executing', 'complete');
+const COMPLETED = stateAfter('executing', 'complete');
 
 /**
  * Completes attempts that are still their workers', as one statement; the rows say what the facts need. That they execute
@@ -40,10 +43,24 @@ const COMPLETE = `update @jobs as jobs set state = '${COMPLETED}', finished_at =
     jobs.schedule_late`;
 
 /**
- * Ends attempts: each only if it is still this worker's, by what `job/` decides; a repeat is answered as settled. What
- * simply completes, nearly all, is one statement; for the rest rows are locked, decided about and written together.
+ * Ends attempts: each only if it is still this worker's, by what `job/` decides; a repeat is answered as settled. First runs
+ * that this store's claims know of and that simply complete, nearly all, are a statement of their own.
  */
 export const settle: Verb<'settle'> = async (tx, asked) => {
+  const results = asked.map((): SettleResult => ({ settled: [], refused: [] }));
+  const left: Reports[] = [];
+  for (const [index, one] of asked.entries()) {
+    const result = results[index];
+    assert(result !== undefined, 'each request has a result');
+    const outcomes = await completeFirstRuns(tx, one, result);
+    if (outcomes.length > 0) left.push({ options: { ...one.options, outcomes }, tell: one.tell, result });
+  }
+  if (left.length > 0) await settleRows(tx, left);
+  return results;
+};
+
+/** Settles what must be read: other completions as one statement; for the rest rows are locked, decided about and written together. */
+async function settleRows(tx: Transaction, asked: readonly Reports[]): Promise<void> {
   const plain = plainOf(asked);
   const completed = await complete(tx, plain);
   const others = asked.flatMap(({ options }) =>
@@ -52,9 +69,8 @@ export const settle: Verb<'settle'> = async (tx, asked) => {
   const locked = await lockedAttempts(tx, others);
   const end = new AttemptEnd();
   const ended: { name: string; now: number }[] = [];
-  const results = asked.map(({ options, tell }): SettleResult => {
+  for (const { options, tell, result } of asked) {
     const { now, worker, outcomes } = options;
-    const result: SettleResult = { settled: [], refused: [] };
     for (const report of outcomes) {
       const row = completed.get(report.id) ?? locked.get(report.id);
       const first = plain.get(report.id)?.report === report && completed.has(report.id);
@@ -72,15 +88,13 @@ export const settle: Verb<'settle'> = async (tx, asked) => {
         result.settled.push({ id: report.id, state: row.state });
       } else if (reason !== undefined) result.refused.push({ id: report.id, reason });
     }
-    return result;
-  });
+  }
   await end.flush(tx);
   for (const { name, now } of ended) await endSchedule(tx, name, now);
-  return results;
-};
+}
 
 /** The first report of each job, where it is a completion that a statement can decide: by run, with a result that is kept. */
-function plainOf(asked: readonly Settle[]): Map<string, Plain> {
+function plainOf(asked: readonly Reports[]): Map<string, Plain> {
   const first = new Map<string, Plain | undefined>();
   for (const { options } of asked) {
     for (const report of options.outcomes) {

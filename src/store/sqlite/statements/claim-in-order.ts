@@ -1,5 +1,6 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import { integer, text } from '../../cell.ts';
+import type { FreshJob } from '../fresh-jobs.ts';
 import { allows, type ListStatement, limitOf, type StoreWorld } from '../verb.ts';
 
 type ListRow = SQLOutputValue[];
@@ -34,6 +35,7 @@ export class OrderedPicker {
   readonly #ofTypes: ListStatement;
   readonly #aside: ListStatement;
   readonly #head: ListStatement;
+  readonly #next: ListStatement;
   readonly #setAside: StatementSync;
 
   /** @param columns of a row */
@@ -51,6 +53,8 @@ export class OrderedPicker {
     this.#aside = world.lists(`select ${columns} from jobs indexed by jobs_aside
       where queue = ?1 and type = ?4 and ${allows('claim')} and aside is not null and ${alive} ${order} ${limitOf('?3')}`);
     this.#head = world.lists(`select seq, type ${head} ${order} ${limitOf('?2')}`);
+    // Of the index alone: what it does not have is known of those that are remembered.
+    this.#next = world.lists(`select seq ${head} ${order} ${limitOf('?2')}`);
     this.#setAside = world.rows('update jobs set aside = 1 where seq in (select value from json_each(?))');
   }
 
@@ -66,6 +70,17 @@ export class OrderedPicker {
     if (more.length === 0) return rows;
     for (const type of more) rows.push(...this.#aside.all(queue, now, limit, type));
     return this.#inOrder(rows).slice(0, limit);
+  }
+
+  /**
+   * What {@link pick} would find, if all of it was just inserted: what is remembered of it, without a look at the rows
+   * (measured, 0.6 µs a job instead of 2).
+   */
+  pickFresh({ queue, limit, types }: Omit<OrderedPick, 'now'>): FreshJob[] | undefined {
+    const { fresh, queues } = this.#world;
+    if (fresh.size === 0 || queues.aside.of(queue) !== undefined) return undefined;
+    const jobs = fresh.at(this.#next.all(queue, limit).map(([seq]) => integer(seq)));
+    return jobs?.every(({ alike }) => types?.includes(alike.type) ?? true) ? jobs : undefined;
   }
 
   /** Sets jobs aside that stand in the way of a claim of some types. */

@@ -7,6 +7,7 @@ import { utf8Bytes } from '../../../kernel/json.ts';
 import type { AttemptRow } from '../../attempt-row.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from '../../cell.ts';
 import { referenceOf, scheduleOf } from '../../job-row.ts';
+import type { FreshJob } from '../fresh-jobs.ts';
 import { PlacesUpdate } from '../places-update.ts';
 import type { QueueRule } from '../queue-rules.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
@@ -19,6 +20,9 @@ const CLAIMED_COLUMNS = `seq, id, run, type, attempt, max_attempts, priority, ti
 
 /** Places of the columns that claims are ordered by. */
 const [SEQ, PRIORITY, SCHEDULED_AT] = [0, 6, 8];
+
+/** Of a job that was just inserted: no reference, schedule, traceparent, tags and meta. */
+const NOTHING = Array.from({ length: 8 }, () => null);
 
 /** Where the size is limited, rows are read so many at a time: each may have 256 KiB of args. */
 const STEP_ROWS = 128;
@@ -49,10 +53,15 @@ export function claim(world: StoreWorld): Verb<'claim'> {
     const room = rule === undefined ? limit : Math.min(limit, roomOf(world, rule, now));
     if (room > 0 && types !== undefined && !rule?.partition) ordered.clear(queue, types);
     let bytesLeft = bytesMax ?? Number.POSITIVE_INFINITY;
+    let isFresh = true;
     while (jobs.length < room) {
       const step = bytesMax === undefined ? room : Math.min(room - jobs.length, STEP_ROWS);
       const keys = rule?.partition && partitions.pick({ now, rule, limit: step, types: typesText });
-      const found = keys ? inOrder(keys.keys()) : ordered.pick({ now, queue, limit: step, types });
+      const fresh: FreshJob[] | undefined =
+        keys || !isFresh ? undefined : ordered.pickFresh({ queue, limit: step, types });
+      isFresh = fresh !== undefined;
+      const found =
+        fresh?.map(freshRow) ?? (keys ? inOrder(keys.keys()) : ordered.pick({ now, queue, limit: step, types }));
       const rows = found.filter((row, index) => {
         if (bytesMax !== undefined) bytesLeft -= bytesOf(row);
         return bytesLeft >= 0 || jobs.length + index === 0;
@@ -60,6 +69,7 @@ export function claim(world: StoreWorld): Verb<'claim'> {
       if (rows.length === 0) break;
       const places = rows.map(([seq]) => integer(seq));
       take.run(places, executing, now, runner);
+      world.fresh.forget(places);
       for (const row of rows) {
         const key = keys?.get(row);
         if (key !== undefined) world.queues.running.claimed(queue, integer(row[0]), key);
@@ -91,6 +101,12 @@ function inOrder(rows: Iterable<SQLOutputValue[]>): SQLOutputValue[][] {
   const byColumn = (a: SQLOutputValue[], b: SQLOutputValue[], column: number) =>
     integer(a[column]) - integer(b[column]);
   return [...rows].sort((a, b) => byColumn(a, b, PRIORITY) || byColumn(a, b, SCHEDULED_AT) || byColumn(a, b, SEQ));
+}
+
+/** The row of a job that was just inserted, as it would be read. */
+function freshRow({ place, id, args, alike }: FreshJob): SQLOutputValue[] {
+  const { type, maxAttempts, priority, scheduledAt, insertedAt } = alike;
+  return [place, id, 0, type, 0, maxAttempts, priority, null, scheduledAt, insertedAt, ...NOTHING, args, 1];
 }
 
 /** At most how many bytes of JSON the job of a row takes. Names are plain, a reference may be all escapes of 6 bytes. */
@@ -134,24 +150,23 @@ function firstRun(job: ClaimedJob, claimed: { seq: number; now: number; worker: 
 
 /** The job as it is after the claim, from its row before it. */
 function claimedOf(row: readonly SQLOutputValue[], queue: string): ClaimedJob {
-  const [, id, run, type, attempt, maxAttempts, priority, timeoutMs, scheduledAt, insertedAt, ...rest] = row;
-  const [referenceType, referenceId, scheduleName, scheduleAt, scheduleLate, traceparent, tags, meta, args] = rest;
+  // By place: what is left of a destructured list would be a list of its own for each job.
   return {
-    id: text(id),
-    run: integer(run) + 1,
-    type: text(type),
+    id: text(row[1]),
+    run: integer(row[2]) + 1,
+    type: text(row[3]),
     queue,
-    args: json(args),
-    attempt: integer(attempt) + 1,
-    maxAttempts: integer(maxAttempts),
-    priority: integer(priority),
-    timeoutMs: integerOrNull(timeoutMs),
-    meta: json<ClaimedJob['meta'] | null>(meta) ?? {},
-    tags: jsonList<string>(tags),
-    reference: referenceOf(referenceType, referenceId),
-    schedule: scheduleOf(scheduleName, scheduleAt, scheduleLate),
-    scheduledAt: integer(scheduledAt),
-    insertedAt: integer(insertedAt),
-    traceparent: textOrNull(traceparent),
+    args: json(row[18]),
+    attempt: integer(row[4]) + 1,
+    maxAttempts: integer(row[5]),
+    priority: integer(row[6]),
+    timeoutMs: integerOrNull(row[7]),
+    meta: json<ClaimedJob['meta'] | null>(row[17]) ?? {},
+    tags: jsonList<string>(row[16]),
+    reference: referenceOf(row[10], row[11]),
+    schedule: scheduleOf(row[12], row[13], row[14]),
+    scheduledAt: integer(row[8]),
+    insertedAt: integer(row[9]),
+    traceparent: textOrNull(row[15]),
   };
 }

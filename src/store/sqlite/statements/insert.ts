@@ -1,8 +1,9 @@
-import { type Job, type NewJob, storedJob } from '../../../job/job.ts';
+import type { NewJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import { jobOf } from '../../job-row.ts';
 import type { InsertResult } from '../../job-store.ts';
+import { StoredAsSent } from '../../stored-as-sent.ts';
 import { JOB_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { ALIKE_ROWS, endOfAlike, putAlike, putRow } from './put-rows.ts';
@@ -26,7 +27,10 @@ export function placeJob(world: StoreWorld): PlaceJob {
       const existing = atConflict(job, job.unique, tell);
       if (existing !== undefined) return { job: existing, conflict: true };
     }
-    if (put(job)) return { job: tellStored(world, job, tell), conflict: false };
+    if (put(job)) {
+      tellStored(world, job, tell);
+      return new StoredAsSent(job);
+    }
     const row = sameRow(job);
     assert(row !== undefined, 'a job that could not be inserted is there already');
     return { job: jobOf(row), conflict: true };
@@ -56,20 +60,20 @@ export function insert(world: StoreWorld): Verb<'insert'> {
       for (const job of part) {
         // An id that is twice among them is stored by the first.
         const isStored = stored === 'all' || stored?.delete(job.id) === true;
-        results.push(isStored ? { job: tellStored(world, job, tell), conflict: false } : place(job, tell));
+        if (isStored) tellStored(world, job, tell);
+        const found = isStored ? undefined : place(job, tell);
+        if (!brief) results.push(found ?? new StoredAsSent(job));
       }
     }
     return brief ? [] : results;
   };
 }
 
-/** Counts and tells a job that was stored; answers it. */
-function tellStored(world: StoreWorld, job: NewJob, tell: Tell): Job {
+/** Counts and tells a job that was stored. */
+function tellStored(world: StoreWorld, job: NewJob, tell: Tell): void {
   world.counts.add(job.queue, job.state, 1);
-  const stored = storedJob(job);
-  tell(jobFact('inserted', stored, { at: job.insertedAt }));
-  if (job.state === 'scheduled') {
-    tell(jobFact('scheduled', stored, { at: job.insertedAt, nextAt: job.scheduledAt }));
-  }
-  return stored;
+  const { id, type, queue, state, maxAttempts, schedule, insertedAt: at } = job;
+  const stored = { id, run: 0, type, queue, state, attempt: 0, maxAttempts, schedule };
+  tell(jobFact('inserted', stored, { at }));
+  if (state === 'scheduled') tell(jobFact('scheduled', stored, { at, nextAt: job.scheduledAt }));
 }

@@ -17,7 +17,9 @@ export function putRow(world: StoreWorld): PutRow {
     on conflict do nothing`);
   return (job) => {
     const { reference, schedule } = job;
-    const { changes } = insert.run(
+    const args = JSON.stringify(job.args);
+    const key = world.queues.keyOf(job.queue, job);
+    const { changes, lastInsertRowid } = insert.run(
       job.id,
       job.queue,
       job.type,
@@ -38,10 +40,12 @@ export function putRow(world: StoreWorld): PutRow {
       jsonCell(job.backoff),
       filledCell(job.tags),
       filledCell(job.meta),
-      JSON.stringify(job.args),
-      world.queues.keyOf(job.queue, job),
+      args,
+      key,
     );
-    return changes === 1;
+    if (changes !== 1) return false;
+    if (key === null && isPlain(job)) world.fresh.remember(Number(lastInsertRowid), job, [job.id, args]);
+    return true;
   };
 }
 
@@ -72,9 +76,12 @@ export function putAlike(world: StoreWorld): PutAlike {
     const shared = [queue, type, state, priority, maxAttempts, scheduledAt, insertedAt] as const;
     const own = jobs.flatMap(({ id, args }) => [id, JSON.stringify(args)]);
     const { changes, lastInsertRowid } = insert.run(...shared, ...own);
-    if (changes === jobs.length) return 'all';
     // Places are given out in order and without a gap.
     const last = Number(lastInsertRowid);
+    if (changes === jobs.length) {
+      world.fresh.remember(last - jobs.length + 1, first, own);
+      return 'all';
+    }
     return new Set(storedLast.all(last - Number(changes), last).map(([id]) => text(id)));
   };
 }

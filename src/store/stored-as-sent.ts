@@ -1,0 +1,16 @@
+import { type Job, type NewJob, storedJob } from '../job/job.ts';
+import type { InsertResult } from './job-store.ts';
+
+/** A job that was stored as it was sent: made whole only for who looks at it, which of those who insert are the fewest. */
+export class StoredAsSent implements InsertResult {
+  readonly conflict = false;
+  readonly #sent: NewJob;
+
+  constructor(sent: NewJob) {
+    this.#sent = sent;
+  }
+
+  get job(): Job {
+    return storedJob(this.#sent);
+  }
+}
