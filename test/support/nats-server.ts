@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +33,19 @@ export interface TestNatsServer {
   /** Stops it and removes its folders. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** How long a frozen server may take to stand still, in milliseconds. */
+const FREEZE_MS = 2_000;
+
+/** Whether all threads of a process stand still; where the machine does not tell, they are taken to. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return true;
+  return readdirSync(tasks).every((task) => {
+    const stat = readFileSync(join(tasks, task, 'stat'), 'utf8');
+    return stat.at(stat.lastIndexOf(')') + 2) === 'T';
+  });
 }
 
 /**
@@ -123,6 +136,9 @@ class Server implements TestNatsServer {
 
   freeze(): void {
     process.kill(this.#pid, 'SIGSTOP');
+    // On a busy machine its threads go on until the signal has reached each of them.
+    const until = performance.now() + FREEZE_MS;
+    while (!isStopped(this.#pid) && performance.now() < until);
   }
 
   thaw(): void {
