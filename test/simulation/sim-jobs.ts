@@ -36,14 +36,19 @@ export const QUEUE_LIMITS = { work: 8, slow: 3, capped: 4, rated: 5, tenants: 6 
 
 const watcherOf = ({ services }: Context): HandlerWatcher => services.watcher;
 
+type Options = Partial<JobDefinitionOptions<SimArgs>>;
+
+/** What fails comes again before long. */
+const SOON: Options = { backoff: { kind: 'constant', baseMs: 2_000, jitter: 0.1 } };
+
 /** A type whose handler is watched from its first line to its last. */
 function watched(
   type: string,
   run: (context: Context, watcher: HandlerWatcher) => Promise<unknown>,
-  options: Partial<JobDefinitionOptions<SimArgs>> = {},
+  options: Options = {},
 ): JobDefinition<SimArgs> {
   return defineJob<SimArgs>({
-    ...{ type, queue: 'work', backoff: { kind: 'constant', baseMs: 2_000, jitter: 0.1 } },
+    ...{ type, queue: 'work', ...(type === PLAIN ? {} : SOON) },
     ...options,
     run: async (context) => {
       const watcher = watcherOf(context);
@@ -62,8 +67,11 @@ const rest = async ({ args, signal }: Context, { clock }: HandlerWatcher): Promi
   if (signal.aborted) throw new Error('given up');
 };
 
+/** The type whose jobs have nothing of their own, not even a backoff: stores make less ado about those. */
+const PLAIN = 'work';
+
 /** Ends as it should. */
-const work = watched('work', async (context, watcher) => {
+const work = watched(PLAIN, async (context, watcher) => {
   await rest(context, watcher);
   return { attempt: context.job.attempt };
 });

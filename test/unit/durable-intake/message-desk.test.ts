@@ -93,6 +93,7 @@ beforeEach(async () => {
   bus.subscribe('jobs.events.>', {}, ({ subject }) => void events.push(subject));
   const registry = {
     definition: () => undefined,
+    hasQueue: () => true,
     mustKnowQueue: async () => {},
     defaultsOf: async () => undefined,
     knowsType: (type: string) => (hanging.has(type) ? new Promise(() => {}) : Promise.resolve(type !== 'nothing')),

@@ -21,6 +21,7 @@ type Life = (typeof LIVES)[number];
 const subjects = new Subjects('jobs');
 const registry = {
   definition: () => undefined,
+  hasQueue: () => true,
   mustKnowQueue: async () => {},
   defaultsOf: async () => undefined,
   knowsType: async (type: string) => type !== 'nothing',

@@ -1,4 +1,4 @@
-import type { Job, NewJob } from '../../../job/job.ts';
+import { type Job, type NewJob, storedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import type { InsertResult } from '../../job-store.ts';
@@ -110,7 +110,7 @@ async function placeRound(tx: Transaction, round: readonly Placing[]): Promise<I
       continue;
     }
     tellStored(one);
-    results.set(one, new StoredAsSent(one.job));
+    results.set(one, { job: storedJob(one.job), conflict: false });
   }
   const same = clashed.length === 0 ? undefined : await sameRows(tx, clashed);
   return round.map((one) => {

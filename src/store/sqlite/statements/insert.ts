@@ -1,4 +1,4 @@
-import type { NewJob } from '../../../job/job.ts';
+import { type NewJob, storedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import { jobOf } from '../../job-row.ts';
@@ -29,7 +29,7 @@ export function placeJob(world: StoreWorld): PlaceJob {
     }
     if (put(job)) {
       tellStored(world, job, tell);
-      return new StoredAsSent(job);
+      return { job: storedJob(job), conflict: false };
     }
     const row = sameRow(job);
     assert(row !== undefined, 'a job that could not be inserted is there already');
