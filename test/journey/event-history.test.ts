@@ -10,6 +10,9 @@ import { publish } from '../support/intake-publisher.ts';
 import { startNatsServer, type TestNatsServer } from '../support/nats-server.ts';
 import { BRISK, until } from '../support/rota-node.ts';
 
+/** A server that was killed and is back reads its streams first. */
+const PATIENT = { timeout: 20_000 };
+
 const config = defineScheduler({
   queues: { default: 2 },
   jobs: [defineJob({ type: 'work', run: async () => 'done' })],
@@ -64,7 +67,7 @@ async function node(server: TestNatsServer, options: StartOptions = {}): Promise
 
 /** Everything that the stream of events holds. */
 async function kept(nats: NatsConnection): Promise<{ event: Event; message: StoredMsg }[]> {
-  const { streams } = await jetstreamManager(nats);
+  const { streams } = await jetstreamManager(nats, PATIENT);
   const { state } = await streams.info('JOBS_EVENTS');
   const found: { event: Event; message: StoredMsg }[] = [];
   for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
@@ -75,7 +78,7 @@ async function kept(nats: NatsConnection): Promise<{ event: Event; message: Stor
 }
 
 const streamConfig = async (nats: NatsConnection) =>
-  (await (await jetstreamManager(nats)).streams.info('JOBS_EVENTS')).config;
+  (await (await jetstreamManager(nats, PATIENT)).streams.info('JOBS_EVENTS')).config;
 
 describe('with an event history', () => {
   test('who comes later reads what was told before', async () => {
@@ -156,7 +159,7 @@ describe('with an event history', () => {
     const nats = await connection(server.url);
     const first = await node(server, { eventHistory: '1h' });
     await first.rota.stop();
-    const manager = await jetstreamManager(nats);
+    const manager = await jetstreamManager(nats, PATIENT);
     await manager.streams.update('JOBS_EVENTS', { max_bytes: 50_000_000 });
     const second = await node(server, { eventHistory: '30s' });
     await second.log.line('events are kept');
@@ -187,7 +190,7 @@ describe('with an event history', () => {
   test('somebody else with the stream of that name keeps it', async () => {
     const server = await broker();
     const nats = await connection(server.url);
-    const manager = await jetstreamManager(nats);
+    const manager = await jetstreamManager(nats, PATIENT);
     await manager.streams.add({ name: 'JOBS_EVENTS', subjects: ['theirs'] });
     const { rota, log } = await node(server, { eventHistory: '1h' });
     expect((await log.line('events are not kept'))?.fields).toMatchObject({ error: expect.stringContaining('theirs') });
@@ -215,5 +218,5 @@ test('without an event history there is no stream, and events carry no header fo
     (events) => events.some(({ type }) => type === 'jobs.job.completed'),
   );
   expect(seen.filter(({ header }) => header)).toEqual([]);
-  expect(await (await jetstreamManager(nats)).streams.names().next()).toEqual(['JOBS_INTAKE']);
+  expect(await (await jetstreamManager(nats, PATIENT)).streams.names().next()).toEqual(['JOBS_INTAKE']);
 });

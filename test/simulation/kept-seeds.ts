@@ -65,8 +65,8 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     finds: 'rescue-soon-after-a-restart',
   },
   {
-    seed: 61,
-    mode: 'safety',
+    seed: 40_000_081,
+    mode: 'liveness',
     activeMs,
     why: 'claims of a queue with a rate are held up at a store',
     finds: 'late-start-clears-the-rate',
@@ -79,10 +79,10 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     finds: 'changed-rate-arms-two-timers',
   },
   {
-    seed: 5_885,
-    mode: 'safety',
+    seed: 20_000_040,
+    mode: 'liveness',
     activeMs,
-    why: 'everything goes through a broker that doubles and delays',
+    why: 'an order to run comes twice, or later than what became of it',
     finds: 'order-to-run-twice-or-late',
   },
   {
