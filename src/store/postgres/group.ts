@@ -3,27 +3,11 @@ import type { NewJob } from '../../job/job.ts';
 import type { JobFact } from '../../job/job-event.ts';
 import { errorText } from '../../kernel/error.ts';
 import type { StoreReply, StoreRequest, StoreVerb } from '../job-store.ts';
+import { READ_VERBS } from '../read-verbs.ts';
 import { faultOf } from './fault.ts';
 import { planOf } from './group-plan.ts';
 import type { Transaction } from './transaction.ts';
 import { type Asked, Refusal, type Tell, type Verb } from './verb.ts';
-
-/** Verbs that write nothing: a group of nothing else takes no lock and no transaction id. */
-const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
-  'get',
-  'states',
-  'list',
-  'count',
-  'waitingTypes',
-  'claimable',
-  'nodes',
-  'leader',
-  'rejected',
-  'schedules',
-  'scheduleChanges',
-  'queues',
-  'nextStart',
-]);
 
 /** Verbs that mostly write nothing, and whose loss heals by itself: what a claim took is released by two beats. */
 const HEALING: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
@@ -43,7 +27,7 @@ export const ASIDE: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
 
 /** Verbs that leave the order of claims as it was, but for what they take from its head and what `insert` adds to it. */
 const IN_ORDER: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
-  ...READS,
+  ...READ_VERBS,
   ...ASIDE,
   ...(['insert', 'claim', 'settle', 'beat', 'touch', 'progress'] as const),
   ...(['unannounced', 'announced', 'takeRequests', 'finishRequests', 'holdRequests'] as const),
@@ -75,8 +59,8 @@ export function kindOf(requests: readonly StoreRequest[], schema: string): Group
   for (const { unique } of jobs) if (unique !== undefined) keys.add(unique.key);
   const locks = [...keys].map((key) => lockOf(schema, `unique ${key}`));
   return {
-    reads: all(READS),
-    mustKnow: !requests.every(({ verb }) => READS.has(verb) || HEALING.has(verb)),
+    reads: all(READ_VERBS),
+    mustKnow: !requests.every(({ verb }) => READ_VERBS.has(verb) || HEALING.has(verb)),
     aside: all(ASIDE),
     claims: requests.some(({ verb }) => verb === 'claim'),
     rules: requests.some(({ verb }) => RULING.has(verb)) ? 'change' : 'read',

@@ -1,24 +1,11 @@
 import type { StoreVerb } from '../job-store.ts';
+import { READ_VERBS } from '../read-verbs.ts';
 
-/** Verbs that write nothing: a group of nothing else needs no transaction, for nobody else can write in between. */
+/** Verbs that write nothing here: a group of nothing else needs no transaction, for nobody else can write in between. */
 export const READS: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
-  'get',
-  'states',
-  'list',
-  'count',
-  'waitingTypes',
-  'claimable',
-  'unannounced',
-  'nodes',
-  'leader',
-  'rejected',
-  'schedules',
-  'scheduleChanges',
-  'queues',
-  'nextStart',
-  'takeRequests',
-  'finishRequests',
-  'holdRequests',
+  ...READ_VERBS,
+  // Nobody else tells of facts, and nobody can write requests into a file.
+  ...(['unannounced', 'takeRequests', 'finishRequests', 'holdRequests'] as const),
 ]);
 
 /**
