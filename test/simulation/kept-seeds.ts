@@ -33,8 +33,7 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     seed: 94_702_994,
     mode: 'safety',
     activeMs,
-    why: 'a frozen node pauses a queue when it thaws, long after it was asked to',
-    finds: 'lifted-once',
+    why: 'a node that thaws works on where everything was lifted meanwhile',
   },
   {
     seed: 1_710_387,
@@ -54,8 +53,7 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     seed: 2_710_079,
     mode: 'liveness',
     activeMs,
-    why: 'a handler enqueues while its node stops',
-    finds: 'closed-client-tries-again',
+    why: 'a node stops while its handlers work',
   },
   {
     seed: 40,

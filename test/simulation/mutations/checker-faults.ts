@@ -2,7 +2,9 @@ import type { FoundBug } from './mutation.ts';
 
 /**
  * Faults of the simulation itself: what it took for a broken promise and was none. Each is what mended it and what stands
- * there without it; the kept seed that names it keeps its promises, and breaks one without the mend.
+ * there without it; the kept seed that names it keeps its promises, and breaks one without the mend. One is missing, for which
+ * no seed was found in the world as it is now: what operators limited was lifted only once at the end, and a node that thawed
+ * after it limited it again.
  */
 export const CHECKER_FAULTS: readonly FoundBug[] = [
   {
@@ -46,18 +48,6 @@ export const CHECKER_FAULTS: readonly FoundBug[] = [
         file: 'test/simulation/run.ts',
         mended: 'const LAST_TICKS_MS = 90_000;',
         broken: 'const LAST_TICKS_MS = 60_000;',
-      },
-    ],
-  },
-  {
-    name: 'lifted-once',
-    what: 'a frozen node pauses a queue when it thaws, after operators lifted everything',
-    test: undefined,
-    edits: [
-      {
-        file: 'test/simulation/run.ts',
-        mended: 'perhaps after it was lifted.\n    this.#lift();',
-        broken: '',
       },
     ],
   },

@@ -7,8 +7,9 @@ const EXECUTOR = 'src/actors/executor/executor.ts';
  * Bugs of Rota that the simulation found, each as the text that mended it and what stands there without it. Where that text
  * is written anew, the entry here is, too: a kept seed has to find what it once found.
  *
- * One is missing: a queue that was killed while its stop waited for a claim left a timer for a quarter of a second. Drains
- * have become longer than claims since, and no seed was found in which that still happens; `queue-kill.test.ts` shows it.
+ * Two are missing, for which no seed was found in the world as it is now. A queue that was killed while its stop waited for a
+ * claim left a timer for a quarter of a second; drains have become longer than claims since (`queue-kill.test.ts` shows it).
+ * And a client that was closed waited to try again what a handler that was left behind wanted (`rota-client.test.ts`).
  */
 export const FOUND_BUGS: readonly FoundBug[] = [
   {
@@ -80,11 +81,5 @@ export const FOUND_BUGS: readonly FoundBug[] = [
         broken: "if (verb === '') ",
       },
     ],
-  },
-  {
-    name: 'closed-client-tries-again',
-    what: 'a handler that is left behind at a stop wants to enqueue, and the client waits to try it again',
-    test: 'test/unit/client/rota-client.test.ts',
-    edits: [{ file: 'src/app/rota.ts', mended: 'await world.client.close();', broken: '' }],
   },
 ];
