@@ -50,6 +50,7 @@ export class EnqueueDesk {
         const checked = builder.checkAll(body.requests, { many: true });
         const jobs = builder.jobs(checked instanceof Promise ? await checked : checked, place);
         const results = await this.#insert(jobs);
+        if (results.length < jobs.length) throw NO_ANSWER.error;
         if (wantsBrief(message)) return answer(message, { jobs: jobs.map((job, at) => briefView(job, results[at])) });
         return this.#answerBulk(message, results, 'jobs');
       }
