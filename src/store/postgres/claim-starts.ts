@@ -1,4 +1,6 @@
 import type { NewJob } from '../../job/job.ts';
+import type { Claimed } from './claimed-jobs.ts';
+import { type Came, type FreshJobs, type FreshLine, FreshLines } from './fresh-lines.ts';
 
 /** A job's place in the order of claims. */
 export interface ClaimPlace {
@@ -27,6 +29,8 @@ interface Start {
 export class ClaimStarts {
   /** By queue, then by the types that are claimed. */
   readonly #starts = new Map<string, Map<string, Start>>();
+  /** What is known to be next. */
+  readonly lines = new FreshLines();
   /** Groups whose transaction is under way. */
   readonly #open = new Set<GroupStarts>();
 
@@ -47,6 +51,11 @@ export class ClaimStarts {
     return start;
   }
 
+  /** Whether a group whose transaction is under way puts a job in line. */
+  isComing(id: string): boolean {
+    return [...this.#open].some(({ fresh }) => fresh.some(({ ids }) => ids.includes(id)));
+  }
+
   /** Notes how far a claim came; undefined: not all that it asked for was there. */
   reached(queue: string, types: string, start: Start | undefined): void {
     const starts = this.#starts.get(queue) ?? new Map<string, Start>();
@@ -61,25 +70,45 @@ export class ClaimStarts {
     this.#open.delete(group);
     if (lining === undefined) {
       this.#starts.clear();
+      this.lines.giveUpAll();
       for (const other of this.#open) other.forget();
       return;
     }
-    for (const [queue, first] of firstsOf(lining)) {
+    const came = {
+      lining: byQueue(lining),
+      fresh: group.fresh,
+      left: group.left,
+      taken: group.taken,
+      takenFresh: group.takenFresh,
+    };
+    this.lines.came(came);
+    for (const other of this.#open) other.came(came);
+    for (const [queue, jobs] of came.lining) {
+      const first = firstOf(jobs);
       for (const start of this.#starts.get(queue)?.values() ?? []) lower(start, first);
-      for (const other of this.#open) other.came(queue, first);
     }
   }
 }
 
-/** Of each queue the place before all of these jobs. Equal times say nothing of the order. */
-function firstsOf(jobs: readonly NewJob[]): Map<string, ClaimPlace> {
-  const firsts = new Map<string, ClaimPlace>();
-  for (const { queue, priority, scheduledAt } of jobs) {
-    const first = firsts.get(queue);
-    const later = first === undefined ? -1 : priority - first.priority || scheduledAt - first.scheduledAt;
-    if (later < 0) firsts.set(queue, { priority, scheduledAt, seq: 0 });
+function byQueue(jobs: readonly NewJob[]): Map<string, NewJob[]> {
+  const lists = new Map<string, NewJob[]>();
+  for (const job of jobs) {
+    const list = lists.get(job.queue);
+    if (list === undefined) lists.set(job.queue, [job]);
+    else list.push(job);
   }
-  return firsts;
+  return lists;
+}
+
+/** The place before all of some jobs. Equal times say nothing of the order. */
+function firstOf(jobs: readonly NewJob[]): ClaimPlace {
+  const first = { priority: Number.POSITIVE_INFINITY, scheduledAt: 0, seq: 0 };
+  for (const { priority, scheduledAt } of jobs) {
+    if ((priority - first.priority || scheduledAt - first.scheduledAt) >= 0) continue;
+    first.priority = priority;
+    first.scheduledAt = scheduledAt;
+  }
+  return first;
 }
 
 const isBefore = (a: ClaimPlace, b: ClaimPlace): boolean =>
@@ -89,13 +118,36 @@ function lower(start: Start, place: ClaimPlace): void {
   if (isBefore(place, start.place)) start.place = place;
 }
 
-/** What the claims of one group know of where to begin, which others know once it has committed. */
+/** What a claim in order came to. */
+export interface InOrder {
+  jobs: readonly Claimed[];
+  /** How many it asked for. */
+  room: number;
+  /** How many it found and holds, of which it took those that fit. */
+  picked: number;
+  /** Whether it looked from the head. */
+  fromHead: boolean;
+}
+
+const placeOf = (last: Claimed | undefined): ClaimPlace | undefined =>
+  last && { seq: last.seq, priority: last.job.priority, scheduledAt: last.job.scheduledAt };
+
+/** What the claims of one group know of where to begin and of what is next, which others know once it has committed. */
 export class GroupStarts {
   readonly #book: ClaimStarts;
   readonly #now: number;
   readonly #reached = new Map<string, { queue: string; types: string; start: Start | undefined }>();
-  /** The first place of each queue that others put something in meanwhile. */
-  readonly #came = new Map<string, ClaimPlace>();
+  /** What other groups put in line meanwhile. */
+  readonly #came: Came[] = [];
+  /** Claims that left nothing of what waits. */
+  readonly #exhausted = new Map<string, { queue: string; types: readonly string[] | undefined }>();
+  /** Jobs that this group has put in line and knows. */
+  readonly fresh: FreshJobs[] = [];
+  /** The ids of jobs that each of its claims found in the table, and took from a line. */
+  readonly taken: string[][] = [];
+  readonly takenFresh: string[][] = [];
+  /** Queues of which its claims hold more than they took: others passed over that, and it waits again after the commit. */
+  readonly left = new Set<string>();
   /** What is known is of no use: jobs were put in line wherever their place is. */
   #forgotten = false;
   #disturbed = false;
@@ -110,16 +162,31 @@ export class GroupStarts {
     return this.#startOf(queue, nameOf(types))?.place;
   }
 
-  /** Notes the last job of a claim that got all that it asked for (undefined: it did not), and whether it began at the head. */
-  reached(
-    queue: string,
-    types: readonly string[] | undefined,
-    { last, fromHead }: { last: ClaimPlace | undefined; fromHead: boolean },
-  ): void {
+  /** Notes what a claim in order came to. */
+  claimed(queue: string, types: readonly string[] | undefined, { jobs, room, picked, fromHead }: InOrder): void {
     const named = nameOf(types);
     const lookedAt = fromHead ? this.#now : this.#startOf(queue, named)?.lookedAt;
+    const last = jobs.length === room ? placeOf(jobs.at(-1)) : undefined;
     const start = last === undefined || lookedAt === undefined ? undefined : { place: last, lookedAt };
     this.#reached.set(`${queue} ${named}`, { queue, types: named, start });
+    if (jobs.length > 0) this.taken.push(jobs.map(({ job }) => job.id));
+    if (picked > jobs.length) this.left.add(queue);
+    else if (fromHead && picked < room) this.#exhausted.set(`${queue} ${named}`, { queue, types });
+  }
+
+  /** What is known to be next of these types; undefined: nothing is known. */
+  line(queue: string, types: readonly string[] | undefined): FreshLine | undefined {
+    return this.#disturbed ? undefined : this.#book.lines.of(queue, nameOf(types));
+  }
+
+  /** Whether this group or another one of this store, whose transaction is under way, puts a job in line. */
+  isComing(id: string): boolean {
+    return this.#book.isComing(id);
+  }
+
+  /** What another store put in line was found in a queue, or must be thought to be there. */
+  giveUpLine(queue: string): void {
+    this.#book.lines.giveUp(queue);
   }
 
   /** This group puts jobs in line that were there before, wherever their place is. */
@@ -128,10 +195,9 @@ export class GroupStarts {
     this.#reached.clear();
   }
 
-  /** Another group has put something in line. */
-  came(queue: string, first: ClaimPlace): void {
-    const before = this.#came.get(queue);
-    if (before === undefined || isBefore(first, before)) this.#came.set(queue, first);
+  /** Another group has committed. */
+  came(came: Came): void {
+    this.#came.push(came);
   }
 
   /** Another group has put jobs in line that were there before, or may have. */
@@ -142,9 +208,13 @@ export class GroupStarts {
   /** The transaction has committed, and put these in line; undefined: who knows what. */
   committed(lining: readonly NewJob[] | undefined): void {
     for (const { queue, types, start } of this.#reached.values()) {
-      const came = this.#came.get(queue);
-      if (start !== undefined && came !== undefined) lower(start, came);
+      for (const { lining } of this.#came) if (start !== undefined) lower(start, firstOf(lining.get(queue) ?? []));
       this.#book.reached(queue, types, this.#forgotten ? undefined : start);
+    }
+    const known = { now: this.#now, taken: [...this.taken, ...this.takenFresh], since: this.#came };
+    for (const { queue, types } of this.#exhausted.values()) {
+      if (this.#forgotten || this.left.has(queue)) continue;
+      this.#book.lines.open(queue, types, { name: nameOf(types), ...known });
     }
     this.#book.close(this, this.#disturbed ? undefined : lining);
   }

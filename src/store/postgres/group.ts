@@ -25,11 +25,15 @@ export const ASIDE: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   'nodes',
 ]);
 
-/** Verbs that leave the order of claims as it was, but for what they take from its head and what `insert` adds to it. */
+/**
+ * Verbs that leave the order of claims as it was, but for what they take out and what is inserted. Where they put something
+ * in line that was there before they say so by themselves (`disturb`).
+ */
 const IN_ORDER: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   ...READ_VERBS,
   ...ASIDE,
-  ...(['insert', 'claim', 'settle', 'beat', 'touch', 'progress'] as const),
+  ...(['insert', 'tick', 'reboot', 'runSchedules', 'claim', 'settle', 'beat', 'touch', 'progress'] as const),
+  ...(['stage', 'rescue', 'expire', 'prune', 'cancel', 'retry', 'delete', 'sweep'] as const),
   ...(['unannounced', 'announced', 'takeRequests', 'finishRequests', 'holdRequests'] as const),
 ]);
 

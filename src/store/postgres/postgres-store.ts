@@ -197,6 +197,7 @@ class PostgresStore implements JobStore {
       const starts = this.#starts.group(begun.now);
       const tx = new Transaction({
         ...{ connection, statements, random: this.#options.random, owner: this.#owner, now: begun.now },
+        xmin: begun.xid === null ? undefined : xminOf(begun.xid),
         ...{ outbox: new Outbox(), firstRuns: this.#firstRuns, signs, starts, queues: begun.queues },
         ...{ turns: this.#turns, heads: this.#heads },
         careful: this.#options.clock.monotonicMs() < this.#carefulUntil,
@@ -279,6 +280,9 @@ class PostgresStore implements JobStore {
     }
   }
 }
+
+/** The part of a transaction's id that rows hold. */
+const xminOf = (xid: string): string => String(BigInt.asUintN(32, BigInt(xid)));
 
 /** A commit whose outcome nobody knows: to do it again could do it twice. */
 class LostAnswer extends LostConnection {}

@@ -19,6 +19,8 @@ export interface TransactionParts {
   owner: string;
   /** The database's time when the transaction began, in milliseconds since the epoch. */
   now: number;
+  /** Its id, as the rows that it inserts name it; undefined: it has none yet. */
+  xmin: string | undefined;
   outbox: Outbox;
   firstRuns: FirstRuns;
   signs: GroupSigns;
@@ -35,6 +37,7 @@ export class Transaction {
   readonly random: Random;
   readonly owner: string;
   readonly now: number;
+  readonly xmin: string | undefined;
   readonly outbox: Outbox;
   readonly firstRuns: FirstRuns;
   /** First runs that this group's claims begin, known to others once it has committed. */
@@ -54,6 +57,7 @@ export class Transaction {
     this.random = parts.random;
     this.owner = parts.owner;
     this.now = parts.now;
+    this.xmin = parts.xmin;
     this.outbox = parts.outbox;
     this.firstRuns = parts.firstRuns;
     this.signs = parts.signs;

@@ -1,26 +1,24 @@
 import type { ClaimedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
+import { integer } from '../../cell.ts';
 import type { ClaimOptions } from '../../job-store.ts';
 import type { ClaimPlace } from '../claim-starts.ts';
-import { CLAIMED, type Claimed, claimedJobs } from '../claimed-jobs.ts';
+import { CLAIMED, CLAIMED_CELLS, type Claimed, claimedJobs, EXECUTING, FRAME_BYTES, TAKE } from '../claimed-jobs.ts';
 import type { Value } from '../connection.ts';
 import { HAS_PLACE } from '../job-walk.ts';
 import { isLimited, type QueueRule } from '../queue-rules.ts';
 import { numbers, texts } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
-import { type Asked, allows, stateAfter, type Verb } from '../verb.ts';
+import { type Asked, allows, type Verb } from '../verb.ts';
+import { claimFresh } from './claim-fresh.ts';
 import { pickPartitions } from './claim-partitions.ts';
 import { lockLimited, noteStarts, roomOf } from './queue-room.ts';
 import { bringBack, IN_LINE, setAside } from './set-aside.ts';
 
-/** What the names and the numbers of one claimed job take at most, in bytes of JSON. */
-const FRAME_BYTES = 640;
-
-/** Where a row says what is at the head of the queue. */
-const HEAD_AT = 19;
-
-const EXECUTING = stateAfter('available', 'claim');
+/** Where a row says how many were picked, and what is at the head of the queue. */
+const PICKED_AT = CLAIMED_CELLS;
+const HEAD_AT = CLAIMED_CELLS + 1;
 
 /** At most the bytes of a text in JSON: all escapes of 6 bytes, where it is not held as JSON already. */
 const escaped = (column: string): string =>
@@ -35,9 +33,6 @@ const BYTES = `${FRAME_BYTES} + octet_length(type) + coalesce(octet_length(sched
 const fitting = (bytesMax: string): string => `select at from
     (select at, bytes, sum(bytes) over (rows unbounded preceding) as total from picked) as sized
   where total <= ${bytesMax}::bigint or total = bytes`;
-
-const TAKE = `update @jobs as jobs set state = '${EXECUTING}', attempt = attempt + 1, run = run + 1, attempted_at = $1,
-    runner = $2, missed_at = null, aside = null`;
 
 /** Whether what stands at the head of the queue is of the claim's types, in the last cell of each row. */
 const HEAD = `(select type = any($5::text[]) from @jobs where queue = $3 and ${IN_LINE}
@@ -67,7 +62,8 @@ function claimText({ types, start }: Shape): string {
   return `with picked as materialized (select ctid as at, ${BYTES} as bytes from @jobs
       where queue = $3 and ${IN_LINE} and (deadline_at is null or deadline_at > $1) ${ofTypes} ${behind}
       order by priority, scheduled_at, seq limit $4 for update skip locked)
-    ${TAKE} where jobs.ctid = any(array(${fitting(bytes)})) ${CLAIMED}${head}`;
+    ${TAKE} where jobs.ctid = any(array(${fitting(bytes)})) ${CLAIMED},
+      (select count(*) from picked)${head}`;
 }
 
 const BOTH = [false, true];
@@ -121,27 +117,25 @@ async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Pro
 async function claimInOrder(tx: Transaction, options: ClaimOptions, room: number): Promise<Claimed[]> {
   const { now, queue, types } = options;
   await bringBack(tx, { queue, types, limit: room, now });
+  const fresh = await claimFresh(tx, options, room);
+  if (fresh.length > 0) return fresh;
   const start = tx.starts.of(queue, types);
-  let came = start === undefined ? NOTHING : await claimRows(tx, { ...options, limit: room }, start);
-  const fromHead = came.claimed.length === 0;
-  if (fromHead) came = await claimRows(tx, { ...options, limit: room });
-  const { claimed, othersFirst } = came;
-  const mayBeOthers = claimed.length === 0 ? tx.heads.isDue(queue, now) : othersFirst;
-  tx.starts.reached(queue, types, { last: claimed.length === room ? placeOf(claimed.at(-1)) : undefined, fromHead });
+  let came = start === undefined ? undefined : await claimRows(tx, { ...options, limit: room }, start);
+  const fromHead = came === undefined || came.jobs.length === 0;
+  if (came === undefined || fromHead) came = await claimRows(tx, { ...options, limit: room });
+  const { jobs, picked, othersFirst } = came;
+  tx.starts.claimed(queue, types, { jobs, room, picked, fromHead });
+  const mayBeOthers = jobs.length === 0 ? tx.heads.isDue(queue, now) : othersFirst;
   if (types !== undefined && fromHead && mayBeOthers) await setAside(tx, queue, types);
-  return claimed;
+  return jobs;
 }
 
-/** What a claim in order came to, and whether a job of no type of its own stands at the head. */
-interface InOrder {
-  claimed: Claimed[];
-  othersFirst: boolean;
-}
-
-const NOTHING: InOrder = { claimed: [], othersFirst: false };
-
-/** Claims in order, from a place in line or from the head. */
-async function claimRows(tx: Transaction, options: ClaimOptions, start?: ClaimPlace): Promise<InOrder> {
+/** Claims in order, from a place in line or from the head. `othersFirst`: a job of no type of its own stands there. */
+async function claimRows(
+  tx: Transaction,
+  options: ClaimOptions,
+  start?: ClaimPlace,
+): Promise<{ jobs: Claimed[]; picked: number; othersFirst: boolean }> {
   const { now, queue, worker, types, bytesMax = Number.MAX_SAFE_INTEGER, limit } = options;
   const values: Value[] = [now, tx.signs.keyOf(worker), queue, limit];
   if (types !== undefined) values.push(texts(types));
@@ -150,11 +144,13 @@ async function claimRows(tx: Transaction, options: ClaimOptions, start?: ClaimPl
   const sql = CLAIMS.get(shapeName({ types: types !== undefined, start: start !== undefined }));
   assert(sql !== undefined, 'each shape of a claim has a text');
   const rows = await tx.lists(sql, values);
-  return { claimed: claimedJobs(rows, queue), othersFirst: rows[0]?.[HEAD_AT] === 'f' };
+  const [first] = rows;
+  return {
+    jobs: claimedJobs(rows, queue),
+    picked: first === undefined ? 0 : integer(first[PICKED_AT] ?? null),
+    othersFirst: first?.[HEAD_AT] === 'f',
+  };
 }
-
-const placeOf = (last: Claimed | undefined): ClaimPlace | undefined =>
-  last && { seq: last.seq, priority: last.job.priority, scheduledAt: last.job.scheduledAt };
 
 async function claimPartitions(
   tx: Transaction,

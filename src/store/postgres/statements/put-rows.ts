@@ -2,6 +2,7 @@ import type { NewJob } from '../../../job/job.ts';
 import { isLike, isPlain } from '../../alike-jobs.ts';
 import { type Cell, filledCell, jsonCell, text } from '../../cell.ts';
 import type { Value } from '../connection.ts';
+import type { FreshJobs } from '../fresh-lines.ts';
 import { heldOrNull } from '../plain-text.ts';
 import { jsonTexts, numbers, texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
@@ -46,18 +47,34 @@ export async function putNew(tx: Transaction, jobs: readonly NewJob[]): Promise<
   const [first] = jobs;
   if (first === undefined) return [];
   const puts = tx.careful ? PUTS.careful : PUTS.plain;
-  return jobs.every((job) => isPlain(job) && isLike(job, first) && tx.queues.keyOf(job.queue, job) === null)
-    ? await tx.lists(puts.alike, alikeValues(jobs, first))
-    : await tx.lists(puts.all, allValues(tx, jobs));
+  const alike = jobs.every((job) => isPlain(job) && isLike(job, first) && tx.queues.keyOf(job.queue, job) === null);
+  if (!alike) return await tx.lists(puts.all, allValues(tx, jobs));
+  const lists = {
+    ids: jobs.map(({ id }) => id),
+    args: jobs.map(({ args }) => JSON.stringify(args)),
+    scheduledAts: jobs.map(({ scheduledAt }) => scheduledAt),
+    insertedAts: jobs.map(({ insertedAt }) => insertedAt),
+  };
+  if (!tx.careful && tx.xmin !== undefined && first.state === 'available' && isInOrder(lists.scheduledAts)) {
+    const { queue, type, priority, maxAttempts } = first;
+    tx.starts.fresh.push({ alike: { queue, type, priority, maxAttempts }, ...lists, xmin: tx.xmin });
+  }
+  return await tx.lists(puts.alike, alikeValues(first, lists));
 }
 
-function alikeValues(jobs: readonly NewJob[], first: NewJob): Value[] {
+const isInOrder = (times: readonly number[]): boolean =>
+  times.every((time, at) => at === 0 || (times[at - 1] ?? 0) <= time);
+
+function alikeValues(
+  { queue, type, state, priority, maxAttempts }: NewJob,
+  { ids, args, scheduledAts, insertedAts }: Omit<FreshJobs, 'alike' | 'xmin'>,
+): Value[] {
   return [
-    words(jobs.map(({ id }) => id)),
-    ...[first.queue, first.type, first.state, first.priority, first.maxAttempts],
-    numbers(jobs.map(({ scheduledAt }) => scheduledAt)),
-    numbers(jobs.map(({ insertedAt }) => insertedAt)),
-    argsOf(jobs),
+    words(ids),
+    ...[queue, type, state, priority, maxAttempts],
+    numbers(scheduledAts),
+    numbers(insertedAts),
+    jsonTexts(args, (text) => text),
   ];
 }
 

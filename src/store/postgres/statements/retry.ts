@@ -21,6 +21,7 @@ export const retryJob: JobDeed = async (tx, id, { now, tell }) => {
   const retried = retriedByHand({ ...row, deadlineAt: integerOrNull(deadlineCell(list)) }, now);
   if (retried === undefined) return false;
   const { state, scheduledAt, maxAttempts, deadlineAt } = retried;
+  tx.starts.disturb();
   await tx.run(
     `update @jobs set state = $1, scheduled_at = $2, max_attempts = $3, deadline_at = $4, result = null,
       progress = null, missed_at = null

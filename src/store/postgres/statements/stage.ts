@@ -16,6 +16,7 @@ export const stage: Verb<'stage'> = oneByOne(async (tx, { options: { now, limit 
   const available = nextState('scheduled', 'due');
   assert(available !== undefined, 'a scheduled job becomes due');
   if (due.length > 0) {
+    tx.starts.disturb();
     const ids = words(due.map(([id]) => text(id)));
     await tx.run(`update @jobs set state = '${available}' where id = any($1::uuid[])`, [ids]);
   }
