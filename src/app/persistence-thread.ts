@@ -31,6 +31,11 @@ const bus = new PortBus(port, { clock, subjects });
 const stopping = new AbortController();
 /** For how long a start waits for a database server, in milliseconds: less than the tree gives it, so that it says why. */
 const REACH_MS = 25_000;
+/**
+ * For how long a few facts wait, in milliseconds. The main thread, when it gets a job, is often woken on the core that this
+ * one runs on, and begins when this one rests.
+ */
+const REST_MS = 1;
 let persistence: Persistence | undefined;
 
 hostedThread({
@@ -38,7 +43,7 @@ hostedThread({
     const given = clock.setTimeout(() => stopping.abort(), REACH_MS);
     const store = await openStore(place, { clock, log, signal: stopping.signal });
     clock.clearTimeout(given);
-    persistence = new Persistence({ store, bus, subjects, clock, log, ...world });
+    persistence = new Persistence({ store, bus, subjects, clock, restMs: REST_MS, log, ...world });
     await persistence.start();
   },
   onShutdown: async () => {

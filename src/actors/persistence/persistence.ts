@@ -10,7 +10,6 @@ import { answer } from '../../messaging/reply.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
 import type {
   JobStore,
-  NodeRecord,
   PlaceRun,
   RefusalReason,
   StoreAnswer,
@@ -43,6 +42,8 @@ export interface PersistenceWorld {
   pollMs: number;
   /** A stream keeps events, each that may be told again once. */
   eventsKept?: boolean;
+  /** Where it has a thread of its own: for how long that rests before a few facts are told, in milliseconds. */
+  restMs?: number;
   log: Logger;
 }
 
@@ -65,7 +66,7 @@ export class Persistence {
   readonly #group: CommitGroup;
   readonly #waiting: WaitingClaims;
   readonly #announcer: Announcer;
-  readonly #untold = new UntoldFacts((facts) => this.#announcer.tell(facts));
+  readonly #untold: UntoldFacts;
   readonly #gates: QueueGates;
   readonly #known = new KnownNames();
   readonly #refused: Record<RefusalReason, number> = { not_owner: 0, not_executing: 0, not_found: 0 };
@@ -80,9 +81,10 @@ export class Persistence {
   #touchTimer: TimerHandle;
 
   constructor(world: PersistenceWorld) {
-    const { store, bus, subjects, clock, node, log, eventsKept } = world;
+    const { store, bus, subjects, clock, node, log, eventsKept, restMs } = world;
     this.#world = world;
     this.#waiting = new WaitingClaims(clock);
+    this.#untold = new UntoldFacts({ clock, restMs, tell: (facts) => this.#announcer.tell(facts) });
     this.#group = new CommitGroup({
       store,
       clock,
@@ -181,6 +183,7 @@ export class Persistence {
   /** Lets go at once. What was committed stays. */
   kill(): void {
     this.#release();
+    this.#untold.drop();
     this.#announcer.stop();
     this.#world.store.close().catch(() => {});
   }
@@ -232,11 +235,8 @@ export class Persistence {
   }
 
   async #refreshKnown(): Promise<void> {
-    this.#known.refresh(await this.#livingNodes());
-  }
-
-  #livingNodes(): Promise<NodeRecord[]> {
-    return this.perform('nodes', { seenAfter: this.#world.clock.now() - this.#world.leaseMs * 2 });
+    const { clock, leaseMs } = this.#world;
+    this.#known.refresh(await this.perform('nodes', { seenAfter: clock.now() - leaseMs * 2 }));
   }
 
   async #knowsQueue(name: string): Promise<boolean> {

@@ -1,6 +1,17 @@
 import type { JobFact } from '../../job/job-event.ts';
-import { nextTurn } from '../../kernel/clock.ts';
+import { type Clock, nextTurn, type TimerHandle } from '../../kernel/clock.ts';
 
+/** Who is told, and when. */
+export interface UntoldFactsWorld {
+  clock: Clock;
+  /** For how long a few facts wait, in milliseconds; left out: for the end of the turn, as more of them do. */
+  restMs?: number | undefined;
+  /** Is given what was added meanwhile, in order. */
+  tell(facts: readonly JobFact[]): void;
+}
+
+/** More facts than this wait for the end of the turn only: a burst tells its own while its next messages are on their way. */
+const FEW = 20;
 /**
  * From so many on, those that come after them wait no longer. While one message waits behind the other a turn does not end:
  * measured, 20,000 jobs were told at their end, and 60,000 facts kept until then.
@@ -8,19 +19,19 @@ import { nextTurn } from '../../kernel/clock.ts';
 const FACTS_MAX = 1_000;
 
 /**
- * Facts of groups that are committed and have still to be told, in order. It waits for the end of the turn, for those who
- * wait for answers and jobs come first: told before, a job's events make its start 0.1 ms later, an eighth of what is not
- * the disk's. Beyond {@link FACTS_MAX} it waits for the next group only, whose commit comes after the answers.
+ * Facts of groups that are committed and have still to be told, in order. They wait until those who wait for answers and
+ * jobs have them: told before, a job's events make its start 0.1 ms later, an eighth of what is not the disk's. Beyond
+ * {@link FACTS_MAX} they wait for the next group only, whose commit comes after the answers.
  */
 export class UntoldFacts {
-  readonly #tell: (facts: readonly JobFact[]) => void;
+  readonly #world: UntoldFactsWorld;
   #facts: (readonly JobFact[])[] = [];
   #count = 0;
-  #waits = false;
+  #timer: TimerHandle;
+  #turnEnds = false;
 
-  /** @param tell is given what was added in one turn, when that is over, or earlier */
-  constructor(tell: (facts: readonly JobFact[]) => void) {
-    this.#tell = tell;
+  constructor(world: UntoldFactsWorld) {
+    this.#world = world;
   }
 
   add(facts: readonly JobFact[]): void {
@@ -28,19 +39,30 @@ export class UntoldFacts {
     if (this.#count >= FACTS_MAX) this.tellNow();
     this.#facts.push(facts);
     this.#count += facts.length;
-    if (this.#waits) return;
-    this.#waits = true;
-    nextTurn(() => {
-      this.#waits = false;
-      this.tellNow();
-    });
+    const { clock, restMs } = this.#world;
+    if (this.#turnEnds) return;
+    if (restMs !== undefined && this.#count <= FEW) this.#timer ??= clock.setTimeout(() => this.tellNow(), restMs);
+    else {
+      this.#turnEnds = true;
+      nextTurn(() => {
+        this.#turnEnds = false;
+        this.tellNow();
+      });
+    }
   }
 
   /** Waits no longer. */
   tellNow(): void {
     const [first, ...others] = this.#facts;
+    this.drop();
+    if (first !== undefined) this.#world.tell(others.length === 0 ? first : first.concat(...others));
+  }
+
+  /** Forgets what waits. */
+  drop(): void {
+    this.#world.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#facts = [];
     this.#count = 0;
-    if (first !== undefined) this.#tell(others.length === 0 ? first : first.concat(...others));
   }
 }

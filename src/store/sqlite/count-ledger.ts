@@ -8,6 +8,8 @@ import { integer } from '../cell.ts';
  */
 export class CountLedger {
   readonly #changes = new Map<string, Map<JobState, number>>();
+  /** What is written of those that were asked for: this process owns the store alone. */
+  readonly #written = new Map<string, Map<JobState, number>>();
   readonly #write: StatementSync;
   readonly #read: StatementSync;
 
@@ -29,8 +31,8 @@ export class CountLedger {
 
   /** How many jobs a queue has in a state, with what is not written yet. */
   of(queue: string, state: JobState): number {
-    const written = this.#read.get(queue, state);
-    return (written === undefined ? 0 : integer(written.jobs)) + (this.#changes.get(queue)?.get(state) ?? 0);
+    const written = this.#written.get(queue)?.get(state) ?? this.#readOf(queue, state);
+    return written + (this.#changes.get(queue)?.get(state) ?? 0);
   }
 
   /** Notes that one job went from a state to another. */
@@ -42,7 +44,13 @@ export class CountLedger {
   /** Writes what was noted, inside the group's transaction. */
   flush(): void {
     for (const [queue, states] of this.#changes) {
-      for (const [state, jobs] of states) if (jobs !== 0) this.#write.run(queue, state, jobs);
+      const known = this.#written.get(queue);
+      for (const [state, jobs] of states) {
+        if (jobs === 0) continue;
+        this.#write.run(queue, state, jobs);
+        const written = known?.get(state);
+        if (written !== undefined) known?.set(state, written + jobs);
+      }
     }
     this.#changes.clear();
   }
@@ -50,5 +58,18 @@ export class CountLedger {
   /** Forgets what was noted: the group was rolled back. */
   drop(): void {
     this.#changes.clear();
+    this.#written.clear();
+  }
+
+  #readOf(queue: string, state: JobState): number {
+    const row = this.#read.get(queue, state);
+    const jobs = row === undefined ? 0 : integer(row.jobs);
+    let states = this.#written.get(queue);
+    if (states === undefined) {
+      states = new Map();
+      this.#written.set(queue, states);
+    }
+    states.set(state, jobs);
+    return jobs;
   }
 }

@@ -3,6 +3,7 @@ import type { JobFact } from '../../job/job-event.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Random } from '../../kernel/identity.ts';
 import type { JobStore, StoreReply, StoreRequest, StoreVerb } from '../job-store.ts';
+import { BegunJob } from './begun-job.ts';
 import { CountLedger } from './count-ledger.ts';
 import { type DatabaseOptions, isWorldFault, openDatabase } from './database.ts';
 import { FreshJobs } from './fresh-jobs.ts';
@@ -91,7 +92,10 @@ class SqliteStore implements JobStore {
   async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
     if (!this.#db.isOpen) throw new RotaError('unavailable', 'the store is closed');
     try {
-      return this.#group(requests, (request) => this.#answer(request));
+      return this.#group(requests, (request, index) => {
+        this.#world.begun.behind = requests[index + 1];
+        return this.#answer(request);
+      });
     } catch (thrown) {
       if (isWorldFault(thrown)) throw unavailable(thrown);
     }
@@ -115,7 +119,10 @@ class SqliteStore implements JobStore {
   }
 
   /** Runs requests in one transaction; what is thrown has rolled everything back. */
-  #group(requests: readonly StoreRequest[], answer: (request: StoreRequest) => StoreReply): StoreReply[] {
+  #group(
+    requests: readonly StoreRequest[],
+    answer: (request: StoreRequest, index: number) => StoreReply,
+  ): StoreReply[] {
     if (requests.every(({ verb }) => READS.has(verb))) return requests.map(answer);
     try {
       this.#begin.run();
@@ -169,6 +176,7 @@ class SqliteStore implements JobStore {
     this.#world.counts.drop();
     this.#world.outbox.drop();
     this.#world.fresh.drop();
+    this.#world.begun.drop();
     this.#world.running.drop();
     this.#world.workers.drop();
     this.#world.queues.drop();
@@ -206,6 +214,7 @@ function worldOf(db: DatabaseSync, random: Random): StoreWorld {
     counts: new CountLedger(prepare),
     outbox: new Outbox(prepare),
     fresh: new FreshJobs(),
+    begun: new BegunJob(),
     running: new RunningJobs(),
     workers: new WorkerSigns(prepare),
     queues: new QueueRules(prepare),

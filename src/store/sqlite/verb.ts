@@ -5,6 +5,7 @@ import type { JobState } from '../../job/state.ts';
 import { assert } from '../../kernel/error.ts';
 import type { Random } from '../../kernel/identity.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../job-store.ts';
+import type { BegunJob } from './begun-job.ts';
 import type { CountLedger } from './count-ledger.ts';
 import type { FreshJobs } from './fresh-jobs.ts';
 import type { Outbox } from './outbox.ts';
@@ -22,6 +23,7 @@ export interface StoreWorld {
   counts: CountLedger;
   outbox: Outbox;
   fresh: FreshJobs;
+  begun: BegunJob;
   running: RunningJobs;
   workers: WorkerSigns;
   queues: QueueRules;

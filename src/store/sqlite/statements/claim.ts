@@ -51,15 +51,19 @@ export function claim(world: StoreWorld): Verb<'claim'> {
     const jobs: ClaimedJob[] = [];
     const rule = world.queues.of(queue);
     const room = rule === undefined ? limit : Math.min(limit, roomOf(world, rule, now));
-    if (room > 0 && types !== undefined && !rule?.partition) ordered.clear(queue, types);
     let bytesLeft = bytesMax ?? Number.POSITIVE_INFINITY;
-    let isFresh = true;
+    const begun = world.begun.take();
+    let isFresh = !rule?.partition;
+    let isClear = types === undefined || !isFresh;
     while (jobs.length < room) {
       const step = bytesMax === undefined ? room : Math.min(room - jobs.length, STEP_ROWS);
       const keys = rule?.partition && partitions.pick({ now, rule, limit: step, types: typesText });
       const fresh: FreshJob[] | undefined =
-        keys || !isFresh ? undefined : ordered.pickFresh({ queue, limit: step, types });
+        begun ?? (isFresh ? ordered.pickFresh({ queue, limit: step, types }) : undefined);
       isFresh = fresh !== undefined;
+      // What is all to be taken has nothing in its way.
+      if (!isFresh && !isClear && types !== undefined) ordered.clear(queue, types);
+      isClear ||= !isFresh;
       const found =
         fresh?.map(freshRow) ?? (keys ? inOrder(keys.keys()) : ordered.pick({ now, queue, limit: step, types }));
       const rows = found.filter((row, index) => {
@@ -68,7 +72,7 @@ export function claim(world: StoreWorld): Verb<'claim'> {
       });
       if (rows.length === 0) break;
       const places = rows.map(([seq]) => integer(seq));
-      take.run(places, executing, now, runner);
+      if (begun === undefined) take.run(places, executing, now, runner);
       world.fresh.forget(places);
       for (const row of rows) {
         const key = keys?.get(row);

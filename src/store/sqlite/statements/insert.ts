@@ -6,6 +6,7 @@ import type { InsertResult } from '../../job-store.ts';
 import { StoredAsSent } from '../../stored-as-sent.ts';
 import { JOB_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
+import { beginJob } from './begin-job.ts';
 import { ALIKE_ROWS, endOfAlike, putAlike, putRow } from './put-rows.ts';
 import { uniqueJobs } from './unique-jobs.ts';
 
@@ -50,13 +51,16 @@ export function insertJob(world: StoreWorld): InsertJob {
 export function insert(world: StoreWorld): Verb<'insert'> {
   const place = placeJob(world);
   const put = putAlike(world);
+  const begin = beginJob(world);
   return ({ jobs, brief = false }, tell) => {
     const results: InsertResult[] = [];
     for (let from = 0; from < jobs.length; ) {
       const end = endOfAlike(world, jobs, from);
       const part = jobs.slice(from, end);
       from = end;
-      const stored = part.length === ALIKE_ROWS ? put(part) : undefined;
+      const [only] = jobs.length === 1 ? jobs : [];
+      const begun = only !== undefined && begin(only) ? 'all' : undefined;
+      const stored = part.length === ALIKE_ROWS ? put(part) : begun;
       for (const job of part) {
         // An id that is twice among them is stored by the first.
         const isStored = stored === 'all' || stored?.delete(job.id) === true;
