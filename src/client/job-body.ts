@@ -3,7 +3,7 @@ import { backoffWire } from '../job/retry-policy.ts';
 import { Issues } from '../kernel/check.ts';
 import { parseDuration } from '../kernel/duration.ts';
 import { RotaError, type WireErrorCode } from '../kernel/error.ts';
-import { type Json, jsonBytesMost, jsonOf } from '../kernel/json.ts';
+import { type Json, jsonOf } from '../kernel/json.ts';
 
 /** What may be enqueued: a type by name, or its definition. */
 export type JobTypeRef = string | AnyJobDefinition;
@@ -28,11 +28,9 @@ export function jobBody(
   at = '',
 ): JobBody {
   const { queue: _queue, scheduledAt, backoff, deadline, traceparent: _traceparent, id, ...rest } = options;
-  const body: JobBody = { type: typeof type === 'string' ? type : type.type, id };
-  for (const key in rest) {
-    const value = (rest as Record<string, unknown>)[key];
-    if (value !== undefined) body[key] = value;
-  }
+  // Not by assignments, for one to `__proto__` would lose the option that is to be refused.
+  const body: JobBody = { type: typeof type === 'string' ? type : type.type, id, ...rest };
+  for (const key in body) if (body[key] === undefined) delete body[key];
   if (scheduledAt !== undefined) body.scheduledAt = timeOf(scheduledAt, 'scheduledAt');
   if (deadline !== undefined) body.deadline = deadline instanceof Date ? timeOf(deadline, 'deadline') : deadline;
   if (backoff !== undefined) body.backoff = backoffWire(backoff);
@@ -41,13 +39,12 @@ export function jobBody(
 }
 
 /**
- * A body as whoever reads it gets it, whatever route and codec it goes by: what JSON makes of it.
+ * A body as whoever reads it gets it, whatever route and codec it goes by: what JSON makes of it now. Whoever gave what it
+ * is made of may change that afterwards.
  * @param options the code of a fault outside of args, and where the body stands in its request
  * @throws RotaError with that code, or `invalid_args`
  */
 export function wireBody<T extends object>(body: T, { code, at = '' }: { code: WireErrorCode; at?: string }): T {
-  // Most bodies are JSON as they stand.
-  if (!Number.isNaN(jsonBytesMost(body))) return body;
   const issues = new Issues();
   const json: Json | undefined = jsonOf(body, at, issues);
   const [first] = issues.list;

@@ -83,7 +83,8 @@ export class RotaClient {
   }
 
   /**
-   * Enqueues a job; durable when this resolves. Calls of one turn of the event loop travel together.
+   * Enqueues a job; durable when this resolves. Calls of one turn of the event loop travel together, so args and options
+   * are read after this has returned: they stay as they are until it resolves, and each call has objects of its own.
    * @param type its name, or its definition
    */
   enqueue = <T extends JobTypeRef>(type: T, args?: ArgsOf<T>, options: EnqueueOptions = {}): Promise<Enqueued> => {

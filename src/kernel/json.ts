@@ -1,4 +1,4 @@
-import { at, Issues } from './check.ts';
+import { at, ISSUES_MAX, type Issues } from './check.ts';
 import { errorText } from './error.ts';
 
 /** Any value that JSON can carry. */
@@ -8,8 +8,14 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export const NESTING_DEPTH_MAX = 64;
 
 /**
+ * A key that JSON may have and nothing here takes: an assignment to it sets an object's prototype, the library of
+ * MessagePack reads no body that has it, and no honest caller sends it.
+ */
+const FORBIDDEN_KEY = '__proto__';
+
+/**
  * Checks that a decoded value is JSON, whatever codec it came through: no binary, dates, extensions, NaN or infinities,
- * no lone `undefined`, at most {@link NESTING_DEPTH_MAX} levels, and no key `__proto__`, which no honest caller sends.
+ * no lone `undefined`, at most {@link NESTING_DEPTH_MAX} levels, and no key {@link FORBIDDEN_KEY}.
  * Walks without recursion, so that depth costs no stack.
  * @returns true when nothing was recorded
  */
@@ -31,8 +37,8 @@ export function checkJsonAt(value: unknown, path: string, place: { depth: number
     }
     if (typeof next.value !== 'object' || next.value === null) continue;
     for (const key of Object.keys(next.value)) {
-      if (key === '__proto__') {
-        issues.add(at(next.path, key), 'is not allowed as a key');
+      if (key === FORBIDDEN_KEY) {
+        issues.add(at(next.path, key), FORBIDDEN);
         return false;
       }
       const child = (next.value as Record<string, unknown>)[key];
@@ -73,7 +79,11 @@ export function jsonBytesMost(value: unknown, depth = 1): number {
 
 function listBytesMost(list: readonly unknown[], depth: number): number {
   let bytes = 2;
-  for (const entry of list) bytes += jsonBytesMost(entry, depth + 1) + 1;
+  for (const entry of list) {
+    bytes += jsonBytesMost(entry, depth + 1) + 1;
+    // At once, for what refers to itself more than once has no end.
+    if (Number.isNaN(bytes)) break;
+  }
   return bytes;
 }
 
@@ -82,10 +92,51 @@ function recordBytesMost(record: object, depth: number): number {
   if (prototype !== Object.prototype && prototype !== null) return Number.NaN;
   let bytes = 2;
   for (const key in record) {
-    if (key === '__proto__') return Number.NaN;
+    if (key === FORBIDDEN_KEY) return Number.NaN;
     bytes += key.length * CHARACTER_BYTES_MAX + 4 + jsonBytesMost((record as Record<string, unknown>)[key], depth + 1);
+    if (Number.isNaN(bytes)) break;
   }
   return bytes;
+}
+
+/** A copy of a value; undefined unless that is JSON, as {@link jsonBytesMost} has it. Measured, twice what that costs. */
+function jsonCopy(value: unknown, depth = 1): Json | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      return Number.isFinite(value) ? value : undefined;
+    case 'object':
+      if (value === null) return null;
+      if (depth > NESTING_DEPTH_MAX) return undefined;
+      return Array.isArray(value) ? listCopy(value, depth) : recordCopy(value, depth);
+    default:
+      return undefined;
+  }
+}
+
+function listCopy(list: readonly unknown[], depth: number): Json | undefined {
+  const copy: Json[] = [];
+  for (const entry of list) {
+    const copied = jsonCopy(entry, depth + 1);
+    if (copied === undefined) return undefined;
+    copy.push(copied);
+  }
+  return copy;
+}
+
+function recordCopy(record: object, depth: number): Json | undefined {
+  const prototype = Object.getPrototypeOf(record);
+  if (prototype !== Object.prototype && prototype !== null) return undefined;
+  const copy: { [key: string]: Json } = {};
+  for (const key in record) {
+    if (key === FORBIDDEN_KEY) return undefined;
+    const copied = jsonCopy((record as Record<string, unknown>)[key], depth + 1);
+    if (copied === undefined) return undefined;
+    copy[key] = copied;
+  }
+  return copy;
 }
 
 /** Whether a record has no members. */
@@ -95,6 +146,7 @@ export function isEmpty(record: object): boolean {
 }
 
 const NO_JSON = 'must be a value that JSON has';
+const FORBIDDEN = 'is not allowed as a key';
 
 function faultOf(value: unknown, depth: number, { anyClass = false } = {}): string | undefined {
   switch (typeof value) {
@@ -118,14 +170,16 @@ function faultOf(value: unknown, depth: number, { anyClass = false } = {}): stri
 /**
  * The JSON that a value of a program stands for: members that are undefined are left out, and what has a `toJSON` (a
  * date, a URL) is what that says. What JSON would lose without a word is an issue: functions, symbols, bigints, numbers
- * that are not finite, maps, sets, binary; and a cycle, which nests too deep. JSON itself is answered as it is.
+ * that are not finite, maps, sets, binary; and what {@link checkJson} refuses: a cycle, which nests too deep, and the key
+ * {@link FORBIDDEN_KEY}. Nothing of it is shared with the value, which may be changed afterwards.
  * @returns undefined when something was recorded, or when the value is undefined
  */
 export function jsonOf(value: unknown, path: string, issues: Issues): Json | undefined {
   const before = issues.list.length;
   try {
-    // Checked by `checkJson`, so JSON it is.
-    if (checkJson(value, path, new Issues())) return value as Json;
+    // Most values are JSON as they stand.
+    const copy = jsonCopy(value);
+    if (copy !== undefined) return copy;
     const json = written(value, path, { depth: 1, issues });
     return issues.list.length === before ? json : undefined;
   } catch (error) {
@@ -134,6 +188,8 @@ export function jsonOf(value: unknown, path: string, issues: Issues): Json | und
 }
 
 function written(given: unknown, path: string, { depth, issues }: { depth: number; issues: Issues }): Json | undefined {
+  // What refers to itself more than once has no end.
+  if (issues.list.length >= ISSUES_MAX) return undefined;
   const value = hasOwnJson(given) ? given.toJSON() : given;
   if (value === undefined) return undefined;
   const fault = isOpaque(value) ? NO_JSON : faultOf(value, depth, { anyClass: true });
@@ -142,7 +198,10 @@ function written(given: unknown, path: string, { depth, issues }: { depth: numbe
   if (Array.isArray(value)) return value.map((entry, index) => written(entry, at(path, index), inner) ?? null);
   // What is left of a value without a fault is plain, or an object with members.
   if (typeof value !== 'object' || value === null) return value as Json;
-  const members = Object.entries(value).map(([key, entry]) => [key, written(entry, at(path, key), inner)] as const);
+  const members = Object.entries(value).map(([key, entry]) => {
+    const place = at(path, key);
+    return [key, key === FORBIDDEN_KEY ? issues.add(place, FORBIDDEN) : written(entry, place, inner)] as const;
+  });
   return Object.fromEntries(members.filter((member): member is [string, Json] => member[1] !== undefined));
 }
 

@@ -56,7 +56,7 @@ export function decode(bytes: Uint8Array, codec: Codec): unknown {
     return codec === 'json' ? JSON.parse(utf8.decode(bytes)) : unpacker.decode(bytes);
   } catch (cause) {
     const name = codec === 'json' ? 'JSON in UTF-8' : 'MessagePack';
-    throw new RotaError('invalid_request', `the body is not ${name}: ${errorText(cause)}`, { cause });
+    throw new RotaError('invalid_request', `the body cannot be read as ${name}: ${errorText(cause)}`, { cause });
   }
 }
 

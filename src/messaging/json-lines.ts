@@ -109,6 +109,7 @@ export class LineWriter {
       texts[at++] = part;
       this.#length += typeof part === 'string' ? part.length : NUMBER_LENGTH;
     }
+    // A place ends with a tab wherever rows are read.
     if (parts.length === 0) texts[at++] = TAB;
     texts[at++] = LINE_BREAK;
     this.#pieces = at;

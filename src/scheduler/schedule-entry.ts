@@ -99,12 +99,13 @@ const POLICY_KEYS = new Set<string>([
 
 /** An entry in the wire form of `put` without its name, as unchecked as it was; unknown options land with the job. */
 export function entryWire(entry: ScheduleEntry): Record<string, unknown> {
-  const policies: Record<string, unknown> = {};
-  const job: Record<string, unknown> =
-    typeof entry.job === 'string' ? { type: entry.job } : { type: entry.job.type, queue: entry.job.queue };
-  for (const [key, value] of Object.entries(entry.options)) {
-    if (value !== undefined) (POLICY_KEYS.has(key) ? policies : job)[key] = value;
-  }
+  const given = Object.entries(entry.options).filter(([, value]) => value !== undefined);
+  // Not by assignments, for one to `__proto__` would lose the option that is to be refused.
+  const policies: Record<string, unknown> = Object.fromEntries(given.filter(([key]) => POLICY_KEYS.has(key)));
+  const job: Record<string, unknown> = {
+    ...(typeof entry.job === 'string' ? { type: entry.job } : { type: entry.job.type, queue: entry.job.queue }),
+    ...Object.fromEntries(given.filter(([key]) => !POLICY_KEYS.has(key))),
+  };
   for (const key of ['startAt', 'endAt']) if (key in policies) policies[key] = timeWire(policies[key]);
   if ('backoff' in job) job.backoff = backoffWire(job.backoff);
   const spec = 'at' in entry.spec ? { at: timeWire(entry.spec.at) } : entry.spec;

@@ -1,7 +1,10 @@
 import type { NewJob } from '../job/job.ts';
 import { isEmpty } from '../kernel/json.ts';
 
-/** Whether a job has nothing but what every job has. Jobs of one bulk enqueue mostly are so, and stores write them together. */
+/**
+ * Whether a job has nothing but what every job has. Jobs of one bulk enqueue mostly are so, and stores write them together:
+ * what neither this nor {@link isLike} asks for, nor is each one's own, is not written.
+ */
 export function isPlain(job: NewJob): boolean {
   return (
     job.unique === undefined &&

@@ -83,6 +83,28 @@ describe('the client', () => {
     expect(results.map(({ job }) => job.args)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }, {}]);
   });
 
+  test('args and options are those at the call, whatever becomes of the objects afterwards', async () => {
+    world.serve('jobs.enqueue.*', accept);
+    const args = { n: 0, list: [0] };
+    const options = { tags: ['0'], meta: { n: 0 } };
+    const calls = [1, 2, 3].map((n) => {
+      Object.assign(args, { n });
+      Object.assign(options.meta, { n });
+      args.list[0] = n;
+      options.tags[0] = String(n);
+      return world.client.enqueue('a', args, options);
+    });
+    args.n = 4;
+    const results = await Promise.all(calls);
+    const each = [1, 2, 3].map((n) => ({ args: { n, list: [n] }, tags: [String(n)], meta: { n } }));
+    expect(world.seen[0]).toMatchObject({ body: { each } });
+    expect(results.map(({ job }) => job.args)).toEqual(each.map((job) => job.args));
+    const alone = world.client.enqueue('a', args);
+    args.n = 5;
+    await alone;
+    expect(world.seen[1]).toMatchObject({ body: { args: { n: 4 } } });
+  });
+
   test('a refused call of a turn fails alone', async () => {
     world.serve('jobs.enqueue.*', (body) => ({
       each: (body.each as Json[]).map((job) =>
@@ -189,6 +211,38 @@ describe('the client', () => {
       );
     }
     await expect(client.enqueue('a', () => 1)).rejects.toMatchObject({ code: 'invalid_args' });
+    expect(world.seen).toEqual([]);
+  });
+
+  test.each(['json', 'msgpack'] as const)(
+    'a key __proto__ is refused with its place before it can harm calls of the same turn: %s',
+    async (codec) => {
+      const client = world.speaking(codec);
+      world.serve('>', accept);
+      const odd = JSON.parse('{"__proto__":{"a":1}}');
+      const refusal = (path: string, code = 'invalid_args') =>
+        expect.objectContaining({ code, issues: [expect.objectContaining({ path })] });
+      const [fine, bad] = await Promise.allSettled([client.enqueue('a'), client.enqueue('a', { odd })]);
+      expect(fine.status).toBe('fulfilled');
+      expect(bad).toMatchObject({ reason: refusal('args.odd.__proto__') });
+      await expect(client.enqueueBatch('a', [{}, odd])).rejects.toEqual(refusal('1.args.__proto__'));
+      await expect(client.submit('a', odd)).rejects.toEqual(refusal('args.__proto__'));
+      await expect(client.update('x', { args: odd })).rejects.toEqual(refusal('args.__proto__'));
+      await expect(client.enqueue('a', {}, { meta: odd })).rejects.toEqual(refusal('meta.__proto__', 'invalid_job'));
+      const put = client.schedules.put({ name: 'n', spec: { every: 1_000 }, job: { type: 'a', args: odd } });
+      await expect(put).rejects.toEqual(refusal('job.args.__proto__'));
+    },
+  );
+
+  test('an option that is named __proto__ is refused as any that is not known', async () => {
+    world.serve('jobs.enqueue.*', accept);
+    for (const content of ['{"priority":1}', '7']) {
+      const options = JSON.parse(`{"tags":["t"],"__proto__":${content}}`);
+      await expect(world.client.enqueue('a', {}, options)).rejects.toMatchObject({
+        code: 'invalid_job',
+        issues: [{ path: '__proto__' }],
+      });
+    }
     expect(world.seen).toEqual([]);
   });
 

@@ -10,9 +10,26 @@ const read = (value: unknown) => {
 const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
 
 describe('the JSON of a value', () => {
-  it('is the value itself where that is JSON', () => {
-    const value = { a: [1, null, 'x', { b: true }] };
-    expect(read(value).json).toBe(value);
+  it('is the value as it is at that time, which later changes do not reach', () => {
+    const value = { a: [1, null, 'x', { b: true }], c: {} };
+    const { json } = read(value);
+    expect(json).toEqual(value);
+    value.a.push(2);
+    Object.assign(value.c, { d: 1 });
+    expect(json).toEqual({ a: [1, null, 'x', { b: true }], c: {} });
+  });
+
+  it('is never sought for long in what refers to itself more than once', () => {
+    class Node {
+      parent: unknown = this;
+      children = [this, this];
+    }
+    const plain: Record<string, unknown> = {};
+    Object.assign(plain, { self: plain, again: plain });
+    for (const cyclic of [plain, new Node()]) {
+      expect(jsonBytesMost(cyclic)).toBeNaN();
+      expect(read(cyclic)).toMatchObject({ json: undefined, issues: expect.arrayContaining([expect.anything()]) });
+    }
   });
 
   it('leaves out what is undefined and asks what knows its own JSON', () => {
@@ -65,9 +82,15 @@ describe('the JSON of a value', () => {
     expect(read(throwing)).toMatchObject({ json: undefined, issues: [{ path: 'args' }] });
   });
 
-  it('keeps a key __proto__ as a key, for the next check to refuse', () => {
-    const { json } = read({ u: undefined, inner: JSON.parse('{"__proto__":{"a":1}}') });
-    expect(JSON.stringify(json)).toBe('{"inner":{"__proto__":{"a":1}}}');
+  it('refuses a key __proto__ where it stands, whatever is in it and whoever wrote it', () => {
+    const fault = { path: 'args.inner.__proto__', message: 'is not allowed as a key' };
+    for (const content of ['{"a":1}', '1', 'null', '"text"']) {
+      const inner = JSON.parse(`{"a":1,"__proto__":${content}}`);
+      expect(read({ inner })).toMatchObject({ json: undefined, issues: [fault] });
+      // Beside what only JSON.stringify makes JSON of.
+      expect(read({ u: undefined, inner })).toMatchObject({ json: undefined, issues: [fault] });
+      expect(read({ inner: { toJSON: () => inner } })).toMatchObject({ json: undefined, issues: [fault] });
+    }
   });
 });
 

@@ -14,4 +14,14 @@ describe('a body in MessagePack', () => {
       expect(() => decode(bytes, 'msgpack')).toThrow(expect.objectContaining({ code: 'invalid_request' }));
     }
   });
+
+  it('with a key __proto__ is refused, with a word that says so', () => {
+    const packed = encode(JSON.parse('{"a":[{"__proto__":{"b":1}}]}'), 'msgpack');
+    expect(() => decode(packed, 'msgpack')).toThrow(
+      expect.objectContaining({
+        code: 'invalid_request',
+        message: expect.stringMatching(/^the body cannot be read as MessagePack: .*__proto__/),
+      }),
+    );
+  });
 });

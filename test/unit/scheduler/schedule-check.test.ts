@@ -291,6 +291,18 @@ describe('entries of a config', () => {
     });
   });
 
+  test('a key __proto__ is refused where it stands, as an option too', () => {
+    const odd = JSON.parse('{"args":{"a":[{"__proto__":{"b":1}}]},"meta":{"__proto__":1}}');
+    const named = JSON.parse('{"__proto__":{"args":{"a":1},"queue":"other"}}');
+    const pathsOf = (options: object): string[] => {
+      const issues = new Issues();
+      expect(scheduleDeclaration()(entryWire(cron('0 9 * * *', report, options)), 's', issues)).toBeUndefined();
+      return issues.list.map(({ path }) => path);
+    };
+    expect(pathsOf(odd)).toEqual(['s.job.args.a.0.__proto__', 's.job.meta.__proto__']);
+    expect(pathsOf(named)).toEqual(['s.job.__proto__']);
+  });
+
   test('mistakes in options are told with their place', () => {
     const issues = new Issues();
     const entry = cron('0 9 * * *', report, { overlaps: 'skip', startAt: new Date(Number.NaN) } as never);
