@@ -13,14 +13,17 @@ const HANDED_OVER = 'ROTA_HANDED_OVER';
 const LENT = 'ROTA_LENT';
 
 /**
- * What keeps a node small, which V8 and the C library take only when a process starts: half the memory under full load, at
- * the same processor time. A new object is copied at most twice before it counts as old. 16 MiB of new ones at once (V8
- * would take 64) outlast most of what is in flight; with 8 so many become old that a job costs a fifth more. Old ones may
+ * What keeps a node small, which V8 and the C library take only when a process starts: two fifths of the memory under full
+ * load, at 1.04 of the processor time. New objects are gathered in halves of 8 MiB in each thread (V8 would take 64, and
+ * rounds up to a power of two); those that outlast two of them count as old. Halves of 16 are 40 MiB more. Old ones may
  * double before they are looked through; V8 would let them grow fourfold. Starting again takes 40 ms.
  */
-const LEAN_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=100'];
-/** The C library keeps what was freed apart for so many threads: two do the work here, and it would take 8 for each core. */
-const LEAN_ENV = { MALLOC_ARENA_MAX: '2' };
+const LEAN_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=100'];
+/**
+ * The C library keeps what was freed apart for so many threads: two do the work here, and it would take 8 for each core.
+ * What is larger than so many bytes it gives back to the system when it is freed; it would soon keep anything below 32 MiB.
+ */
+const LEAN_ENV = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
 
 /**
  * What the launcher does: run the CLI here, hand over to the Node that setup installed, or refuse.

@@ -6,6 +6,7 @@ import type { Json } from '../kernel/json.ts';
 import { bridgePort } from '../messaging/local/port-bridge.ts';
 import type { NodeRecord, NodeType } from '../store/job-store.ts';
 import { isHostReady, type ThreadOptions, threadActor } from '../supervisor/supervisor.ts';
+import { cachingEnv } from './caching-env.ts';
 import type { PersistenceThreadData } from './persistence-thread.ts';
 import { scheduleSet } from './schedule-set.ts';
 import { siblingModule } from './sibling-module.ts';
@@ -63,7 +64,8 @@ function persistenceThread({ settings, route, log }: World): ThreadOptions {
   });
   const url = siblingModule(import.meta.url, './persistence-thread');
   const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
-  return { url, name: 'persistence', workerData, transferList: [port2], killGraceMs: KILL_GRACE_MS, resourceLimits };
+  const given = { workerData, transferList: [port2], resourceLimits, env: cachingEnv() };
+  return { url, name: 'persistence', killGraceMs: KILL_GRACE_MS, ...given };
 }
 
 /** What this node says of itself in the registry: every queue and type that its config names, and what it runs. */

@@ -11,6 +11,8 @@ export interface ThreadOptions {
   readonly transferList?: readonly Transferable[];
   readonly execArgv?: readonly string[];
   readonly resourceLimits?: ResourceLimits;
+  /** The thread's environment. Default: a copy of the process's. */
+  readonly env?: NodeJS.ProcessEnv;
   /**
    * On a kill it first ends itself, when what it is doing has returned to its event loop, and is only terminated when that
    * takes longer, in milliseconds. For a thread that works in native code which may not be interrupted: terminated in the
@@ -36,13 +38,14 @@ export function threadActor(options: ThreadOptions): HostLogic {
 
 /** A thread without an actor around it, for those who keep many: what it tells goes to the controls. */
 export function openThread(options: ThreadOptions, controls: HostControls): Hosted {
-  const { url, name, workerData, transferList = [], execArgv, resourceLimits, killGraceMs = 0 } = options;
+  const { url, name, workerData, transferList = [], execArgv, resourceLimits, env, killGraceMs = 0 } = options;
   const worker = new Worker(url, {
     name,
     workerData,
     transferList: [...transferList],
     ...(execArgv && { execArgv: [...execArgv] }),
     ...(resourceLimits && { resourceLimits }),
+    ...(env && { env }),
   });
   const gone = Promise.withResolvers<void>();
   let failure: { error: unknown } | undefined;

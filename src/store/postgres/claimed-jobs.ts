@@ -7,6 +7,7 @@ import { stateAfter } from './verb.ts';
 /** What the names and the numbers of one claimed job take at most, in bytes of JSON. */
 export const FRAME_BYTES = 640;
 
+/** What a claimed job is. */
 export const EXECUTING = stateAfter('available', 'claim');
 
 /** What a claim writes: when ($1), and by whom ($2). */
