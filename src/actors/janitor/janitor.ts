@@ -26,7 +26,7 @@ const STEP_MAX = 1_000;
  * until that is there too each look would be in vain.
  */
 const EARLY_MS = 50;
-/** How often old rows are looked for when there were none, in milliseconds. */
+/** How often old rows are looked for when there were few, in milliseconds; many are pruned half of the time until there are. */
 const PRUNE_EVERY_MS = 60_000;
 /**
  * The part of a lease for which the store may give no answer that was due, before it counts as away. Whoever lives has
@@ -83,10 +83,14 @@ export function startJanitor(world: JanitorWorld): Service {
     const { rescued } = await store.ask('rescue', { now, deadBefore: now - leaseMs, limit: STEP_MAX });
     if (rescued > 0) log.warn({ jobs: rescued }, 'rescued jobs of dead workers');
   };
-  const prune = async (): Promise<void> => {
-    if (clock.monotonicMs() < prunesFrom) return;
+  /** Until when to sleep for the next step: while there is more, as long as this one took. */
+  const prune = async (): Promise<number> => {
+    const from = clock.monotonicMs();
+    if (from < prunesFrom) return pollMs;
     const { pruned } = await store.ask('prune', { now: clock.now(), keepMs, limit: STEP_MAX });
-    if (pruned < STEP_MAX) prunesFrom = clock.monotonicMs() + PRUNE_EVERY_MS;
+    if (pruned >= STEP_MAX) return clock.monotonicMs() - from;
+    prunesFrom = clock.monotonicMs() + PRUNE_EVERY_MS;
+    return pollMs;
   };
   // Workers elsewhere cannot give signs of life while the bus is away; here they can, but one rule for all is enough.
   const unlisten = bus.onState((state) => {
@@ -95,9 +99,9 @@ export function startJanitor(world: JanitorWorld): Service {
   });
   const duty = async (): Promise<number> => {
     try {
-      const waitMs = Math.min(...(await Promise.all([expire(), stage()])));
+      const dueMs = Math.min(...(await Promise.all([expire(), stage()])));
       await rescue();
-      await prune();
+      const waitMs = Math.min(dueMs, await prune());
       answerDueAt = clock.monotonicMs() + waitMs;
       return waitMs;
     } catch (error) {

@@ -1,9 +1,20 @@
-import { JOB_STATES, type JobState } from '../../job/state.ts';
+import { JOB_STATES } from '../../job/state.ts';
 import { type Cell, integer, text } from '../cell.ts';
 import type { JobFilter } from '../job-store.ts';
 import { conditionOf, Values } from './job-filter.ts';
+import {
+  AVAILABLE_PARTS,
+  EXECUTING,
+  firstAvailable,
+  type Head,
+  headsOf,
+  IS_AVAILABLE,
+  lastPlace,
+  OF_PAIR,
+  type Place,
+} from './job-places.ts';
+import { numbers, texts, words } from './sql-list.ts';
 import type { Transaction } from './transaction.ts';
-import { isOneOf } from './verb.ts';
 
 /** A part of a walk in order of insertion: which rows, between which places (both excluded). */
 export interface Walk {
@@ -14,91 +25,66 @@ export interface Walk {
   limit: number;
 }
 
-/** A job's place in order of insertion, and what it is found by. */
-export interface Place {
-  seq: number;
-  id: string;
-}
+/** Places that are looked at first where rows are asked one by one; each time nothing near is found, so many times as many. */
+const NEAR_PLACES = 1_000;
+const NEAR_GROWTH = 10;
 
-/**
- * What has an entry in the index of places: all but what executes. In the words of that index, which no other condition
- * implies: else it would be walked by statements that want a few of one state and name no order.
- */
-export const HAS_PLACE = "(jobs.state = 'executing') is false";
-
-/** The states whose jobs are in an index by queue and state that is in order of insertion. */
-const LATER: readonly JobState[] = ['scheduled', 'retryable'];
-
-/** Up to so many jobs of other states are read and sorted; among more, walking the table finds a page sooner. */
+/** Up to so many available jobs of one queue are read and sorted; among more, walking those of all queues finds a page sooner. */
 const SORTED_MAX = 50_000;
 
 /**
- * The places of jobs in order of insertion. A filter by reference or schedule has its index. What is scheduled or
- * retryable has one by queue and state, walked once for each pair that has jobs. The jobs of any other state are read
- * from the index that has them and sorted, so that ten discarded ones are found among a million completed ones; where
- * they are many the table is walked, which soon meets them. The rest (type, tag, times) is looked for row by row.
+ * The places of jobs in order of insertion. A filter by reference or schedule has its index. All others walk the index of
+ * places, once for each queue and state that has jobs, and merge: so ten discarded ones are found among a million completed
+ * ones. Of many queues only those are walked whose first job is near enough. What is available is walked whatever its queue,
+ * or, where a queue has few, read from the indexes of claims and sorted, as is what executes. The rest (type, tag, times) is
+ * looked for row by row, in all of the queues as far as it takes, so that none is read to its end for what another one has
+ * at once.
  */
 export async function walkJobs(tx: Transaction, walk: Walk): Promise<Place[]> {
-  const { filter, descending, limit } = walk;
-  const inOrder = (places: Place[]): Place[] =>
-    places.sort((a, b) => (descending ? b.seq - a.seq : a.seq - b.seq)).slice(0, limit);
-  if (filter.reference !== undefined || filter.schedule !== undefined) return await walkTable(tx, walk, 'true');
-  if (filter.queue === undefined && filter.states === undefined) {
-    return inOrder([...(await walkTable(tx, walk, HAS_PLACE)), ...(await walkSorted(tx, walk, EXECUTING))]);
-  }
+  const { filter } = walk;
+  if (filter.reference !== undefined || filter.schedule !== undefined) return await walkIndex(tx, walk);
   const states = [...new Set(filter.states ?? JOB_STATES)];
-  const found: Place[] = [];
-  const later = states.filter((state) => LATER.includes(state));
-  if (later.length > 0) found.push(...(await walkLater(tx, walk, later)));
-  const many: JobState[] = [];
-  for (const state of states.filter((one) => !LATER.includes(one))) {
-    if (await hasMany(tx, walk.filter, state)) many.push(state);
-    else for (const part of partsOf(state)) found.push(...(await walkSorted(tx, walk, part)));
+  const range = { ...walk, queue: filter.queue, states };
+  const heads = await headsOf(tx, range);
+  const sorted = states.includes('executing') ? [EXECUTING] : [];
+  if (states.includes('available')) {
+    const few = filter.queue !== undefined && !(await hasMany(tx, filter.queue));
+    const first = few ? undefined : await firstAvailable(tx, range);
+    if (few) sorted.push(...AVAILABLE_PARTS);
+    else if (first !== undefined) heads.push({ queue: ANY, state: 'available', seq: first });
   }
-  const few = { ...walk, filter: { ...filter, states: many } };
-  if (many.length > 0) found.push(...(await walkTable(tx, few, HAS_PLACE)));
-  return inOrder(found);
+  const found = await walkHeads(tx, walk, inOrder(walk, heads));
+  for (const part of sorted) found.push(...(await walkSorted(tx, walk, part)));
+  return inOrder(walk, found).slice(0, walk.limit);
 }
 
-const EXECUTING = "jobs.state = 'executing'";
+/** Whose available jobs are walked: they are in order whatever their queue. */
+const ANY = '';
 
-/** The jobs of a state, in the words of the indexes that have them. */
-export function partsOf(state: JobState): string[] {
-  const equal = `jobs.state = '${state}'`;
-  return state === 'available' ? [`jobs.aside is null and ${equal}`, `jobs.aside is not null and ${equal}`] : [equal];
-}
-
-/** Walks an index that is in order of insertion by itself: of references, of schedules, or the one of places. */
-async function walkTable(tx: Transaction, walk: Walk, has: string): Promise<Place[]> {
+async function hasMany(tx: Transaction, queue: string): Promise<boolean> {
   const values = new Values();
-  const sql = `select jobs.seq, jobs.id from @jobs as jobs where ${has} and ${conditionOf(walk.filter, values)}
-    and ${between(walk, values)}`;
+  const of = `jobs.queue = ${values.add(queue)}`;
+  const parts = AVAILABLE_PARTS.map(
+    (part) => `(select 1 from @jobs as jobs where ${part} and ${of} limit ${SORTED_MAX + 1})`,
+  );
+  const [row] = await tx.once(`select count(*) from (${parts.join(' union all ')}) as jobs`, values.list);
+  return integer(row?.[0]) > SORTED_MAX;
+}
+
+const inOrder = <T extends { seq: number }>({ descending }: Walk, places: T[]): T[] =>
+  places.sort((a, b) => (descending ? b.seq - a.seq : a.seq - b.seq));
+
+/** Walks an index that is in order of insertion by itself: of references or of schedules. */
+async function walkIndex(tx: Transaction, walk: Walk): Promise<Place[]> {
+  const values = new Values();
+  const condition = conditionOf(walk.filter, values);
+  const sql = `select jobs.seq, jobs.id from @jobs as jobs where ${condition} and ${between(walk, values)}`;
   return placesOf(await tx.once(sql, values.list));
 }
 
 const between = ({ descending, above, below, limit }: Walk, values: Values): string =>
   `jobs.seq > ${values.add(above)} and jobs.seq < ${values.add(below)}
     order by jobs.seq ${descending ? 'desc' : 'asc'} limit ${values.add(limit)}`;
-
-const IS_LATER = isOneOf(LATER, 'jobs.state');
-
-/** Walks the index of what is for later once for each queue and state that have jobs; the pairs are found by leaps. */
-async function walkLater(tx: Transaction, walk: Walk, states: readonly JobState[]): Promise<Place[]> {
-  const values = new Values();
-  const { states: _states, queue, ...others } = walk.filter;
-  const pair = `select jobs.queue, jobs.state from @jobs as jobs where ${IS_LATER}`;
-  const first = 'order by jobs.queue, jobs.state limit 1';
-  const from = queue === undefined ? '' : `and jobs.queue >= ${values.add(queue)}`;
-  const within = queue === undefined ? '' : `and pairs.queue = ${values.add(queue)}`;
-  const sql = `with recursive pairs (queue, state) as ((${pair} ${from} ${first})
-      union all select next.queue, next.state from pairs cross join lateral
-        (${pair} and (jobs.queue, jobs.state) > (pairs.queue, pairs.state) ${first}) as next where true ${within})
-    select found.seq, found.id from pairs cross join lateral
-      (select jobs.seq, jobs.id from @jobs as jobs where jobs.queue = pairs.queue and jobs.state = pairs.state and ${IS_LATER}
-        and ${conditionOf(others, values)} and ${between(walk, values)}) as found
-    where pairs.state = any(${values.add(`{${states.join(',')}}`)}::text[]) ${within}`;
-  return placesOf(await tx.once(sql, values.list));
-}
 
 /** Reads the jobs of a part from the index that has them, and sorts their places. */
 async function walkSorted(tx: Transaction, walk: Walk, part: string): Promise<Place[]> {
@@ -110,16 +96,71 @@ async function walkSorted(tx: Transaction, walk: Walk, part: string): Promise<Pl
   return placesOf(await tx.once(sql, values.list));
 }
 
-async function hasMany(tx: Transaction, { queue }: JobFilter, state: JobState): Promise<boolean> {
-  // What executes is never so much that it could not be sorted, and its walk by the table might never meet it.
-  if (state === 'executing') return false;
-  const values = new Values();
-  const of = queue === undefined ? '' : `and jobs.queue = ${values.add(queue)}`;
-  const parts = partsOf(state).map(
-    (part) => `(select 1 from @jobs as jobs where ${part} ${of} limit ${SORTED_MAX + 1})`,
-  );
-  const [row] = await tx.once(`select count(*) from (${parts.join(' union all ')}) as jobs`, values.list);
-  return integer(row?.[0]) > SORTED_MAX;
+/** Walks what has jobs, given in the order of the heads, and merges. */
+async function walkHeads(tx: Transaction, walk: Walk, heads: readonly Head[]): Promise<Place[]> {
+  const { states: _states, queue, ...rest } = walk.filter;
+  const { limit, descending } = walk;
+  const [first] = heads;
+  if (first === undefined) return [];
+  const ofQueue = queue !== undefined && heads.some(({ state }) => state === 'available');
+  const asksRows = ofQueue || Object.values(rest).some((part) => part !== undefined);
+  // Behind the last of so many heads nothing is near enough.
+  if (!asksRows) return await walkTo(tx, walk, { heads: heads.slice(0, limit), end: heads[limit - 1]?.seq });
+  const last = await lastOf(tx, walk, first.seq);
+  const found: Place[] = [];
+  const step = descending ? -1 : 1;
+  let from = first.seq;
+  for (let near = NEAR_PLACES; found.length < limit && (last - from) * step >= 0; near *= NEAR_GROWTH) {
+    const end = from + step * near;
+    const within = heads.filter(({ seq }) => (end - seq) * step >= 0);
+    const left = { ...walk, limit: limit - found.length };
+    // What is before was looked at.
+    const starts = within.map((head) => ({ ...head, seq: (head.seq - from) * step > 0 ? head.seq : from }));
+    found.push(...inOrder(walk, await walkTo(tx, left, { heads: starts, end })).slice(0, left.limit));
+    from = end + step;
+  }
+  return found;
+}
+
+/** The last place that a walk can meet, or one behind it. */
+async function lastOf(tx: Transaction, { descending, above, below }: Walk, first: number): Promise<number> {
+  if (descending) return above + 1;
+  return below - first <= NEAR_PLACES ? below - 1 : Math.min(below - 1, await lastPlace(tx));
+}
+
+/** Walks from the heads to a place (itself included), each as far as it takes for a page. */
+async function walkTo(
+  tx: Transaction,
+  { filter, descending, above, below, limit }: Walk,
+  { heads, end }: { heads: readonly Head[]; end: number | undefined },
+): Promise<Place[]> {
+  const { states: _states, ...ofQueue } = filter;
+  const { queue: _queue, ...rest } = ofQueue;
+  const reach = descending ? Math.max(above + 1, end ?? above) : Math.min(below - 1, end ?? below);
+  const [from, to, order] = descending ? ['<=', '>=', 'desc'] : ['>=', '<=', 'asc'];
+  const partOf = (first: string, values: Values): string =>
+    `jobs.seq ${from} ${first} and jobs.seq ${to} ${values.add(reach)} order by jobs.seq ${order} limit ${values.add(limit)}`;
+  const pairs = heads.filter(({ state }) => state !== 'available');
+  const found: Place[] = [];
+  if (pairs.length > 0) {
+    const values = new Values();
+    const lists = [
+      `${values.add(texts(pairs.map(({ queue }) => queue)))}::text[]`,
+      `${values.add(words(pairs.map(({ state }) => state)))}::text[]`,
+      `${values.add(numbers(pairs.map(({ seq }) => seq)))}::bigint[]`,
+    ];
+    const sql = `select found.seq, found.id from unnest(${lists.join(', ')}) as pair (queue, state, seq) cross join lateral
+      (select jobs.seq, jobs.id from @jobs as jobs where ${OF_PAIR} and ${conditionOf(rest, values)}
+        and ${partOf('pair.seq', values)}) as found`;
+    found.push(...placesOf(await tx.once(sql, values.list)));
+  }
+  for (const { seq } of heads.filter(({ state }) => state === 'available')) {
+    const values = new Values();
+    const sql = `select jobs.seq, jobs.id from @jobs as jobs where ${IS_AVAILABLE} and ${conditionOf(ofQueue, values)}
+      and ${partOf(values.add(seq), values)}`;
+    found.push(...placesOf(await tx.once(sql, values.list)));
+  }
+  return found;
 }
 
 const placesOf = (rows: readonly Cell[][]): Place[] => rows.map(([seq, id]) => ({ seq: integer(seq), id: text(id) }));

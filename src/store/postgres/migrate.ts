@@ -12,6 +12,7 @@ import { rejectedMessages } from './migrations/004-rejected-messages.ts';
 import { queues } from './migrations/005-queues.ts';
 import { requests } from './migrations/006-requests.ts';
 import { setAside } from './migrations/007-set-aside.ts';
+import { placed } from './migrations/008-placed.ts';
 import type { ServerPool } from './server-pool.ts';
 import { Statements } from './statements.ts';
 
@@ -30,6 +31,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: 'queues', sql: queues },
   { name: 'requests', sql: requests },
   { name: 'set aside', sql: setAside },
+  { name: 'placed', sql: placed },
 ];
 
 /** What tells which migrations were run: made before the first. */

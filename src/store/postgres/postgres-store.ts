@@ -12,6 +12,7 @@ import { GroupSigns } from './group-signs.ts';
 import { migrateWhenThere } from './migrate.ts';
 import { Outbox } from './outbox.ts';
 import { PartitionTurns } from './partition-turns.ts';
+import { PruneWalks } from './prune-walks.ts';
 import { QueueHeads } from './queue-heads.ts';
 import { QueueRules, READ_ASIDE, READ_RULES } from './queue-rules.ts';
 import { ServerPool, Servers } from './server-pool.ts';
@@ -87,6 +88,7 @@ class PostgresStore implements JobStore {
   readonly #signs = new WorkerSigns();
   readonly #turns = new PartitionTurns();
   readonly #heads = new QueueHeads();
+  readonly #prunes = new PruneWalks();
   readonly #starts = new ClaimStarts();
   readonly #firstRuns = new FirstRuns();
   readonly #rulesLock: bigint;
@@ -199,7 +201,7 @@ class PostgresStore implements JobStore {
         ...{ connection, statements, random: this.#options.random, owner: this.#owner, now: begun.now },
         xmin: begun.xid === null ? undefined : xminOf(begun.xid),
         ...{ outbox: new Outbox(), firstRuns: this.#firstRuns, signs, starts, queues: begun.queues },
-        ...{ turns: this.#turns, heads: this.#heads },
+        ...{ turns: this.#turns, heads: this.#heads, prunes: this.#prunes },
         careful: this.#options.clock.monotonicMs() < this.#carefulUntil,
       });
       try {

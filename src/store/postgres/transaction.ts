@@ -6,6 +6,7 @@ import type { FirstRun, FirstRuns } from './first-runs.ts';
 import type { GroupSigns } from './group-signs.ts';
 import type { Outbox } from './outbox.ts';
 import type { PartitionTurns } from './partition-turns.ts';
+import type { PruneWalks } from './prune-walks.ts';
 import type { QueueHeads } from './queue-heads.ts';
 import type { QueueRules } from './queue-rules.ts';
 import type { Statements } from './statements.ts';
@@ -28,6 +29,7 @@ export interface TransactionParts {
   queues: QueueRules;
   turns: PartitionTurns;
   heads: QueueHeads;
+  prunes: PruneWalks;
   /** Jobs may be there already by id or tick: to insert them looks first. Else that is an error, which ends the group. */
   careful: boolean;
 }
@@ -47,6 +49,7 @@ export class Transaction {
   readonly queues: QueueRules;
   readonly turns: PartitionTurns;
   readonly heads: QueueHeads;
+  readonly prunes: PruneWalks;
   readonly careful: boolean;
   readonly #connection: Connection;
   readonly #statements: Statements;
@@ -65,6 +68,7 @@ export class Transaction {
     this.queues = parts.queues;
     this.turns = parts.turns;
     this.heads = parts.heads;
+    this.prunes = parts.prunes;
     this.careful = parts.careful;
   }
 

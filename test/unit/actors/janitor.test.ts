@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { startJanitor } from '../../../src/actors/janitor/janitor.ts';
+import { sleep } from '../../../src/kernel/clock.ts';
 import { RotaError } from '../../../src/kernel/error.ts';
 import { silentLogger } from '../../../src/kernel/log.ts';
 import { LocalRoute } from '../../../src/messaging/local/local-route.ts';
@@ -121,4 +122,27 @@ test('judges nobody for one lease after its process stood still', async () => {
   const backAt = clock.monotonicMs();
   await clock.advance(2 * LEASE_MS);
   expect(judgedAt[before]).toBeGreaterThanOrEqual(backAt + LEASE_MS);
+});
+
+test('prunes step after step while there is more, and rests as long as each one took', async () => {
+  const clock = new VirtualClock();
+  const subjects = new Subjects('jobs');
+  const bus = new LocalRoute({ route: 'local', clock, subjects });
+  const [TOOK_MS, STEPS] = [20, 100];
+  const askedAt: number[] = [];
+  bus.subscribe(subjects.store('*'), {}, async (message) => {
+    const others = { staged: 0, expired: 0, rescued: 0, queues: [], nextAt: null };
+    if (message.subject.split('.').at(-1) !== 'prune') return answer(message, { answer: others });
+    askedAt.push(clock.monotonicMs());
+    await sleep(clock, TOOK_MS);
+    answer(message, { answer: { pruned: askedAt.length < STEPS ? 1_000 : 999 } });
+  });
+  const janitor = startJanitor({
+    ...{ bus, subjects, clock, pollMs: POLL_MS, leaseMs: LEASE_MS, keepMs: KEEP, log: silentLogger },
+  });
+  onTestFinished(() => janitor.stop());
+  await clock.advance(50_000);
+  expect(askedAt).toEqual(Array.from({ length: STEPS }, (_, step) => step * 2 * TOOK_MS));
+  await clock.advance(20_000);
+  expect(askedAt).toHaveLength(STEPS + 1);
 });

@@ -108,5 +108,6 @@ it('never changes a migration that was shipped', () => {
     ['queues', 'c5c29715c6585ac9'],
     ['requests', '9d8c2552c753ef25'],
     ['set aside', '3eb33ae8aea4325d'],
+    ['placed', 'adae6986fbdebe9a'],
   ]);
 });

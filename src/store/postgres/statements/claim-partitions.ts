@@ -17,8 +17,8 @@ export interface PartitionPick {
 /** One priority's part of a pick. */
 interface Level extends PartitionPick {
   priority: number;
-  /** The places that were picked; those of earlier priorities are among them. */
-  picked: number[];
+  /** The ids that were picked; those of earlier priorities are among them. */
+  picked: string[];
   /** How many of each key execute, with those that were picked. */
   running: Map<string, number>;
 }
@@ -38,9 +38,9 @@ const KEYS_AFTER = `with recursive keys (key) as (select ${leap('$3')}
   select key from keys where key is not null limit $4`;
 
 /** One statement for many keys: each a short walk through its part of the index. */
-const rowsOf = (types: string): string => `select wanted.key, job.seq
+const rowsOf = (types: string): string => `select wanted.key, job.id
   from unnest($3::text[]) with ordinality as wanted (key, nth) cross join lateral
-    (select seq, scheduled_at ${FROM} and priority = $2 and partition_key = wanted.key
+    (select id, scheduled_at, seq ${FROM} and priority = $2 and partition_key = wanted.key
       and (deadline_at is null or deadline_at > $4) ${types}
       order by scheduled_at, seq limit $5 offset $6) as job
   order by wanted.nth, job.scheduled_at, job.seq`;
@@ -54,8 +54,8 @@ const ROWS_OF_TYPES = rowsOf('and type = any($7::text[])');
  * by leaps through their index: a claim costs what it takes and the full partitions that it passes, of which there are
  * at most as many as jobs execute. How many jobs wait, and in how many partitions, does not matter. The queue is locked.
  */
-export async function pickPartitions(tx: Transaction, pick: PartitionPick): Promise<number[]> {
-  const picked: number[] = [];
+export async function pickPartitions(tx: Transaction, pick: PartitionPick): Promise<string[]> {
+  const picked: string[] = [];
   const running = await runningOf(tx, pick.rule.queue);
   for (let priority = -1; picked.length < pick.limit; ) {
     const [next] = await tx.lists(NEXT_PRIORITY, [pick.rule.queue, priority]);
@@ -154,13 +154,13 @@ async function serve(tx: Transaction, level: Level, { keys, each, after }: Share
   const values = [rule.queue, priority, texts(keys), now, each, after];
   const rows = types === undefined ? await tx.lists(ROWS, values) : await tx.lists(ROWS_OF_TYPES, [...values, types]);
   const got = new Map<string, number>();
-  for (const [keyCell, seq] of rows) {
+  for (const [keyCell, id] of rows) {
     const key = text(keyCell);
     if (picked.length === limit) break;
     if (roomOf(level, key) <= 0) continue;
     got.set(key, (got.get(key) ?? 0) + 1);
     running.set(key, (running.get(key) ?? 0) + 1);
-    picked.push(integer(seq));
+    picked.push(text(id));
   }
   return keys.filter((key) => got.get(key) === each);
 }

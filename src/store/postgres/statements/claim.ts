@@ -6,9 +6,8 @@ import type { ClaimOptions } from '../../job-store.ts';
 import type { ClaimPlace } from '../claim-starts.ts';
 import { CLAIMED, CLAIMED_CELLS, type Claimed, claimedJobs, EXECUTING, FRAME_BYTES, TAKE } from '../claimed-jobs.ts';
 import type { Value } from '../connection.ts';
-import { HAS_PLACE } from '../job-walk.ts';
 import { isLimited, type QueueRule } from '../queue-rules.ts';
-import { numbers, texts } from '../sql-list.ts';
+import { texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, allows, type Verb } from '../verb.ts';
 import { claimFresh } from './claim-fresh.ts';
@@ -72,9 +71,8 @@ const SHAPES = BOTH.flatMap((types) => BOTH.map((start) => ({ types, start })));
 const CLAIMS: ReadonlyMap<string, string> = new Map(SHAPES.map((shape) => [shapeName(shape), claimText(shape)]));
 
 /** Claims rows that were picked by partition, those that are still there. */
-const CLAIM_PLACES = `with picked as materialized (select jobs.ctid as at, ${BYTES} as bytes
-      from unnest($3::bigint[]) with ordinality as wanted (place, nth)
-        join @jobs as jobs on jobs.seq = wanted.place and ${HAS_PLACE}
+const CLAIM_PICKED = `with picked as materialized (select jobs.ctid as at, ${BYTES} as bytes
+      from unnest($3::uuid[]) with ordinality as wanted (id, nth) join @jobs as jobs on jobs.id = wanted.id
       order by wanted.nth)
   ${TAKE} where jobs.ctid = any(array(${fitting('$4')}))
     and case when ${allows('claim', 'jobs.state')} then true end ${CLAIMED}`;
@@ -157,13 +155,8 @@ async function claimPartitions(
   { options, rule, room }: { options: ClaimOptions; rule: QueueRule; room: number },
 ): Promise<Claimed[]> {
   const { now, queue, worker, types, bytesMax = Number.MAX_SAFE_INTEGER } = options;
-  const places = await pickPartitions(tx, { now, rule, limit: room, types: types && texts(types) });
-  if (places.length === 0) return [];
-  const values = [
-    now,
-    tx.signs.keyOf(worker),
-    numbers(places),
-    Math.min(Math.trunc(bytesMax), Number.MAX_SAFE_INTEGER),
-  ];
-  return claimedJobs(await tx.lists(CLAIM_PLACES, values), queue);
+  const ids = await pickPartitions(tx, { now, rule, limit: room, types: types && texts(types) });
+  if (ids.length === 0) return [];
+  const values = [now, tx.signs.keyOf(worker), words(ids), Math.min(Math.trunc(bytesMax), Number.MAX_SAFE_INTEGER)];
+  return claimedJobs(await tx.lists(CLAIM_PICKED, values), queue);
 }

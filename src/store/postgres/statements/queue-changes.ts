@@ -1,12 +1,12 @@
 import { integer, text } from '../../cell.ts';
 import { nothingSaid, saidAfter } from '../../queue-change.ts';
 import type { QueueChange, QueueRecord } from '../../queue-record.ts';
+import { lastPlace } from '../job-places.ts';
 import type { QueueRule } from '../queue-rules.ts';
 import { texts } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, oneByOne, type Verb } from '../verb.ts';
 import { windowOf } from './queue-room.ts';
-import { lastPlace } from './sweep.ts';
 
 /** The records of rules, with what was said of how many a node runs. */
 async function recordsOf(tx: Transaction, rules: readonly QueueRule[]): Promise<QueueRecord[]> {

@@ -1,11 +1,12 @@
 import type { Job } from '../../../job/job.ts';
 import { INCOMPLETE_STATES } from '../../../job/state.ts';
 import { type Cell, integer, json, text } from '../../cell.ts';
+import { firstPlace } from '../job-places.ts';
 import { walkJobs } from '../job-walk.ts';
 import { texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, oneByOne, type Verb } from '../verb.ts';
-import { firstAfter, WINDOW_ROWS } from './sweep.ts';
+import { WINDOW_ROWS } from './sweep.ts';
 
 /** Writes the partition of a job anew, by what it says then. In queues without partitions nothing is read. */
 export async function sortJob(tx: Transaction, queue: string, id: string): Promise<void> {
@@ -40,10 +41,10 @@ export const sortPartitions: Verb<'sortPartitions'> = oneByOne(async (tx, { opti
   );
   if (place === undefined) return { done: true };
   const [from, end] = [integer(place[0]), integer(place[1])];
-  const first = await firstAfter(tx, from);
+  const filter = { queue, states: INCOMPLETE_STATES };
+  const first = await firstPlace(tx, { ...filter, above: from, below: end + 1 });
   const above = first === undefined ? end : first - 1;
   const upTo = Math.min(end, above + WINDOW_ROWS);
-  const filter = { queue, states: INCOMPLETE_STATES };
   const range = { descending: false, above, below: upTo + 1, limit };
   const places = above < end ? await walkJobs(tx, { filter, ...range }) : [];
   if (places.length > 0) {

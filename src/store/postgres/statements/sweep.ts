@@ -1,9 +1,9 @@
 import { DELETABLE_STATES } from '../../../job/job-change.ts';
 import { statesAllowing } from '../../../job/life.ts';
 import type { JobState } from '../../../job/state.ts';
-import { integerOrNull } from '../../cell.ts';
 import type { StoreAnswer, StoreOptions } from '../../job-store.ts';
-import { HAS_PLACE, walkJobs } from '../job-walk.ts';
+import { firstPlace, lastPlace } from '../job-places.ts';
+import { walkJobs } from '../job-walk.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, oneByOne, Refusal, type Verb } from '../verb.ts';
 import { cancelJob } from './cancel.ts';
@@ -31,8 +31,9 @@ export const sweep: Verb<'sweep'> = oneByOne(async (tx, { options, tell }: Asked
   const answer: StoreAnswer<'sweep'> = { done: 0, cursor: null, wereRunning: [] };
   const allowed = STATES[action];
   const states = filter.states === undefined ? allowed : allowed.filter((state) => filter.states?.includes(state));
-  const first = await firstAfter(tx, walk.from);
-  if (states.length === 0 || first === undefined || first > walk.end) return answer;
+  const ahead = { queue: filter.queue, states, above: walk.from, below: walk.end + 1 };
+  const first = await firstPlace(tx, ahead);
+  if (first === undefined) return answer;
   const above = first - 1;
   const upTo = Math.min(walk.end, above + WINDOW_ROWS);
   const range = { descending: false, above, below: upTo + 1, limit };
@@ -55,26 +56,6 @@ function deedOf(
     if (result?.wasRunning) wereRunning.push({ id: result.id, queue: result.queue, ...result.wasRunning });
     return result?.conflict === false;
   };
-}
-
-/** What executes is in no index by place, and is never so much that it could not be read. */
-const FIRST_AFTER = `select least(
-  (select seq from @jobs as jobs where ${HAS_PLACE} and seq > $1 order by seq limit 1),
-  (select min(seq) from @jobs where state = 'executing' and seq > $1))`;
-
-const LAST = `select greatest((select seq from @jobs as jobs where ${HAS_PLACE} order by seq desc limit 1),
-  (select max(seq) from @jobs where state = 'executing'))`;
-
-/** The first place after one; undefined: there is none. */
-export async function firstAfter(tx: Transaction, seq: number): Promise<number | undefined> {
-  const [row] = await tx.lists(FIRST_AFTER, [seq]);
-  return integerOrNull(row?.[0] ?? null) ?? undefined;
-}
-
-/** The newest place; 0: there is none. */
-export async function lastPlace(tx: Transaction): Promise<number> {
-  const [row] = await tx.lists(LAST);
-  return integerOrNull(row?.[0] ?? null) ?? 0;
 }
 
 /** Where a walk goes on, and where it ends. */
