@@ -2,7 +2,7 @@ import type { AnyJobDefinition, Services } from '../job/definition.ts';
 import { checkArgs } from '../job/job-request.ts';
 import { at, type Check, Issues, integer, isRecord, object } from '../kernel/check.ts';
 import { RotaError } from '../kernel/error.ts';
-import { isToken } from '../kernel/identity.ts';
+import { isToken, TOKEN_RULE } from '../kernel/identity.ts';
 import { anchorOf } from '../scheduler/occurrences.ts';
 import type { DeclaredSchedule } from '../scheduler/schedule.ts';
 import { scheduleDeclaration } from '../scheduler/schedule-check.ts';
@@ -125,7 +125,7 @@ function readQueues(value: unknown, issues: Issues): Map<string, { limit: number
     return queues;
   }
   for (const [name, declared] of Object.entries(value)) {
-    if (!isToken(name)) issues.add(at('queues', name), 'is no queue name: use 1 to 64 of A-Z a-z 0-9 _ -');
+    if (!isToken(name)) issues.add(at('queues', name), `is no queue name: use ${TOKEN_RULE}`);
     const queue = queueDeclaration(declared, at('queues', name), issues);
     if (queue !== undefined) queues.set(name, queue);
   }
@@ -203,7 +203,7 @@ function readEntries(
   }
   return Object.entries(value).flatMap(([name, entry]) => {
     const path = at('schedules', name);
-    if (!isToken(name)) issues.add(path, 'is no schedule name: use 1 to 64 of A-Z a-z 0-9 _ -');
+    if (!isToken(name)) issues.add(path, `is no schedule name: use ${TOKEN_RULE}`);
     if (!isScheduleEntry(entry)) {
       issues.add(path, 'must be what cron, every or at return');
       return [];

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { TERMINAL_STATES } from '../job/state.ts';
 import { type Check, duration, Issues, isRecord, oneOf, string } from '../kernel/check.ts';
 import { errorText } from '../kernel/error.ts';
-import { isToken } from '../kernel/identity.ts';
+import { isToken, TOKEN_RULE } from '../kernel/identity.ts';
 import { LOG_LEVELS, type LogLevel } from '../kernel/log.ts';
 import type { KeepMs } from '../store/job-store.ts';
 import { readStoreUrl } from '../store/postgres/store-url.ts';
@@ -74,7 +74,7 @@ const setting = <T>(env: string, what: string, fallback: string | undefined, rea
   read,
 });
 const text = string({ max: 4_096, what: 'a text' });
-const token = string({ max: 64, accept: isToken, what: 'one token: 1 to 64 of A-Z a-z 0-9 _ -' });
+const token = string({ max: 64, accept: isToken, what: `one token: ${TOKEN_RULE}` });
 const positive: Check<number> = (value, path, issues) => {
   const ms = duration(value, path, issues);
   return ms === 0 ? issues.add(path, 'must be longer than 0') : ms;

@@ -1,7 +1,7 @@
 import { systemClock } from '../kernel/clock.ts';
 import type { Duration } from '../kernel/duration.ts';
 import { type Issue, RotaError } from '../kernel/error.ts';
-import { isToken, systemRandom, uuidSource } from '../kernel/identity.ts';
+import { isToken, systemRandom, TOKEN_RULE, uuidSource } from '../kernel/identity.ts';
 import type { Codec } from '../messaging/codec.ts';
 import { connectNats } from '../messaging/nats/connect-nats.ts';
 import type { NatsSettings } from '../messaging/nats/nats-settings.ts';
@@ -85,7 +85,7 @@ export async function connect(options: ConnectOptions = {}): Promise<RotaClient>
 function refuseUnspeakable(prefix: unknown, codec: unknown): void {
   const issues: Issue[] = [];
   if (typeof prefix !== 'string' || !isToken(prefix)) {
-    issues.push({ path: 'prefix', message: 'must be one token: 1 to 64 of A-Z a-z 0-9 _ -' });
+    issues.push({ path: 'prefix', message: `must be one token: ${TOKEN_RULE}` });
   }
   if (codec !== 'json' && codec !== 'msgpack') issues.push({ path: 'codec', message: 'must be "json" or "msgpack"' });
   const [first] = issues;

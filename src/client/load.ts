@@ -1,4 +1,5 @@
 import { jsonBytesMost, utf8Bytes } from '../kernel/json.ts';
+import { listBytesMax, PAYLOAD_BYTES_MAX_DEFAULT } from '../messaging/payload.ts';
 
 /** What is to travel with others of its kind in one message. */
 export interface Load<T extends object = object> {
@@ -8,8 +9,8 @@ export interface Load<T extends object = object> {
   measured: boolean;
 }
 
-/** Bytes of JSON that travel together at most, well below a server's smallest usual payload of 1 MiB. */
-const BATCH_BYTES_MAX = 512 * 1024;
+/** Bytes of JSON that travel together at most: a server as it comes takes them in either codec. */
+const BATCH_BYTES_MAX = listBytesMax(PAYLOAD_BYTES_MAX_DEFAULT, 'msgpack');
 
 /** A body that is not measured yet: most are so small that they need not be, which is half of what sending them costs. */
 export function loadOf<T extends object>(body: T): Load<T> {

@@ -83,8 +83,8 @@ export class RotaClient {
   }
 
   /**
-   * Enqueues a job; durable when this resolves. Calls of one turn of the event loop travel together, so args and options
-   * are read after this has returned: they stay as they are until it resolves, and each call has objects of its own.
+   * Enqueues a job; durable when this resolves. Calls of one turn of the event loop travel together. Args and options are
+   * those at the call: what becomes of the objects afterwards changes nothing.
    * @param type its name, or its definition
    */
   enqueue = <T extends JobTypeRef>(type: T, args?: ArgsOf<T>, options: EnqueueOptions = {}): Promise<Enqueued> => {
@@ -136,7 +136,7 @@ export class RotaClient {
 
   /**
    * Enqueues many jobs of one type, one per item, in requests of `batchSize` (fewer where they are large) that each stand
-   * or fall whole.
+   * or fall whole. Items are read as their requests are made and sent: they stay as they are until this has resolved.
    * @returns the ids in the items' order; `enqueued` does not count those that were there already
    */
   enqueueBatch<T extends JobTypeRef>(

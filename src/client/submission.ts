@@ -1,6 +1,6 @@
 import { isRecord } from '../kernel/check.ts';
 import { RotaError } from '../kernel/error.ts';
-import { isToken } from '../kernel/identity.ts';
+import { isToken, TOKEN_RULE } from '../kernel/identity.ts';
 import { Body } from '../messaging/body.ts';
 import type { Bus, Headers } from '../messaging/bus.ts';
 import type { Codec } from '../messaging/codec.ts';
@@ -31,7 +31,7 @@ export function submission(
 ): Submission {
   const { subjects, codec, traceparent } = how;
   if (!isToken(queue)) {
-    const message = 'must be a queue name: 1 to 64 of A-Z a-z 0-9 _ -';
+    const message = `must be a queue name: ${TOKEN_RULE}`;
     throw new RotaError('invalid_request', `the queue ${message}`, { issues: [{ path: 'queue', message }] });
   }
   readEnqueue(body);

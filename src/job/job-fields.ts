@@ -12,7 +12,7 @@ import {
   optional,
   string,
 } from '../kernel/check.ts';
-import { isJobType, isToken } from '../kernel/identity.ts';
+import { isJobType, isToken, TOKEN_RULE } from '../kernel/identity.ts';
 import { checkJsonAt, type Json, jsonBytesMost, utf8Bytes } from '../kernel/json.ts';
 import { LIMITS, PRIORITIES } from './limits.ts';
 import type { BackoffPolicy } from './retry-policy.ts';
@@ -21,7 +21,7 @@ import type { BackoffPolicy } from './retry-policy.ts';
 const FIELD_DEPTH = 2;
 
 /** A queue name. */
-export const queueName = string({ max: 64, accept: isToken, what: 'a queue name: 1 to 64 of A-Z a-z 0-9 _ -' });
+export const queueName = string({ max: 64, accept: isToken, what: `a queue name: ${TOKEN_RULE}` });
 /** A job type. */
 export const jobType = string({ max: 128, accept: isJobType, what: 'a job type: 1 to 128 of A-Z a-z 0-9 _ . : -' });
 

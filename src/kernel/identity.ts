@@ -84,7 +84,12 @@ const JOB_TYPE = /^[A-Za-z0-9_.:-]{1,128}$/;
 export const isUuidV7 = (text: string): boolean => UUID_V7.test(text);
 /** Any UUID in lower-case text. */
 export const isUuid = (text: string): boolean => UUID.test(text);
-/** A queue, schedule or node name: `[A-Za-z0-9_-]{1,64}`, safe as one subject token. */
-export const isToken = (text: string): boolean => TOKEN.test(text);
+/**
+ * A queue, schedule or node name: `[A-Za-z0-9_-]{1,64}`, safe as one subject token; and not `__proto__`, for replies have
+ * names as keys. {@link TOKEN_RULE} says it.
+ */
+export const isToken = (text: string): boolean => TOKEN.test(text) && text !== '__proto__';
+/** What a name must be, for errors. */
+export const TOKEN_RULE = '1 to 64 of A-Z a-z 0-9 _ -, and not __proto__';
 /** A job type: `[A-Za-z0-9_.:-]{1,128}`; never a subject token. */
 export const isJobType = (text: string): boolean => JOB_TYPE.test(text);

@@ -15,7 +15,7 @@ import {
   time,
 } from '../kernel/check.ts';
 import { timeText } from '../kernel/clock.ts';
-import { isToken } from '../kernel/identity.ts';
+import { isToken, TOKEN_RULE } from '../kernel/identity.ts';
 import { cronSchedule } from './cron-schedule.ts';
 import { DECISIONS_MAX } from './due-ticks.ts';
 import { firesAtReboot, nextOccurrence } from './occurrences.ts';
@@ -50,7 +50,7 @@ const TRIAL_FROM = Date.UTC(2026, 0, 1);
 const scheduleName = string({
   max: 64,
   accept: isToken,
-  what: 'the name of a schedule: 1 to 64 of A-Z a-z 0-9 _ -',
+  what: `the name of a schedule: ${TOKEN_RULE}`,
 });
 
 const zoneName: Check<string> = (value, path, issues) => {

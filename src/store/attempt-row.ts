@@ -2,6 +2,7 @@ import type { Job } from '../job/job.ts';
 import type { Outcome } from '../job/outcome.ts';
 import { isTerminal } from '../job/state.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from './cell.ts';
+import type { StoppedAttempt } from './change-verbs.ts';
 import { scheduleOf, stateOf } from './job-row.ts';
 import type { RefusalReason, RunRef } from './job-store.ts';
 
@@ -110,6 +111,11 @@ export function isRepeat(row: AttemptRow, ref: RunRef & Pick<Outcome, 'outcome'>
   const handedBack = row.settledAs === 'snooze' || row.settledAs === 'release';
   if (row.worker !== worker || (handedBack ? row.attempt + 1 : row.attempt) !== ref.attempt) return false;
   return ref.run === undefined || ref.run === row.settledRun;
+}
+
+/** The last run of a row that was ended from outside. */
+export function stoppedAttempt({ worker, run, insertedAt }: AttemptRow): StoppedAttempt | null {
+  return worker === null ? null : { worker, run, insertedAt };
 }
 
 /**

@@ -8,6 +8,20 @@ export interface ChangeAnswer {
   conflict: boolean;
 }
 
+/** An attempt that was ended while it ran, whose handler must be told. */
+export interface StoppedAttempt {
+  worker: string;
+  run: number;
+  /** Of its job, which tells it from a later one with the same id. */
+  insertedAt: number;
+}
+
+/** {@link StoppedAttempt} with its job. */
+export interface StoppedJob extends StoppedAttempt {
+  id: string;
+  queue: string;
+}
+
 /** What is done to jobs by hand and by their deadlines: a part of the port's verbs. */
 export interface ChangeVerbs {
   /** Makes a job available again by hand; conflict where it is or executes. A deadline that has passed is lifted. */
@@ -34,7 +48,7 @@ export interface ChangeVerbs {
     answer: {
       done: number;
       cursor: string | null;
-      wereRunning: { id: string; queue: string; worker: string; run: number }[];
+      wereRunning: StoppedJob[];
     };
   };
   /** Cancels waiting jobs whose deadline has passed. `nextAt` is the next deadline, in the past where some were left. */

@@ -4,7 +4,7 @@ import type { JobFact } from '../job/job-event.ts';
 import type { Outcome } from '../job/outcome.ts';
 import type { JobState } from '../job/state.ts';
 import type { Json } from '../kernel/json.ts';
-import type { ChangeVerbs } from './change-verbs.ts';
+import type { ChangeVerbs, StoppedAttempt } from './change-verbs.ts';
 import type { IntakeVerbs } from './intake-verbs.ts';
 import type { QueueVerbs } from './queue-record.ts';
 import type {
@@ -212,7 +212,7 @@ export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
    */
   cancel: {
     options: { now: number; id: string; terminate: boolean };
-    answer: { job: Job | null; conflict: boolean; wasRunning: { worker: string; run: number } | null };
+    answer: { job: Job | null; conflict: boolean; wasRunning: StoppedAttempt | null };
   };
   /** Makes due jobs (scheduled, retryable) available. `queues` got some; `nextAt` is when the next one is due. */
   stage: {

@@ -1,5 +1,6 @@
 import type { NewJob } from '../job/job.ts';
 import type { ScheduleState } from '../scheduler/schedule-changes.ts';
+import type { StoppedJob } from './change-verbs.ts';
 
 /** Why a due tick made no job: by a policy (`overlap`, `maxRuns`, a misfire policy) or because its job is unique. */
 export interface PassedTick {
@@ -75,5 +76,5 @@ export interface TickResult {
    */
   jobs: ('fired' | 'repeat' | 'unique')[];
   /** Running jobs that were cancelled for it, whose handlers must be told. */
-  cancelled: { id: string; queue: string; worker: string; run: number }[];
+  cancelled: StoppedJob[];
 }

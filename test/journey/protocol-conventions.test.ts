@@ -8,7 +8,8 @@ import { type RotaNode, startRotaNode } from '../support/rota-node.ts';
 let node: RotaNode;
 beforeAll(async () => {
   // Nobody runs this type here, so that jobs stay as they were enqueued.
-  node = await startRotaNode({ queues: { default: 10, 'q_-9': 1 }, jobs: [defineJob({ type: 'x:a.b-c_1' })] });
+  const queues = { default: 10, 'q_-9': 1, constructor: 1, toString: 1 };
+  node = await startRotaNode({ queues, jobs: [defineJob({ type: 'x:a.b-c_1' })] });
 });
 afterAll(() => node.stop());
 
@@ -22,12 +23,24 @@ const nest = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 describe('names', () => {
   test('a queue is one token, in every subject that has one', async () => {
     expect((await node.ask('jobs.enqueue.q_-9', { type })).job.queue).toBe('q_-9');
-    for (const bad of ['a!b', 'ä', 'a/b', 'x'.repeat(65), 'a.b', '%20']) {
+    for (const bad of ['a!b', 'ä', 'a/b', 'x'.repeat(65), 'a.b', '%20', '__proto__']) {
       expect(await node.request(`jobs.enqueue.${bad}`, { type })).toMatchObject({ status: 400 });
       expect(await node.request(`jobs.work.${bad}.claim`, {})).toMatchObject({ status: 400 });
     }
     expect(await node.request('jobs.job.list', { queue: 'a b' })).toMatchObject({ status: 400, paths: ['queue'] });
     expect(await node.request('jobs.ctl.node.tree', { node: 'a b' })).toMatchObject({ status: 400, paths: ['node'] });
+  });
+
+  test('a queue may be named as what every object has, but not __proto__, which no key of a reply can be', async () => {
+    for (const queue of ['constructor', 'toString', 'toString']) await node.ask(`jobs.enqueue.${queue}`, { type });
+    const { byQueue } = await node.ask('jobs.job.count');
+    expect([byQueue.constructor, byQueue.toString]).toEqual([1, 2]);
+    expect((await node.pack('jobs.job.count', {})).value.byQueue).toEqual(byQueue);
+    const said = await node.request('jobs.ctl.queue.pause', { queue: '__proto__' });
+    expect(said).toMatchObject({ status: 400, paths: ['queue'] });
+    expect(said.value.error.issues[0].message).toMatch(/not __proto__/);
+    const limited = { queue: 'default', limit: 1, node: '__proto__' };
+    expect(await node.request('jobs.ctl.queue.scale', limited)).toMatchObject({ status: 400, paths: ['node'] });
   });
 
   test('a type has its own alphabet and 1 to 128 characters', async () => {

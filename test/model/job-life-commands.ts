@@ -154,7 +154,8 @@ const cancel = fc.tuple(fc.nat(20), fc.boolean()).map(([pick, terminate]) =>
     const { state } = job;
     expect(answer.conflict).toBe(state === 'completed' || state === 'discarded');
     const insists = state === 'cancelled' && terminate && job.terminate === false;
-    expect(answer.wasRunning).toEqual(state === 'executing' || insists ? { worker: job.worker, run: job.run } : null);
+    const { worker, run, insertedAt } = job;
+    expect(answer.wasRunning).toEqual(state === 'executing' || insists ? { worker, run, insertedAt } : null);
     if (insists) job.terminate = true;
     if (answer.conflict || state === 'cancelled') return;
     model.move(job, 'cancelled');

@@ -132,7 +132,8 @@ function completed(value: unknown): Outcome & { outcome: 'complete' } {
   const result: Json = JSON.parse(text);
   const issues = new Issues();
   if (checkJson(result, 'result', issues)) return { outcome: 'complete', result };
-  return { outcome: 'complete', result: null, resultFault: `the result ${issues.list[0]?.message ?? 'is no JSON'}` };
+  const { path, message } = issues.list[0] ?? { path: 'result', message: 'is no JSON' };
+  return { outcome: 'complete', result: null, resultFault: `${path} ${message}` };
 }
 
 function failed(thrown: unknown, definition: AnyJobDefinition, attempt: number): Outcome {

@@ -208,7 +208,7 @@ export class Executor implements Service {
     });
   }
 
-  #cancel(ref: { id: string; run: number }, terminate: boolean): void {
+  #cancel(ref: Omit<RunRef, 'attempt'>, terminate: boolean): void {
     if (terminate) this.#jobs.terminate(ref);
     else this.#jobs.disown(ref, 'cancelled');
   }

@@ -1,5 +1,6 @@
 import type { HandlerJob } from '../../job/definition.ts';
 import { parseTime } from '../../kernel/clock.ts';
+import { isEmpty } from '../../kernel/json.ts';
 import type { ClaimedWork } from './messages.ts';
 
 /** Jobs that came together have their times in common. */
@@ -22,8 +23,9 @@ export function handlerJob(work: ClaimedWork): HandlerJob {
     maxAttempts: work.maxAttempts,
     run: work.run,
     priority: work.priority,
-    tags: work.tags,
-    meta: work.meta,
+    // Jobs that came together may share what is empty, and a handler of plain JavaScript may write to it.
+    tags: work.tags.length === 0 ? [] : work.tags,
+    meta: isEmpty(work.meta) ? {} : work.meta,
     reference: work.reference,
     traceparent: work.traceparent,
     scheduledAt: msOf(work.scheduledAt),

@@ -63,6 +63,11 @@ export const RUN_LATE_MS = 1_000;
 export interface CancelHint {
   id: string;
   run: number;
+  /**
+   * When its job was inserted, in milliseconds since the epoch: not that of a later job with the same id. A node may leave it
+   * out.
+   */
+  insertedAt?: number;
   worker: string;
   terminate: boolean;
 }

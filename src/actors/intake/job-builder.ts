@@ -4,7 +4,7 @@ import { type JobRequest, type NewJobWorld, newJob, traceparentText } from '../.
 import { ISSUES_MAX } from '../../kernel/check.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { assert, RotaError } from '../../kernel/error.ts';
-import { isToken } from '../../kernel/identity.ts';
+import { isToken, TOKEN_RULE } from '../../kernel/identity.ts';
 import type { Headers } from '../../messaging/bus.ts';
 import { tokensAfter } from '../../messaging/subjects.ts';
 import { checkedArgs } from './checked-args.ts';
@@ -53,7 +53,7 @@ export class JobBuilder {
   queueOf(subject: string): string | Promise<string> {
     const [queue = '', ...rest] = tokensAfter(subject, 2);
     if (!isToken(queue) || rest.length > 0) {
-      const text = 'must be one token: 1 to 64 of A-Z a-z 0-9 _ -';
+      const text = `must be one token: ${TOKEN_RULE}`;
       throw new RotaError('invalid_request', `the queue in the subject ${text}`, {
         issues: [{ path: 'queue', message: text }],
       });

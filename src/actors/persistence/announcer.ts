@@ -55,8 +55,9 @@ export const RETURN_MS = 3_000;
  * flush after their publish has returned. While the bus is down they stay there, and are read back when it is up. What
  * is told within {@link RETURN_MS} of an outage is told at once and, with the same ids, again at the end of that time.
  *
- * `behind` and `fresh` are the whole state: not behind, every outbox entry is either in the flush that is under way or in
- * `#fresh`; behind, there may be more, and the outbox is read from its start.
+ * Where the outbox stands `behind` and `fresh` say: not behind, every entry is either in the flush that is under way or in
+ * `#fresh`; behind, there may be more, and it is read from its start. When it is read, and whether once more at the end of
+ * an outage, `#returning`, `#catchUpAt` and `#missed` say.
  */
 export class Announcer {
   readonly #world: AnnouncerWorld;

@@ -24,7 +24,7 @@ export interface AsFirst<T> {
   asFirst?: boolean | undefined;
 }
 
-/** Each of a list by itself. What one does not say it shares with the first, lists and objects too. */
+/** Each of a list by itself. What one does not say it shares with the first: of lists and objects only empty ones. */
 export function wholeOnes<T extends object>({ jobs, asFirst }: AsFirst<T>): readonly T[] {
   const [first] = jobs;
   if (first === undefined || asFirst !== true) return jobs;

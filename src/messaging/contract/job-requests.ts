@@ -4,7 +4,7 @@ import { LIMITS } from '../../job/limits.ts';
 import { JOB_STATES, type JobState } from '../../job/state.ts';
 import { arrayOf, boolean, type Check, integer, object, oneOf, optional, string, time } from '../../kernel/check.ts';
 import { RotaError } from '../../kernel/error.ts';
-import { isToken } from '../../kernel/identity.ts';
+import { isToken, TOKEN_RULE } from '../../kernel/identity.ts';
 import { readRequest } from './request.ts';
 
 /** The verbs of `job.<verb>`. */
@@ -24,7 +24,7 @@ const states: Check<JobState[]> = (value, path, issues) => {
   const one = state(value, path, issues);
   return one && [one];
 };
-const scheduleName = string({ max: 64, accept: isToken, what: 'a schedule name: 1 to 64 of A-Z a-z 0-9 _ -' });
+const scheduleName = string({ max: 64, accept: isToken, what: `a schedule name: ${TOKEN_RULE}` });
 
 const filterFields = {
   state: optional(states),

@@ -57,7 +57,7 @@ export function plainEndsOf(reports: readonly OutcomeReport[]): { plain: PlainEn
   let last: (AttemptRef & { ids: string[] }) | undefined;
   for (const report of reports) {
     const { id, attempt, run, insertedAt } = report;
-    if (!isPlain(report) || run === undefined || insertedAt === undefined) others.push(report);
+    if (!isBareCompletion(report) || run === undefined || insertedAt === undefined) others.push(report);
     else if (last?.attempt === attempt && last.run === run && last.insertedAt === insertedAt) last.ids.push(id);
     else {
       last = { id, attempt, run, insertedAt, ids: [id] };
@@ -67,7 +67,8 @@ export function plainEndsOf(reports: readonly OutcomeReport[]): { plain: PlainEn
   return { plain, others };
 }
 
-const isPlain = (report: OutcomeReport): boolean =>
+/** Whether all that it says is that its job is done. */
+const isBareCompletion = (report: OutcomeReport): boolean =>
   report.outcome === 'complete' &&
   report.result === null &&
   report.resultFault === undefined &&

@@ -13,7 +13,7 @@ import {
   string,
 } from '../../kernel/check.ts';
 import { RotaError } from '../../kernel/error.ts';
-import { isToken } from '../../kernel/identity.ts';
+import { isToken, TOKEN_RULE } from '../../kernel/identity.ts';
 import { readRequest } from './request.ts';
 
 /** The verbs of `ctl.queue.<verb>`. */
@@ -62,7 +62,7 @@ export interface QueueAnswer extends QueueView {
 }
 
 const limit = integer(0, LIMIT_MAX);
-const nodeName = string({ max: 64, accept: isToken, what: 'a node name: 1 to 64 of A-Z a-z 0-9 _ -' });
+const nodeName = string({ max: 64, accept: isToken, what: `a node name: ${TOKEN_RULE}` });
 
 const nameShape = object({ queue: queueName });
 /** `ctl.queue.resume`. @throws RotaError `invalid_request` */

@@ -1,5 +1,5 @@
 import { integer, object, optional, string, uuidV7 } from '../../kernel/check.ts';
-import { isToken } from '../../kernel/identity.ts';
+import { isToken, TOKEN_RULE } from '../../kernel/identity.ts';
 import type { DeclarationView } from '../../scheduler/declaration-view.ts';
 import { readRequest } from './request.ts';
 
@@ -33,7 +33,7 @@ export type ScheduleView = { name: string } & Pick<DeclarationView, keyof Declar
 /** Schedules that one page of a list may have at most. */
 const LIST_LIMIT_MAX = 10_000;
 
-const name = string({ max: 64, accept: isToken, what: 'the name of a schedule: 1 to 64 of A-Z a-z 0-9 _ -' });
+const name = string({ max: 64, accept: isToken, what: `the name of a schedule: ${TOKEN_RULE}` });
 
 const listShape = object({ limit: optional(integer(1, LIST_LIMIT_MAX)), cursor: optional(name) });
 /** `ctl.schedule.list`; a cursor is the last name of the page before. @throws RotaError `invalid_request` */

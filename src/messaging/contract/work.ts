@@ -19,7 +19,7 @@ import {
 } from '../../kernel/check.ts';
 import { timeText } from '../../kernel/clock.ts';
 import { unreachable } from '../../kernel/error.ts';
-import { isToken, isUuid } from '../../kernel/identity.ts';
+import { isToken, isUuid, TOKEN_RULE } from '../../kernel/identity.ts';
 import { checkJson, type Json } from '../../kernel/json.ts';
 import {
   type AttemptRef,
@@ -40,7 +40,7 @@ const TYPES_MAX = 10_000;
 export const RUNNING_MAX = 10_000;
 
 const worker = string({ max: 36, accept: isUuid, what: 'a UUID' });
-const node = string({ max: 64, accept: isToken, what: 'a node name: 1 to 64 of A-Z a-z 0-9 _ -' });
+const node = string({ max: 64, accept: isToken, what: `a node name: ${TOKEN_RULE}` });
 
 const runFields = {
   id: jobId,

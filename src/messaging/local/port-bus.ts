@@ -144,8 +144,16 @@ export class PortBus implements Bus {
     if (this.#closed) throw busClosed();
     const mark = this.#ledger.mark(who);
     if (!this.#link.open) throw goneError();
-    await this.#pending.open('(flush)', FLUSH_TIMEOUT_MS, (id) => this.#link.send({ verb: 'flush', id }));
-    if (mark === undefined) throw notFlushed();
+    try {
+      await this.#pending.open('(flush)', FLUSH_TIMEOUT_MS, (id) => this.#link.send({ verb: 'flush', id }));
+    } catch (error) {
+      // To the bridge this whole thread is one who flushes: what it tells once, the others hear of here.
+      this.#ledger.dropped();
+      this.#ledger.mark(who);
+      throw error;
+    }
+    // Again, for another's flush may have brought the news while this one was under way.
+    if (mark === undefined || this.#ledger.mark(who) === undefined) throw notFlushed();
     this.#ledger.reached(mark);
   }
 

@@ -4,9 +4,6 @@ import { referenceOf, scheduleOf } from '../job-row.ts';
 import { unheldCell } from './plain-text.ts';
 import { stateAfter } from './verb.ts';
 
-/** What the names and the numbers of one claimed job take at most, in bytes of JSON. */
-export const FRAME_BYTES = 640;
-
 /** What a claimed job is. */
 export const EXECUTING = stateAfter('available', 'claim');
 

@@ -9,7 +9,7 @@ export interface Batch {
 /**
  * The verbs that a later request of a verb may be moved over, to join an earlier one of its own. All requests of a group
  * are under way at once, so any order would do for who asked; only what one request of the group needs of one before it
- * must hold: a claim sees what was inserted, a settlement what was claimed, a reader what was written.
+ * must hold: a claim sees what was inserted, a reader what was written.
  */
 const MOVES_OVER: Partial<Record<StoreVerb, ReadonlySet<StoreVerb>>> = {
   insert: new Set(['settle', 'touch', 'beat', 'progress']),

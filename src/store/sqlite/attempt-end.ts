@@ -48,7 +48,7 @@ export class AttemptEnd {
       this.#one.run(state, attempt, scheduledAt, finishedAt, ...texts, flag, place, row.seq);
       row.terminate = terminate;
     }
-    this.#world.running.forget(row.id);
+    this.#world.firstRuns.forget(row.id);
     this.#world.queues.running.ended(row.queue, row.seq);
     this.#world.counts.move(row.queue, row.state, state);
     endRow(row, settlement, options);

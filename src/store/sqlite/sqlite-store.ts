@@ -6,10 +6,11 @@ import type { JobStore, StoreReply, StoreRequest, StoreVerb } from '../job-store
 import { BegunJob } from './begun-job.ts';
 import { CountLedger } from './count-ledger.ts';
 import { type DatabaseOptions, isWorldFault, openDatabase } from './database.ts';
+import { FirstRuns } from './first-runs.ts';
 import { FreshJobs } from './fresh-jobs.ts';
+import { JobPlaces } from './job-places.ts';
 import { Outbox } from './outbox.ts';
 import { QueueRules } from './queue-rules.ts';
-import { RunningJobs } from './running-jobs.ts';
 import { announced, unannounced } from './statements/announced.ts';
 import { beat } from './statements/beat.ts';
 import { cancel } from './statements/cancel.ts';
@@ -176,8 +177,9 @@ class SqliteStore implements JobStore {
     this.#world.counts.drop();
     this.#world.outbox.drop();
     this.#world.fresh.drop();
+    this.#world.places.removed();
     this.#world.begun.drop();
-    this.#world.running.drop();
+    this.#world.firstRuns.drop();
     this.#world.workers.drop();
     this.#world.queues.drop();
   }
@@ -213,9 +215,10 @@ function worldOf(db: DatabaseSync, random: Random): StoreWorld {
     random,
     counts: new CountLedger(prepare),
     outbox: new Outbox(prepare),
+    places: new JobPlaces(prepare),
     fresh: new FreshJobs(),
     begun: new BegunJob(),
-    running: new RunningJobs(),
+    firstRuns: new FirstRuns(),
     workers: new WorkerSigns(prepare),
     queues: new QueueRules(prepare),
   };

@@ -7,10 +7,11 @@ import type { Random } from '../../kernel/identity.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../job-store.ts';
 import type { BegunJob } from './begun-job.ts';
 import type { CountLedger } from './count-ledger.ts';
+import type { FirstRuns } from './first-runs.ts';
 import type { FreshJobs } from './fresh-jobs.ts';
+import type { JobPlaces } from './job-places.ts';
 import type { Outbox } from './outbox.ts';
 import type { QueueRules } from './queue-rules.ts';
-import type { RunningJobs } from './running-jobs.ts';
 import type { WorkerSigns } from './worker-signs.ts';
 
 /** What a verb works with. */
@@ -22,9 +23,10 @@ export interface StoreWorld {
   random: Random;
   counts: CountLedger;
   outbox: Outbox;
+  places: JobPlaces;
   fresh: FreshJobs;
   begun: BegunJob;
-  running: RunningJobs;
+  firstRuns: FirstRuns;
   workers: WorkerSigns;
   queues: QueueRules;
 }

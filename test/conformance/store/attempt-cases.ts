@@ -250,7 +250,7 @@ function cancelCases({ driver }: StoreSuite): void {
   it('cancels what runs at once, names the attempt, and refuses its settlement', async () => {
     const job = await driver().running();
     const answer = await cancel(job.id);
-    expect(answer.wasRunning).toEqual({ worker: 'worker-a', run: 1 });
+    expect(answer.wasRunning).toEqual({ worker: 'worker-a', run: 1, insertedAt: job.insertedAt });
     expect(answer.job).toMatchObject({ state: 'cancelled', errors: [expect.objectContaining({ kind: 'cancelled' })] });
     expect((await driver().complete(job)).refused).toEqual([{ id: job.id, reason: 'not_executing' }]);
     expect((await driver().settle(job, { outcome: 'cancel', reason: 'x' })).refused).toEqual([

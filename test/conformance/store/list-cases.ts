@@ -86,6 +86,19 @@ export function listCases({ driver }: StoreSuite): void {
     }
   });
 
+  it('counts queues that are named as what every object has', async () => {
+    const queues = ['constructor', 'toString', 'toString', 'hasOwnProperty'];
+    await driver().insert(...queues.map((queue) => newJob({ queue })));
+    for (const filter of [{}, { type: newJob().type }]) {
+      const { byQueue } = await driver().do('count', { filter });
+      expect(Object.entries(byQueue).sort()).toEqual([
+        ['constructor', 1],
+        ['hasOwnProperty', 1],
+        ['toString', 2],
+      ]);
+    }
+  });
+
   it('answers whole jobs, and no cursor on the last page, also when it is just full', async () => {
     const jobs = [newJob(), newJob()];
     await driver().insert(...jobs);

@@ -33,7 +33,9 @@ export function sweepCases({ driver }: StoreSuite): void {
     const before = await jobInEach(driver());
     const cancelled = await sweep({ action: 'cancel', terminate: true });
     expect(cancelled).toMatchObject({ done: 4, facts: Array(4).fill('cancelled') });
-    expect(cancelled.wereRunning).toEqual([{ id: before.executing, queue: 'executing', worker: 'worker-a', run: 1 }]);
+    expect(cancelled.wereRunning).toEqual([
+      { id: before.executing, queue: 'executing', worker: 'worker-a', run: 1, insertedAt: T0 },
+    ]);
     expect(await count({ states: ['cancelled'] })).toBe(5);
     expect(await sweep({ action: 'retry' })).toMatchObject({ done: 7, facts: Array(7).fill('retried') });
     expect(await count({ states: ['available'] })).toBe(7);
@@ -61,6 +63,39 @@ export function sweepCases({ driver }: StoreSuite): void {
     expect(steps).toBeLessThanOrEqual(5);
     expect(await count({ states: ['cancelled'] })).toBe(10);
   });
+
+  it.each(['delete', 'prune'])(
+    'takes no job that was inserted after it began, though the newest one is gone by %s',
+    async (how) => {
+      const jobs = Array.from({ length: 4 }, () => newJob());
+      await driver().insert(...jobs);
+      const newest = newJob();
+      await driver().insert(newest);
+      const { done, cursor } = await step({ action: 'delete', limit: 2 });
+      expect([done, cursor]).toEqual([2, expect.any(String)]);
+      if (how === 'delete') await driver().do('delete', { now: T0, id: newest.id });
+      else {
+        await driver().do('cancel', { now: T0, id: newest.id, terminate: false });
+        await driver().do('announced', { places: [{ from: 0, to: 1e9 }] });
+        await driver().do('prune', {
+          now: T0 + 1_000,
+          keepMs: { completed: 0, cancelled: 0, discarded: 0 },
+          limit: 10,
+        });
+      }
+      expect(await count({})).toBe(2);
+      // One alone and as many as are stored at once.
+      const later = [newJob(), ...Array.from({ length: 50 }, () => newJob())];
+      await driver().insert(...later.slice(0, 1));
+      await driver().insert(...later.slice(1));
+      if (cursor === null) throw new Error('there is more');
+      const rest = await step({ action: 'delete', limit: 100, cursor });
+      expect(rest).toMatchObject({ done: 2, cursor: null });
+      expect(await count({})).toBe(later.length);
+      const { jobs: listed } = await driver().do('list', { filter: {}, order: 'asc', limit: 100 });
+      expect(listed.map(({ id }) => id)).toEqual(later.map(({ id }) => id));
+    },
+  );
 
   it('takes no job twice, also where it fits again after it was done', async () => {
     await driver().insert(...Array.from({ length: 7 }, () => newJob()));

@@ -107,7 +107,9 @@ export function tickCases({ driver }: StoreSuite): void {
     const [running] = await driver().claim();
     assert(running !== undefined, 'the tick made a job');
     const next = await ticksAt([2, 3], { cancelsRunning: true });
-    const cancelled = [{ id: running.id, queue: 'default', worker: 'worker-a', run: 1 }];
+    const cancelled = [
+      { id: running.id, queue: 'default', worker: 'worker-a', run: 1, insertedAt: running.insertedAt },
+    ];
     expect(await tick(next)).toEqual([{ ...fired(2), cancelled }]);
     expect(driver().whats()).toEqual(['cancelled', 'inserted', 'cancelled', 'inserted']);
     const ids = [running.id, ...next.jobs.map(({ id }) => id)];

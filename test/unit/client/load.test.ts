@@ -1,13 +1,15 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { batches, bytesOf, loadOf } from '../../../src/client/load.ts';
+import { type Codec, encode } from '../../../src/messaging/codec.ts';
+import { listBytesMax, PAYLOAD_BYTES_MAX_DEFAULT } from '../../../src/messaging/payload.ts';
 
-const BYTES_MAX = 512 * 1024;
+const BYTES_MAX = listBytesMax(PAYLOAD_BYTES_MAX_DEFAULT, 'msgpack');
 const text = (characters: number) => loadOf({ text: 'x'.repeat(characters) });
 
 it('what might be too large together is measured, and travels together where it is not', () => {
   // Six times as much as they are would be ten messages.
-  const loads = Array.from({ length: 1_000 }, () => text(500));
+  const loads = Array.from({ length: 1_000 }, () => text(440));
   expect([...batches(loads, 1_000)].map(({ length }) => length)).toEqual([1_000]);
   expect(
     [
@@ -36,6 +38,22 @@ it('no message has more bytes than it may, unless it is of one, and none could t
     { numRuns: 30 },
   );
 });
+
+it.each(['json', 'msgpack'] as const)(
+  'what travels together is taken by a server as it comes, in %s',
+  (codec: Codec) => {
+    const numbers = (count: number) => ({ type: 'a', args: Array(count).fill(1.5) });
+    for (const sizes of [[62_000, 62_000], Array(1_000).fill(125), [62_000, 40_000, 13_000, 10_000, 40_000]]) {
+      for (const batch of batches(
+        sizes.map((count) => loadOf(numbers(count))),
+        1_000,
+      )) {
+        const body = { each: batch.map((load) => load.body) };
+        expect(encode(body, codec).length).toBeLessThanOrEqual(PAYLOAD_BYTES_MAX_DEFAULT);
+      }
+    }
+  },
+);
 
 it('what is no JSON as it stands is measured as JSON has it', () => {
   const load = loadOf({ at: new Date(0), left: undefined });

@@ -36,6 +36,15 @@ test('what is answered at once and what is promised come to the same', async () 
   });
 });
 
+test('a result that is no JSON is named with the place of its fault', async () => {
+  const odd = { a: [1, JSON.parse('{"__proto__":1}')] };
+  expect(await outcomeOf(() => odd)).toEqual({
+    outcome: 'complete',
+    result: null,
+    resultFault: 'result.a.1.__proto__ is not allowed as a key',
+  });
+});
+
 test('whatever is thrown, at once or later, is a failure', async () => {
   const boom = new Error('boom');
   const evil = new Proxy(

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { inlineHost } from '../../../src/actors/executor/attempt.ts';
 import { Executor } from '../../../src/actors/executor/executor.ts';
+import type { CancelHint } from '../../../src/actors/executor/messages.ts';
 import { defineJob } from '../../../src/job/definition.ts';
 import { silentLogger } from '../../../src/kernel/log.ts';
 import { Body } from '../../../src/messaging/body.ts';
@@ -36,7 +37,7 @@ function played(store: 'answers' | 'is silent' | 'is away' = 'answers') {
   const clock = new VirtualClock();
   const subjects = new Subjects('jobs');
   const broker = new MemoryBroker({ clock, random: seededRandom(1) });
-  const state = { beats: 0 };
+  const state: { beats: number; signal?: AbortSignal } = { beats: 0 };
   const peer = broker.connect({ name: 'store', subjects });
   peer.subscribe(subjects.work('q', 'beat'), {}, (message) => {
     state.beats += 1;
@@ -46,7 +47,13 @@ function played(store: 'answers' | 'is silent' | 'is away' = 'answers') {
   peer.subscribe(subjects.work('q', 'settle'), {}, (message) => answer(message, { settled: [], refused: [] }));
   const bus = broker.connect({ name: 'node', subjects });
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  const job = defineJob({ type: 'a', run: () => ended });
+  const job = defineJob({
+    type: 'a',
+    run: ({ signal }) => {
+      state.signal = signal;
+      return ended;
+    },
+  });
   const executor = new Executor({
     ...{
       bus,
@@ -81,6 +88,12 @@ function played(store: 'answers' | 'is silent' | 'is away' = 'answers') {
   return {
     beatsIn,
     run: () => tell('run', { jobs: [WORK], stamp: clock.monotonicMs() }),
+    cancel: async (hint: Partial<CancelHint>): Promise<boolean> => {
+      const value = { id: WORK.id, run: WORK.run, worker: 'w', terminate: false, ...hint };
+      peer.publish(subjects.hint('cancel', 'q'), { body: Body.of(value, 'msgpack') });
+      await clock.advance(100);
+      return state.signal?.aborted === true;
+    },
     ask: (doubts: boolean) => tell('status', { doubts }),
     end,
     kill: () => executor.kill(),
@@ -136,4 +149,17 @@ test('beats where its queue actor doubts that all it claimed has come, but not a
   await at.ask(true);
   expect(await at.beatsIn(4.5 * BEAT_MS)).toBeGreaterThanOrEqual(4);
   at.kill();
+});
+
+test('a hint that comes late cancels the run it was meant for, and not that of a later job with the same id', async () => {
+  const insertedAt = Date.parse(WORK.insertedAt);
+  const at = played();
+  await at.run();
+  expect(await at.cancel({ insertedAt: insertedAt - 1_000 })).toBe(false);
+  expect(await at.cancel({ insertedAt })).toBe(true);
+  at.kill();
+  const older = played();
+  await older.run();
+  expect(await older.cancel({}), 'of a node that does not say').toBe(true);
+  older.kill();
 });

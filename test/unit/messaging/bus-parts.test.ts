@@ -3,6 +3,7 @@ import { RotaError } from '../../../src/kernel/error.ts';
 import { Body } from '../../../src/messaging/body.ts';
 import type { Envelope, Message } from '../../../src/messaging/bus.ts';
 import { type Arrival, answerMessage, Inbox, NO_HEADERS } from '../../../src/messaging/inbox.ts';
+import { SendWindow } from '../../../src/messaging/nats/send-window.ts';
 import { PendingRequests, REQUESTS_MAX } from '../../../src/messaging/pending-requests.ts';
 import { PublishLedger } from '../../../src/messaging/publish-ledger.ts';
 import { answer } from '../../../src/messaging/reply.ts';
@@ -141,5 +142,46 @@ describe('an inbox', () => {
     inbox.close();
     inbox.deliver(arrival(answers));
     expect(answers.map(valueIn)).toEqual([{ error: expect.objectContaining({ code: 'unavailable' }) }]);
+  });
+});
+
+describe('the send window', () => {
+  const MIB = 1_048_576;
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  /** A window whose server answers when it is told to. */
+  function windowOf() {
+    const asked: PromiseWithResolvers<void>[] = [];
+    const window = new SendWindow(() => {
+      const probe = Promise.withResolvers<void>();
+      asked.push(probe);
+      return probe.promise;
+    });
+    return { asked, window };
+  }
+
+  test('admits the largest message that there is where so little waits that the server was not asked', () => {
+    const { asked, window } = windowOf();
+    window.sent(1_000);
+    expect(asked).toHaveLength(0);
+    expect(window.admits(64 * MIB)).toBe(true);
+    window.sent(64 * MIB);
+    expect(asked).toHaveLength(1);
+    expect(window.admits(1)).toBe(false);
+  });
+
+  test('asks on until the server has all, also when nothing is sent meanwhile', async () => {
+    const { asked, window } = windowOf();
+    for (let sent = 0; sent < 63; sent++) window.sent(MIB);
+    expect(asked).toHaveLength(1);
+    expect(window.admits(2 * MIB)).toBe(false);
+    asked[0]?.resolve();
+    await turn();
+    expect(asked).toHaveLength(2);
+    expect(window.admits(3 * MIB)).toBe(false);
+    asked[1]?.reject(new Error('the connection was lost'));
+    await turn();
+    expect(window.admits(64 * MIB)).toBe(true);
+    expect(asked, 'nothing more to ask').toHaveLength(2);
   });
 });

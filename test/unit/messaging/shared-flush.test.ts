@@ -59,3 +59,32 @@ test('each of those who flush one bus hears of a loss once', async () => {
   }
   await bus.close();
 });
+
+test.each(['one after the other', 'together'])('so does each of those who flush in a thread: %s', async (how) => {
+  const broker = new MemoryBroker({ clock, random: seeded(1) });
+  const bus = broker.connect({ name: 'shared', subjects });
+  const { port1, port2 } = new MessageChannel();
+  const bridge = bridgePort(port1, bus);
+  const thread = new PortBus(port2, { clock, subjects });
+  onTestFinished(async () => {
+    await thread.close();
+    await bridge.closed;
+    await bus.close();
+  });
+  bus.subscribe('jobs.echo', {}, (message) => answer(message, 'here'));
+  const flushers = [{}, {}];
+  const outcomes = async (): Promise<string[]> =>
+    (await Promise.allSettled(flushers.map((who) => thread.flush(who)))).map(({ status }) => status);
+  await ask(thread, 'jobs.echo', { value: {}, timeoutMs: 10_000 });
+  for (const who of flushers) await thread.flush(who);
+
+  bus.reachable(false);
+  thread.publish('jobs.events.x', { body: Body.of(1, 'json') });
+  await expect(ask(thread, 'jobs.echo', { value: {}, timeoutMs: 10_000 })).rejects.toMatchObject(refused);
+  bus.reachable(true);
+  if (how === 'together') expect(await outcomes()).toEqual(['rejected', 'rejected']);
+  else for (const who of flushers) await expect(thread.flush(who)).rejects.toMatchObject(refused);
+  // Who hears of it together may hear twice: it is not known that it was one loss.
+  await outcomes();
+  expect(await outcomes()).toEqual(['fulfilled', 'fulfilled']);
+});

@@ -69,7 +69,7 @@ it('reads the rows of what it does not remember', async () => {
   expect(texts.filter((sql) => sql.includes('args'))).toHaveLength(1);
 });
 
-it('knows nothing of a group that was rolled back, whose places the next jobs take', async () => {
+it('knows nothing of a group that was rolled back', async () => {
   const run = StatementSync.prototype.run;
   const fault = Object.assign(new Error('disk I/O error'), { errcode: 10 });
   const spy = vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (this: StatementSync, ...values) {
@@ -111,4 +111,23 @@ it('remembers a bounded number of rows and characters, the newest', () => {
   expect(rows.size).toBe(16);
   rows.drop();
   expect(rows.size).toBe(0);
+});
+
+it('looks at one place while others than those it remembers come first', async () => {
+  await driver.insert(...some(60));
+  await driver.store.close();
+  driver = new StoreDriver(here.open());
+  await driver.insert(...some(5));
+  const found: number[] = [];
+  const all = StatementSync.prototype.all;
+  vi.spyOn(StatementSync.prototype, 'all').mockImplementation(function (this: StatementSync, ...values) {
+    const rows = all.apply(this, values);
+    if (/^select seq from/.test(this.sourceSQL)) found.push(rows.length);
+    return rows;
+  });
+  for (const claimed of [20, 20, 20, 5]) {
+    expect(await driver.claim({ limit: 20, bytesMax: 1_000_000 })).toHaveLength(claimed);
+  }
+  // At the end all that is left is remembered.
+  expect(found).toEqual([20, 1, 1, 1, 5]);
 });

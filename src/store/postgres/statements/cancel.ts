@@ -1,5 +1,5 @@
 import { cancelFromOutside } from '../../../job/settlement.ts';
-import { type AttemptRow, attemptOf } from '../../attempt-row.ts';
+import { attemptOf, stoppedAttempt } from '../../attempt-row.ts';
 import type { StoreAnswer } from '../../job-store.ts';
 import { AttemptEnd } from '../attempt-end.ts';
 import { ATTEMPT_ROWS, lockedJob } from '../job-columns.ts';
@@ -31,12 +31,12 @@ export async function cancelJob(
     const end = new AttemptEnd();
     end.write(row, settlement, { now, tell, as: null, ...(ran ? { terminate } : {}) });
     await end.flush(tx);
-    if (ran) result.wasRunning = attemptToTell(row);
+    if (ran) result.wasRunning = stoppedAttempt(row);
   } else if (row.state !== 'cancelled') {
     result.conflict = true;
   } else if (terminate && row.terminate === false) {
     await tx.run('update @jobs set terminate = 1 where id = $1', [id]);
-    result.wasRunning = attemptToTell(row);
+    result.wasRunning = stoppedAttempt(row);
   }
   return result;
 }
@@ -58,7 +58,3 @@ export async function cancelOne(
 export const cancel: Verb<'cancel'> = oneByOne((tx, { options, tell }: Asked<'cancel'>) =>
   cancelOne(tx, options, tell),
 );
-
-function attemptToTell({ worker, run }: AttemptRow): { worker: string; run: number } | null {
-  return worker === null ? null : { worker, run };
-}

@@ -1,8 +1,9 @@
 import type { ClaimedJob } from '../../../job/job.ts';
 import { assert } from '../../../kernel/error.ts';
 import { type Cell, integer, json, text } from '../../cell.ts';
+import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import type { ClaimOptions } from '../../job-store.ts';
-import { type Claimed, FRAME_BYTES, TAKE } from '../claimed-jobs.ts';
+import { type Claimed, TAKE } from '../claimed-jobs.ts';
 import { type FreshJobs, type FreshLine, type FreshRun, idsOf, isIn } from '../fresh-lines.ts';
 import { texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
@@ -70,7 +71,7 @@ async function isHeadKnown(
 }
 
 /** At most how many bytes of JSON a job takes. */
-const bytesOf = (args: string, type: string): number => FRAME_BYTES + type.length + 3 * args.length;
+const bytesOf = (args: string, type: string): number => CLAIM_FRAME_BYTES + type.length + 3 * args.length;
 
 /** The rows of jobs in the order of these ids; undefined: there is none. The table's order mostly is that of the line. */
 function inOrderOf(ids: readonly string[], rows: readonly Cell[][]): readonly (readonly Cell[] | undefined)[] {

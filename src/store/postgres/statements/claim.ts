@@ -2,9 +2,10 @@ import type { ClaimedJob } from '../../../job/job.ts';
 import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import { integer } from '../../cell.ts';
+import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import type { ClaimOptions } from '../../job-store.ts';
 import type { ClaimPlace } from '../claim-starts.ts';
-import { CLAIMED, CLAIMED_CELLS, type Claimed, claimedJobs, EXECUTING, FRAME_BYTES, TAKE } from '../claimed-jobs.ts';
+import { CLAIMED, CLAIMED_CELLS, type Claimed, claimedJobs, EXECUTING, TAKE } from '../claimed-jobs.ts';
 import type { Value } from '../connection.ts';
 import { isLimited, type QueueRule } from '../queue-rules.ts';
 import { texts, words } from '../sql-list.ts';
@@ -24,7 +25,7 @@ const escaped = (column: string): string =>
   `case when starts_with(${column}, chr(1)) then octet_length(${column}) else 6 * length(${column}) end`;
 
 /** At most how many bytes of JSON the job of a row takes. */
-const BYTES = `${FRAME_BYTES} + octet_length(type) + coalesce(octet_length(schedule_name), 0)
+const BYTES = `${CLAIM_FRAME_BYTES} + octet_length(type) + coalesce(octet_length(schedule_name), 0)
   + 6 * coalesce(octet_length(traceparent), 0) + coalesce(${escaped('reference_type')} + ${escaped('reference_id')}, 0)
   + octet_length(args) + coalesce(octet_length(tags), 0) + coalesce(octet_length(meta), 0)`;
 

@@ -22,13 +22,13 @@ export function partSameKeys(placings: readonly Placing[]): Parted {
   }
   const followers = new Map<Placing, Placing>();
   for (const [leader, ...others] of byKey.values()) {
-    if (leader === undefined || ![leader, ...others].every(({ job }) => isPlain(job, leader.job))) continue;
+    if (leader === undefined || ![leader, ...others].every(({ job }) => isInterchangeable(job, leader.job))) continue;
     for (const other of others) if (other.job.id !== leader.job.id) followers.set(other, leader);
   }
   return { first: placings.filter((one) => !followers.has(one)), followers };
 }
 
-function isPlain({ unique, schedule }: NewJob, like: NewJob): boolean {
+function isInterchangeable({ unique, schedule }: NewJob, like: NewJob): boolean {
   if (unique === undefined || schedule !== null || unique.onConflict.kind !== 'keep') return false;
   return unique.withinMs === like.unique?.withinMs && String(unique.states) === String(like.unique?.states);
 }

@@ -24,7 +24,9 @@ export function beginJob(world: StoreWorld): BeginJob {
     const times = [scheduledAt, insertedAt, claim.now, insertedAt] as const;
     const { changes, lastInsertRowid } = insert.run(queue, type, priority, maxAttempts, ...times, runner, id, args);
     if (changes !== 1) return false;
-    world.begun.put({ place: Number(lastInsertRowid), id, args, alike: job });
+    const place = Number(lastInsertRowid);
+    world.places.given(place);
+    world.begun.put({ place, id, args, alike: job });
     return true;
   };
 }
@@ -39,6 +41,7 @@ function takes(world: StoreWorld, claim: ClaimOptions, job: NewJob): boolean {
     isPlain(job) &&
     (types?.includes(job.type) ?? true) &&
     world.queues.of(queue) === undefined &&
-    world.counts.of(queue, 'available') === 0
+    world.counts.of(queue, 'available') === 0 &&
+    world.places.next() === null
   );
 }

@@ -1,5 +1,5 @@
 import { cancelFromOutside } from '../../../job/settlement.ts';
-import { type AttemptRow, attemptOf } from '../../attempt-row.ts';
+import { attemptOf, stoppedAttempt } from '../../attempt-row.ts';
 import type { StoreAnswer } from '../../job-store.ts';
 import { AttemptEnd } from '../attempt-end.ts';
 import { ATTEMPT_COLUMNS } from '../job-columns.ts';
@@ -36,12 +36,12 @@ export function cancelJob(world: StoreWorld): CancelJob {
     if (settlement !== undefined) {
       const ran = row.state === 'executing';
       end.write(row, settlement, { now, tell, as: null, ...(ran ? { terminate } : {}) });
-      if (ran) result.wasRunning = attemptToTell(row);
+      if (ran) result.wasRunning = stoppedAttempt(row);
     } else if (row.state !== 'cancelled') {
       result.conflict = true;
     } else if (terminate && row.terminate === false) {
       insist.run(row.seq);
-      result.wasRunning = attemptToTell(row);
+      result.wasRunning = stoppedAttempt(row);
     }
     return result;
   };
@@ -58,8 +58,4 @@ export function cancel(world: StoreWorld): Verb<'cancel'> {
     if (result === undefined) return { job: null, conflict: false, wasRunning: null };
     return { job: one(id)?.job ?? null, conflict: result.conflict, wasRunning: result.wasRunning };
   };
-}
-
-function attemptToTell({ worker, run }: AttemptRow): { worker: string; run: number } | null {
-  return worker === null ? null : { worker, run };
 }

@@ -37,6 +37,8 @@ export class OrderedPicker {
   readonly #head: ListStatement;
   readonly #next: ListStatement;
   readonly #setAside: StatementSync;
+  /** Not all that was last looked for was remembered. */
+  #wasUnknown = false;
 
   /** @param columns of a row */
   constructor(world: StoreWorld, columns: string, inOrder: PutInOrder) {
@@ -79,7 +81,10 @@ export class OrderedPicker {
   pickFresh({ queue, limit, types }: Omit<OrderedPick, 'now'>): FreshJob[] | undefined {
     const { fresh, queues } = this.#world;
     if (fresh.size === 0 || queues.aside.of(queue) !== undefined) return undefined;
-    const jobs = fresh.at(this.#next.all(queue, limit).map(([seq]) => integer(seq)));
+    const next = (count: number) => fresh.at(this.#next.all(queue, count).map(([seq]) => integer(seq)));
+    // With a backlog it mostly is so again, and all but the first would be read in vain.
+    const jobs = this.#wasUnknown && next(1) === undefined ? undefined : next(limit);
+    this.#wasUnknown = jobs === undefined;
     return jobs?.every(({ alike }) => types?.includes(alike.type) ?? true) ? jobs : undefined;
   }
 

@@ -6,6 +6,7 @@ import { assert } from '../../../kernel/error.ts';
 import { utf8Bytes } from '../../../kernel/json.ts';
 import type { AttemptRow } from '../../attempt-row.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from '../../cell.ts';
+import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import { referenceOf, scheduleOf } from '../../job-row.ts';
 import type { FreshJob } from '../fresh-jobs.ts';
 import { PlacesUpdate } from '../places-update.ts';
@@ -26,9 +27,6 @@ const NOTHING = Array.from({ length: 8 }, () => null);
 
 /** Where the size is limited, rows are read so many at a time: each may have 256 KiB of args. */
 const STEP_ROWS = 128;
-
-/** What the names and the numbers of one claimed job take at most, in bytes of JSON. */
-const FRAME_BYTES = 640;
 
 /**
  * Moves available jobs to executing, ordered by (priority, scheduledAt, insertion). Read first and written as one
@@ -79,7 +77,7 @@ export function claim(world: StoreWorld): Verb<'claim'> {
         if (key !== undefined) world.queues.running.claimed(queue, integer(row[0]), key);
         const job = claimedOf(row, queue);
         const started = firstRun(job, { seq: integer(row[0]), now, worker });
-        if (row.at(-1) === 1) world.running.keep(started);
+        if (row.at(-1) === 1) world.firstRuns.keep(started);
         tell(jobFact('started', started, { at: now, waitMs: Math.max(0, now - job.scheduledAt) }));
         jobs.push(job);
       }
@@ -118,7 +116,7 @@ function bytesOf(row: readonly SQLOutputValue[]): number {
   const [, , , type, , , , , , , referenceType, referenceId, scheduleName, , , traceparent, tags, meta, args] = row;
   const names = lengthOf(type) + lengthOf(scheduleName) + lengthOf(traceparent);
   const escaped = 6 * (lengthOf(referenceType) + lengthOf(referenceId));
-  return FRAME_BYTES + names + escaped + utf8Bytes(text(args)) + 3 * (lengthOf(tags) + lengthOf(meta));
+  return CLAIM_FRAME_BYTES + names + escaped + utf8Bytes(text(args)) + 3 * (lengthOf(tags) + lengthOf(meta));
 }
 
 const lengthOf = (cell: Cell): number => (typeof cell === 'string' ? cell.length : 0);

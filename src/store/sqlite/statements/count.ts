@@ -13,20 +13,23 @@ export function count(world: StoreWorld): Verb<'count'> {
     const rows = isSummed(filter)
       ? world.lists(`select queue, state, jobs from job_counts where jobs > 0 and ${sql}`).all(...values)
       : world.lists(`select queue, state, count(*) from ${sourceOf(filter)} where ${sql} group by 1, 2`).all(...values);
-    const counts: JobCounts = {
-      total: 0,
-      // Every state is there, also with none.
-      byState: Object.fromEntries(JOB_STATES.map((state) => [state, 0])) as JobCounts['byState'],
-      byQueue: {},
-    };
-    for (const [queueCell, state, jobsCell] of rows) {
+    let total = 0;
+    // Every state is there, also with none.
+    const byState = new Map(JOB_STATES.map((state) => [state, 0]));
+    const byQueue = new Map<string, number>();
+    for (const [queueCell, stateCell, jobsCell] of rows) {
       const queue = text(queueCell);
+      const state = stateOf(stateCell);
       const jobs = integer(jobsCell);
-      counts.total += jobs;
-      counts.byState[stateOf(state)] += jobs;
-      counts.byQueue[queue] = (counts.byQueue[queue] ?? 0) + jobs;
+      total += jobs;
+      byState.set(state, (byState.get(state) ?? 0) + jobs);
+      byQueue.set(queue, (byQueue.get(queue) ?? 0) + jobs);
     }
-    return counts;
+    return {
+      total,
+      byState: Object.fromEntries(byState) as JobCounts['byState'],
+      byQueue: Object.fromEntries(byQueue),
+    };
   };
 }
 

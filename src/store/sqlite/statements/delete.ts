@@ -15,6 +15,7 @@ export function deleteJob(world: StoreWorld): JobDeed {
     const row = list && attemptOf(list);
     if (row === undefined || !DELETABLE_STATES.includes(row.state)) return false;
     remove.run(seq);
+    world.places.removed();
     world.counts.add(row.queue, row.state, -1);
     tell(jobFact('deleted', row, { at: now }));
     return true;

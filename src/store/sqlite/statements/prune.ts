@@ -29,6 +29,7 @@ export function prune(world: StoreWorld): Verb<'prune'> {
     for (const { state, before } of old) {
       const rows = before.all(Math.min(now - keepMs[state] + 1, unannouncedAt), limit - pruned);
       if (rows.length === 0) continue;
+      world.places.removed();
       remove.run(JSON.stringify(rows.map(([seq]) => integer(seq))));
       for (const [, queue] of rows) world.counts.add(text(queue), state, -1);
       pruned += rows.length;

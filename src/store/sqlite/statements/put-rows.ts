@@ -10,16 +10,17 @@ export type PutRow = (job: NewJob) => boolean;
 /** What stores any job. One row per call: rows from one JSON text cost twice that. */
 export function putRow(world: StoreWorld): PutRow {
   const insert =
-    world.rows(`insert into jobs (id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at,
+    world.rows(`insert into jobs (seq, id, queue, type, state, priority, max_attempts, scheduled_at, inserted_at,
       attempted_at, finished_at, timeout_ms, deadline_at, unique_key, reference_type, reference_id, schedule_name,
       schedule_at, schedule_late, traceparent, backoff, tags, meta, args, partition_key)
-    values (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?8, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?9, ?9, ?9, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict do nothing`);
   return (job) => {
     const { reference, schedule } = job;
     const args = JSON.stringify(job.args);
     const key = world.queues.keyOf(job.queue, job);
     const { changes, lastInsertRowid } = insert.run(
+      world.places.next(),
       job.id,
       job.queue,
       job.type,
@@ -44,7 +45,9 @@ export function putRow(world: StoreWorld): PutRow {
       key,
     );
     if (changes !== 1) return false;
-    if (key === null && isPlain(job)) world.fresh.remember(Number(lastInsertRowid), job, [job.id, args]);
+    const place = Number(lastInsertRowid);
+    world.places.given(place);
+    if (key === null && isPlain(job)) world.fresh.remember(place, job, [job.id, args]);
     return true;
   };
 }
@@ -78,6 +81,7 @@ export function putAlike(world: StoreWorld): PutAlike {
     const { changes, lastInsertRowid } = insert.run(...shared, ...own);
     // Places are given out in order and without a gap.
     const last = Number(lastInsertRowid);
+    if (changes > 0) world.places.given(last);
     if (changes === jobs.length) {
       world.fresh.remember(last - jobs.length + 1, first, own);
       return 'all';
@@ -89,6 +93,8 @@ export function putAlike(world: StoreWorld): PutAlike {
 /** Where the jobs end that are alike from one on, and at most so many as {@link putAlike} takes. */
 export function endOfAlike(world: StoreWorld, jobs: readonly NewJob[], from: number): number {
   const first = jobs[from];
+  // One that must be given its place goes alone.
+  if (world.places.next() !== null) return from + 1;
   if (first === undefined || !isPlain(first) || world.queues.of(first.queue)?.partition) return from + 1;
   const max = Math.min(jobs.length, from + ALIKE_ROWS);
   for (let end = from + 1; end < max; end++) {

@@ -29,7 +29,7 @@ export function settle(world: StoreWorld): Verb<'settle'> {
     const rows = new Map<string, AttemptRow>();
     const unknown: string[] = [];
     for (const { id } of outcomes) {
-      const row = world.running.get(id);
+      const row = world.firstRuns.get(id);
       if (row === undefined) unknown.push(id);
       else rows.set(id, row);
     }

@@ -3,6 +3,7 @@ import { statesAllowing } from '../../../job/life.ts';
 import type { JobState } from '../../../job/state.ts';
 import { integer } from '../../cell.ts';
 import type { StoreAnswer, StoreOptions } from '../../job-store.ts';
+import type { JobPlaces } from '../job-places.ts';
 import { walkJobs } from '../job-walk.ts';
 import { Refusal, type StoreWorld, type Tell, type Verb } from '../verb.ts';
 import { cancelJob } from './cancel.ts';
@@ -24,9 +25,9 @@ const STATES: Record<StoreOptions<'sweep'>['action'], readonly JobState[]> = {
  * of insertion: it ends while jobs are inserted, and no job is taken twice, whatever becomes of it meanwhile.
  */
 export function sweep(world: StoreWorld): Verb<'sweep'> {
-  const last = world.rows('select max(seq) as seq from jobs');
   const after = world.rows('select seq from jobs where seq > ? order by seq limit 1');
   const cancel = cancelJob(world);
+  const walks = new Walks(world.places);
   const deeds = { retry: retryJob(world), delete: deleteJob(world) };
 
   function deedOf(
@@ -43,7 +44,7 @@ export function sweep(world: StoreWorld): Verb<'sweep'> {
 
   return (options, tell) => {
     const { now, action, filter, limit } = options;
-    const walk = startOf(options.cursor, () => integer(last.get()?.seq ?? 0));
+    const walk = walks.of(options);
     if (walk === undefined) return new Refusal('invalid_request', 'the cursor is not one of a sweep');
     const answer: StoreAnswer<'sweep'> = { done: 0, cursor: null, wereRunning: [] };
     const allowed = STATES[action];
@@ -56,14 +57,38 @@ export function sweep(world: StoreWorld): Verb<'sweep'> {
     const deed = deedOf(options, answer.wereRunning);
     for (const seq of seqs) if (deed(seq, { now, tell })) answer.done += 1;
     const reached = seqs.length < limit ? upTo : (seqs.at(-1) ?? upTo);
-    if (reached < walk.end) answer.cursor = `${reached.toString(36)}.${walk.end.toString(36)}`;
+    if (reached < walk.end) answer.cursor = walks.cursor({ ...walk, from: reached });
     return answer;
   };
 }
 
 /** Where a walk goes on, and where it ends. */
-function startOf(cursor: string | undefined, end: () => number): { from: number; end: number } | undefined {
-  if (cursor === undefined) return { from: 0, end: end() };
-  const [from = Number.NaN, until = Number.NaN] = cursor.split('.').map((text) => Number.parseInt(text, 36));
-  return Number.isSafeInteger(from) && Number.isSafeInteger(until) ? { from, end: until } : undefined;
+interface Walk {
+  from: number;
+  end: number;
+}
+
+/** The walks of one opening of the store, and those that go on from another one. */
+class Walks {
+  readonly #places: JobPlaces;
+  /** Tells the openings of a store apart: when the first walk began. */
+  #opening: number | undefined;
+
+  constructor(places: JobPlaces) {
+    this.#places = places;
+  }
+
+  /** The walk that a request goes on with, or begins; undefined where its cursor is none. */
+  of({ cursor, now }: StoreOptions<'sweep'>): Walk | undefined {
+    this.#opening ??= now;
+    if (cursor === undefined) return { from: 0, end: this.#places.last() };
+    const [from = Number.NaN, end = Number.NaN, opening] = cursor.split('.').map((text) => Number.parseInt(text, 36));
+    if (!Number.isSafeInteger(from) || !Number.isSafeInteger(end)) return undefined;
+    // Places that were given before, and were free when the store was opened, are those of other jobs now.
+    return { from, end: opening === this.#opening ? end : Math.min(end, this.#places.highestAtStart) };
+  }
+
+  cursor({ from, end }: Walk): string {
+    return [from, end, this.#opening ?? 0].map((part) => part.toString(36)).join('.');
+  }
 }

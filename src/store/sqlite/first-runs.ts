@@ -9,7 +9,7 @@ const KEPT_MAX = 20_000;
  * `AttemptEnd`, which forgets the row here; what else is written while a job runs (progress, a missed beat) decides
  * nothing.
  */
-export class RunningJobs {
+export class FirstRuns {
   readonly #rows = new Map<string, AttemptRow>();
 
   get(id: string): AttemptRow | undefined {
