@@ -137,6 +137,8 @@ export class GroupStarts {
   readonly #book: ClaimStarts;
   readonly #now: number;
   readonly #reached = new Map<string, { queue: string; types: string; start: Start | undefined }>();
+  /** The first place of what this group has put in line, by queue and then by type. */
+  readonly #own = new Map<string, Map<string, ClaimPlace>>();
   /** What other groups put in line meanwhile. */
   readonly #came: Came[] = [];
   /** Claims that left nothing of what waits. */
@@ -159,7 +161,31 @@ export class GroupStarts {
 
   /** Where a claim of these types (all: undefined) may begin; undefined: at the head. */
   of(queue: string, types: readonly string[] | undefined): ClaimPlace | undefined {
-    return this.#startOf(queue, nameOf(types))?.place;
+    const place = this.#startOf(queue, nameOf(types))?.place;
+    const own = this.ownFirst(queue, types);
+    return place !== undefined && own !== undefined && isBefore(own, place) ? own : place;
+  }
+
+  /** This group inserts jobs: its own claims see them, in their place. */
+  puts(jobs: readonly NewJob[]): void {
+    for (const { state, queue, type, priority, scheduledAt } of jobs) {
+      if (state !== 'available') continue;
+      const firsts = this.#own.get(queue) ?? new Map<string, ClaimPlace>();
+      const first = firsts.get(type);
+      if (first !== undefined && (first.priority - priority || first.scheduledAt - scheduledAt) <= 0) continue;
+      firsts.set(type, { priority, scheduledAt, seq: 0 });
+      this.#own.set(queue, firsts);
+    }
+  }
+
+  /** The place before all that this group has put in line of these types; undefined: it has put nothing there. */
+  ownFirst(queue: string, types: readonly string[] | undefined): ClaimPlace | undefined {
+    let first: ClaimPlace | undefined;
+    for (const [type, place] of this.#own.get(queue) ?? []) {
+      if (types?.includes(type) === false) continue;
+      if (first === undefined || isBefore(place, first)) first = place;
+    }
+    return first;
   }
 
   /** Notes what a claim in order came to. */

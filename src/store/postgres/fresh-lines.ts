@@ -28,6 +28,16 @@ export interface FreshRun {
   to: number;
 }
 
+/** What is taken out of a line. */
+export interface Taking {
+  /** At most so many of at most so many bytes together, but the first always. */
+  limit: number;
+  bytesMax: number;
+  bytesOf: (args: string, type: string) => number;
+  /** None that comes after this place; undefined: all that there are. */
+  before: Pick<NewJob, 'priority' | 'scheduledAt'> | undefined;
+}
+
 /** What a transaction that has committed put in line. */
 export interface Came {
   /** By queue. */
@@ -109,19 +119,20 @@ export class FreshLine {
   }
 
   /**
-   * Takes the next jobs out of the line, at most so many of at most so many bytes together, but the first always. Who takes
-   * says when it has found their rows ({@link found}).
+   * Takes the next jobs out of the line. Who takes says when it has found their rows ({@link found}).
    */
-  take(limit: number, bytesMax: number, bytesOf: (args: string, type: string) => number): FreshRun[] {
+  take({ limit, bytesMax, bytesOf, before }: Taking): FreshRun[] {
     const taken: FreshRun[] = [];
     this.#inHand.add(taken);
     let [count, bytes] = [0, 0];
     for (const priority of [...this.#runs.keys()].sort((a, b) => a - b)) {
+      if (before !== undefined && priority > before.priority) break;
+      const until = priority === before?.priority ? before.scheduledAt : Number.POSITIVE_INFINITY;
       const runs = this.#runs.get(priority) ?? [];
       for (let run = runs[0]; run !== undefined; run = runs[0]) {
         const { jobs, from } = run;
         let to = from;
-        for (; to < run.to && count < limit; to++) {
+        for (; to < run.to && count < limit && (jobs.scheduledAts[to] ?? 0) <= until; to++) {
           const args = jobs.args[to] ?? '';
           bytes += bytesOf(args, jobs.alike.type);
           if (bytes > bytesMax && count > 0) break;

@@ -108,23 +108,34 @@ export async function firstAvailable(tx: Transaction, range: PlaceRange): Promis
  * is in no order, and never so much that it could not be read.
  */
 export async function firstPlace(tx: Transaction, range: PlaceRange): Promise<number | undefined> {
-  const { queue, states, descending = false } = range;
-  const places = (await headsOf(tx, range)).map(({ seq }) => seq);
+  const { states, descending = false } = range;
+  // Before the others and after them: it may go on to one of their states, or come from one, meanwhile.
+  const ran = await firstExecuting(tx, range);
+  const heads = (await headsOf(tx, range)).map(({ seq }) => seq);
   const available = states.includes('available') ? await firstAvailable(tx, range) : undefined;
-  if (available !== undefined) places.push(available);
-  if (states.includes('executing')) {
-    const values = new Values();
-    const of = queue === undefined ? '' : `and jobs.queue = ${values.add(queue)}`;
-    const [row] = await tx.once(
-      `select ${descending ? 'max' : 'min'}(jobs.seq) from @jobs as jobs where ${EXECUTING} ${of}
-        and ${within(range, values)}`,
-      values.list,
-    );
-    const executing = integerOrNull(row?.[0] ?? null);
-    if (executing !== null) places.push(executing);
-  }
+  const places = [
+    ...ran,
+    ...heads,
+    ...(available === undefined ? [] : [available]),
+    ...(await firstExecuting(tx, range)),
+  ];
   if (places.length === 0) return undefined;
   return places.reduce((a, b) => (descending ? Math.max(a, b) : Math.min(a, b)));
+}
+
+/** The first place of what executes, as a list of one or none. */
+async function firstExecuting(tx: Transaction, range: PlaceRange): Promise<number[]> {
+  const { queue, states, descending } = range;
+  if (!states.includes('executing')) return [];
+  const values = new Values();
+  const of = queue === undefined ? '' : `and jobs.queue = ${values.add(queue)}`;
+  const [row] = await tx.once(
+    `select ${descending ? 'max' : 'min'}(jobs.seq) from @jobs as jobs where ${EXECUTING} ${of}
+      and ${within(range, values)}`,
+    values.list,
+  );
+  const first = integerOrNull(row?.[0] ?? null);
+  return first === null ? [] : [first];
 }
 
 /** The newest place of all jobs; 0: there is none. */

@@ -237,7 +237,8 @@ class PostgresStore implements JobStore {
     const lock = kind.rules === 'change' ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
     const advisory = kind.reads || kind.aside ? '' : `, ${lock}(${this.#rulesLock})`;
     const statements = [
-      `begin isolation level read committed ${kind.reads ? 'read only' : 'read write'}`,
+      // What reads only sees one moment: else a job that changes its state meanwhile is in no part of a page, or in two.
+      `begin isolation level ${kind.reads ? 'repeatable read read only' : 'read committed read write'}`,
       ...(this.#setsLocally ? [SET_LOCALLY] : []),
       // In order: the rules are read once the lock is held.
       `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint, ${xid}, ${HAS_SETTINGS}, ${standby}${advisory}`,

@@ -28,7 +28,7 @@ function came(jobs: readonly NewJob[], part: Partial<Came> = {}): Came {
 
 const ids = (jobs: readonly { id: string }[]): string[] => jobs.map(({ id }) => id);
 const take = (line: FreshLine | undefined, limit: number, bytesMax = Number.MAX_SAFE_INTEGER): string[] =>
-  idsOf(line?.take(limit, bytesMax, (args) => args.length) ?? []);
+  idsOf(line?.take({ limit, bytesMax, bytesOf: (args) => args.length, before: undefined }) ?? []);
 
 /** A line that jobs came in, each list by itself. */
 function lineOf(...lists: NewJob[][]): FreshLine {
@@ -137,7 +137,7 @@ it('is looked at from the head each 100 ms, after a clock that went back, and wh
 it('tells who looks what others have in hand, until they have found its rows', () => {
   const jobs = some(4);
   const line = lineOf(jobs);
-  const taking = () => line.take(1, 99, () => 1);
+  const taking = () => line.take({ limit: 1, bytesMax: 99, bytesOf: () => 1, before: undefined });
   const [mine, theirs] = [taking(), taking()];
   expect(line.inHandBeside(mine)).toEqual(ids(jobs.slice(1, 2)));
   line.found(theirs);

@@ -8,14 +8,15 @@ import { type FreshJobs, type FreshLine, type FreshRun, idsOf, isIn } from '../f
 import { texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { allows } from '../verb.ts';
-import { IN_LINE } from './set-aside.ts';
+import { headFits, IN_LINE, setAside } from './set-aside.ts';
 
 /** What stands at the head of a queue, of some types or of all, apart from what others have in hand: it would be locked. */
-const headOf = (types: string): string => `select id from @jobs where queue = $1 and ${IN_LINE}
+const headOf = (types: string, cells = ''): string => `select id ${cells} from @jobs where queue = $1 and ${IN_LINE}
   and (deadline_at is null or deadline_at > $2) and id <> all($3::uuid[]) ${types}
   order by priority, scheduled_at, seq limit 1 for update skip locked`;
 const HEAD = headOf('');
-const HEAD_OF_TYPES = headOf('and type = any($4::text[])');
+/** Of some types; and whether a job of one of them is the very first, whatever others have in hand. */
+const HEAD_OF_TYPES = headOf('and type = any($4::text[])', `, ${headFits('$1', '$4')}`);
 
 /** Takes rows that are as these transactions inserted them; what others are taking is passed over. */
 const TAKE_FRESH = `${TAKE} where jobs.ctid = any(array(select ctid from @jobs where id = any($3::uuid[])
@@ -32,8 +33,9 @@ export async function claimFresh(tx: Transaction, options: ClaimOptions, room: n
   if (line === undefined || line.size === 0) return [];
   const isDue = line.isDue(tx.now);
   // Out of the line before anything is waited for: two groups take different ones.
-  const runs = line.take(room, bytesMax, bytesOf);
+  const runs = line.take({ limit: room, bytesMax, bytesOf, before: tx.starts.ownFirst(queue, types) });
   try {
+    if (runs.length === 0) return [];
     if (isDue && !(await isHeadKnown(tx, { line, runs }, options))) {
       tx.starts.giveUpLine(queue);
       return [];
@@ -64,6 +66,8 @@ async function isHeadKnown(
     types === undefined
       ? await tx.lists(HEAD, [queue, now, others])
       : await tx.lists(HEAD_OF_TYPES, [queue, now, others, texts(types)]);
+  // Else it would be walked past at each look, for as long as there is something to take.
+  if (types !== undefined && head?.[1] === 'f') await setAside(tx, queue, types);
   const first = head && text(head[0]);
   // Somebody else has all that waits.
   if (first === undefined) return true;

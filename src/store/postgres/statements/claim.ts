@@ -14,7 +14,7 @@ import { type Asked, allows, type Verb } from '../verb.ts';
 import { claimFresh } from './claim-fresh.ts';
 import { pickPartitions } from './claim-partitions.ts';
 import { lockLimited, noteStarts, roomOf } from './queue-room.ts';
-import { bringBack, IN_LINE, setAside } from './set-aside.ts';
+import { bringBack, headFits, IN_LINE, setAside } from './set-aside.ts';
 
 /** Where a row says how many were picked, and what is at the head of the queue. */
 const PICKED_AT = CLAIMED_CELLS;
@@ -35,8 +35,7 @@ const fitting = (bytesMax: string): string => `select at from
   where total <= ${bytesMax}::bigint or total = bytes`;
 
 /** Whether what stands at the head of the queue is of the claim's types, in the last cell of each row. */
-const HEAD = `(select type = any($5::text[]) from @jobs where queue = $3 and ${IN_LINE}
-  order by priority, scheduled_at, seq limit 1)`;
+const HEAD = headFits('$3', '$5');
 
 /** What a claim says beyond how many of which queue; each part has a text of its own. */
 interface Shape {

@@ -46,6 +46,7 @@ export async function putRows(tx: Transaction, jobs: readonly NewJob[]): Promise
 export async function putNew(tx: Transaction, jobs: readonly NewJob[]): Promise<Cell[][]> {
   const [first] = jobs;
   if (first === undefined) return [];
+  tx.starts.puts(jobs);
   const puts = tx.careful ? PUTS.careful : PUTS.plain;
   const alike = jobs.every((job) => isPlain(job) && isLike(job, first) && tx.queues.keyOf(job.queue, job) === null);
   if (!alike) return await tx.lists(puts.all, allValues(tx, jobs));

@@ -11,6 +11,9 @@ const ASIDE_STEP_MAX = 5_000;
 
 /** What stands in the order of claims. */
 export const IN_LINE = `aside is null and ${allows('claim')}`;
+/** Whether the job at the head of a queue is of some types; both are names of values. */
+export const headFits = (queue: string, types: string): string => `(select type = any(${types}::text[]) from @jobs
+  where queue = ${queue} and ${IN_LINE} order by priority, scheduled_at, seq limit 1)`;
 /** What was set aside, in the words of its index. */
 const IS_ASIDE = `aside is not null and ${allows('claim')}`;
 
