@@ -12,7 +12,7 @@ import { cpuMsOf } from './process-cpu.ts';
 import { STORE_WORK } from './raw-sqlite.ts';
 
 const IDLE_QUEUES = 100;
-const IDLE_MS = 20_000;
+const IDLE_MS = 40_000;
 const LAUNCHER = fileURLToPath(new URL('../../bin/rota.js', import.meta.url));
 const START_CONFIG = fileURLToPath(new URL('start-config.ts', import.meta.url));
 const STEADY_CONFIG = fileURLToPath(new URL('steady-config.ts', import.meta.url));
@@ -39,7 +39,8 @@ async function withNode<T>(queues: string, use: (node: ChildProcess) => Promise<
 export async function idleCost(): Promise<{ node: number; natsServer: number }> {
   const queues = Array.from({ length: IDLE_QUEUES }, (_, index) => `idle-${index}:10`).join(',');
   return withNode(queues, async (node) => {
-    await wait(2_000);
+    // What a start leaves to do is no part of rest.
+    await wait(10_000);
     const before = [cpuMsOf([node.pid ?? 0]), ownCpuMs(node)] as const;
     await wait(IDLE_MS);
     const [all, own] = [cpuMsOf([node.pid ?? 0]) - before[0], ownCpuMs(node) - before[1]];

@@ -75,7 +75,7 @@ export async function peerRates(options: PeersOptions = {}): Promise<Record<stri
 }
 
 /** Rounds that do not count: Node goes on to compile what is hot until some 200,000 jobs were done. */
-const WARM_ROUNDS = 8;
+const WARM_ROUNDS = 12;
 /** Jobs that go together in the raw loop on PostgreSQL; what it does is the best median. */
 const RAW_BATCHES = [500, 1_000, 2_000] as const;
 

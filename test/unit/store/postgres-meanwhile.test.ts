@@ -1,21 +1,15 @@
-import { Client } from 'pg';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { ClaimedJob, NewJob } from '../../../src/job/job.ts';
 import { Connection } from '../../../src/store/postgres/connection.ts';
-import { withSettings } from '../../../src/store/postgres/settings.ts';
-import { usePostgresDrivers } from '../../conformance/store/postgres-drivers.ts';
+import { usePostgresClient } from '../../conformance/store/postgres-drivers.ts';
 import { newJob, request, T0 } from '../../conformance/store/store-driver.ts';
 
-const { url, driver } = usePostgresDrivers();
-let client: Client;
-beforeEach(async () => {
-  client = new Client({ connectionString: withSettings(url()) });
-  await client.connect();
-});
-afterEach(async () => {
+const { client, driver } = usePostgresClient();
+
+afterEach(() => {
   vi.restoreAllMocks();
-  await client.end();
 });
+
 const some = (count: number, part: (at: number) => Partial<NewJob> = () => ({})): NewJob[] =>
   Array.from({ length: count }, (_, at) => newJob({ args: { at }, ...part(at) }));
 const ids = (jobs: readonly { id: string }[]): string[] => jobs.map(({ id }) => id);
@@ -67,7 +61,7 @@ it('sets jobs of others aside also where its own ones are always known', async (
   for (let claims = 0; claims < 1_000; claims++) {
     await store.insert(...some(5, () => ({ type: 'mine' })));
     expect(await store.claim({ types, limit: 5 })).toHaveLength(5);
-    const aside = await client.query('select 1 from rota.jobs where aside is not null limit 1');
+    const aside = await client().query('select 1 from rota.jobs where aside is not null limit 1');
     if (aside.rows.length > 0) return;
   }
   expect.unreachable('they are walked past at each look');
@@ -79,7 +73,7 @@ it('a page has a job that runs and ends meanwhile', async () => {
   await store.insert(...jobs);
   const [first] = await store.claim({ limit: 1 });
   before('with jobs as materialized', () =>
-    client.query(`update rota.jobs set state = 'completed' where id = '${first?.id}'`),
+    client().query(`update rota.jobs set state = 'completed' where id = '${first?.id}'`),
   );
   const page = await store.do('list', { filter: {}, limit: 10, order: 'asc' });
   expect(ids(page.jobs)).toEqual(ids(jobs));
@@ -92,7 +86,7 @@ it('a page has a job once that becomes due meanwhile', async () => {
   await store.insert(...jobs);
   await store.insert(later);
   before("jobs.state <> 'available') is false and true", () =>
-    client.query(`update rota.jobs set state = 'available' where id = '${later.id}'`),
+    client().query(`update rota.jobs set state = 'available' where id = '${later.id}'`),
   );
   const page = await store.do('list', { filter: {}, limit: 10, order: 'asc' });
   expect(ids(page.jobs)).toEqual(ids([...jobs, later]));
@@ -102,7 +96,7 @@ it('a page does not say that it is the last one because a job of it was pruned m
   const store = await driver();
   const jobs = some(30, (at) => ({ queue: `q${at % 15}`, state: 'scheduled', scheduledAt: T0 + 1_000 }));
   await store.insert(...jobs);
-  before('found.seq, found.id', () => client.query(`delete from rota.jobs where id = '${jobs[0]?.id}'`));
+  before('found.seq, found.id', () => client().query(`delete from rota.jobs where id = '${jobs[0]?.id}'`));
   const page = await store.do('list', { filter: {}, limit: 10, order: 'asc' });
   expect(page.cursor).not.toBe(null);
 });
@@ -113,7 +107,7 @@ it('a sweep cancels a job that fails meanwhile, and counts one that becomes due 
   await store.insert(...some(1));
   await store.insert(later);
   before("jobs.state <> 'available') is false and true", () =>
-    client.query(`update rota.jobs set state = 'available' where id = '${later.id}'`),
+    client().query(`update rota.jobs set state = 'available' where id = '${later.id}'`),
   );
   const answer = await store.do('sweep', { now: T0, action: 'cancel', filter: {}, terminate: false, limit: 10 });
   expect(answer.done).toBe(2);
@@ -125,7 +119,7 @@ it('a sweep cancels a job that fails meanwhile', async () => {
   const [first] = await store.claim();
   await store.insert(...some(1));
   before('with jobs as materialized', () =>
-    client.query(`update rota.jobs set state = 'retryable' where id = '${first?.id}'`),
+    client().query(`update rota.jobs set state = 'retryable' where id = '${first?.id}'`),
   );
   const answer = await store.do('sweep', { now: T0, action: 'cancel', filter: {}, terminate: false, limit: 10 });
   expect(answer.done).toBe(2);
@@ -135,7 +129,7 @@ it('knows its rows also after they were frozen and written anew', async () => {
   const store = await driver();
   expect(await store.claim()).toEqual([]);
   await store.insert(...some(30));
-  await client.query('vacuum (freeze) rota.jobs');
+  await client().query('vacuum (freeze) rota.jobs');
   const taken: number[] = [];
   const { lists } = Connection.prototype;
   vi.spyOn(Connection.prototype, 'lists').mockImplementation(async function (this: Connection, statement, values) {
@@ -144,7 +138,7 @@ it('knows its rows also after they were frozen and written anew', async () => {
     return rows;
   });
   expect(await store.claim({ limit: 10 })).toHaveLength(10);
-  await client.query('vacuum (full, freeze) rota.jobs');
+  await client().query('vacuum (full, freeze) rota.jobs');
   expect(await store.claim({ limit: 10 })).toHaveLength(10);
   expect(taken).toEqual([10, 10]);
 });

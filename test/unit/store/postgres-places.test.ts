@@ -1,30 +1,23 @@
 import { Client } from 'pg';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { StoreOptions } from '../../../src/store/job-store.ts';
-import { withSettings } from '../../../src/store/postgres/settings.ts';
-import { usePostgresDrivers } from '../../conformance/store/postgres-drivers.ts';
+import { usePostgresClient } from '../../conformance/store/postgres-drivers.ts';
 import { newJob, type StoreDriver } from '../../conformance/store/store-driver.ts';
 
-const { url, driver } = usePostgresDrivers();
-let client: Client;
+const { client, driver } = usePostgresClient();
 
-beforeEach(async () => {
-  client = new Client({ connectionString: withSettings(url()) });
-  await client.connect();
-});
-afterEach(async () => {
+afterEach(() => {
   vi.restoreAllMocks();
-  await client.end();
 });
 
 /** Jobs with numbers for ids, of which SQL says in which queue and state they are, and of which type. */
 async function put(jobs: number, of: { queue: string; state: string; type?: string }): Promise<void> {
   const { queue, state, type = "'t'" } = of;
-  await client.query(`insert into rota.jobs (id, scheduled_at, inserted_at, attempted_at, finished_at, max_attempts, priority,
+  await client().query(`insert into rota.jobs (id, scheduled_at, inserted_at, attempted_at, finished_at, max_attempts, priority,
       state, queue, type, args)
     select lpad(n::text, 32, '0')::uuid, n, n, n, n, 20, 5, ${state}, ${queue}, ${type}, '{}'
     from generate_series(1, ${jobs}) as n`);
-  await client.query('vacuum analyze rota.jobs');
+  await client().query('vacuum analyze rota.jobs');
 }
 
 const numberOf = (id: string): number => Number(id.replaceAll('-', ''));
@@ -42,7 +35,7 @@ async function page(
   let read = 0;
   const by = new Set<string>();
   for (const { text, values } of asked.filter((one) => /\$1/.test(one.text))) {
-    const { rows } = await client.query({ text: `explain (analyze, format json) ${text}`, values: values ?? [] });
+    const { rows } = await client().query({ text: `explain (analyze, format json) ${text}`, values: values ?? [] });
     for (const step of stepsOf(rows[0]['QUERY PLAN'][0].Plan)) {
       if (step['Relation Name'] !== 'jobs' || step['Actual Loops'] === 0) continue;
       by.add(step['Index Name'] ?? step['Node Type']);

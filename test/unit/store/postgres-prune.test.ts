@@ -1,20 +1,13 @@
 import { Client } from 'pg';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { withSettings } from '../../../src/store/postgres/settings.ts';
+import { afterEach, expect, it, vi } from 'vitest';
 import { PASSED_MAX } from '../../../src/store/postgres/statements/prune.ts';
-import { usePostgresDrivers } from '../../conformance/store/postgres-drivers.ts';
+import { usePostgresClient } from '../../conformance/store/postgres-drivers.ts';
 import type { StoreDriver } from '../../conformance/store/store-driver.ts';
 
-const { url, driver } = usePostgresDrivers();
-let client: Client;
+const { url, client, driver } = usePostgresClient();
 
-beforeEach(async () => {
-  client = new Client({ connectionString: withSettings(url()) });
-  await client.connect();
-});
-afterEach(async () => {
+afterEach(() => {
   vi.restoreAllMocks();
-  await client.end();
 });
 
 const DAY_MS = 86_400_000;
@@ -27,7 +20,7 @@ async function put(
   at: { inserted: number; ended: number; queue?: string; state?: string },
 ): Promise<void> {
   const { inserted, ended, queue = 'default', state = 'completed' } = at;
-  await client.query(
+  await client().query(
     `insert into rota.jobs (id, scheduled_at, inserted_at, attempted_at, finished_at, max_attempts, priority, state, queue,
         type, args)
       select gen_random_uuid(), $1, $1, $1, $2, 20, 5, $3, $4, 't', '{}' from generate_series(1, $5::integer)`,
@@ -38,7 +31,8 @@ async function put(
 const prune = async (one: StoreDriver, limit = 1_000, now = NOW): Promise<number> =>
   (await one.do('prune', { now, keepMs: KEEP, limit })).pruned;
 
-const left = async (): Promise<number> => Number((await client.query('select count(*) as n from rota.jobs')).rows[0].n);
+const left = async (): Promise<number> =>
+  Number((await client().query('select count(*) as n from rota.jobs')).rows[0].n);
 
 it('passes over what ended lately, so many at a time, goes on where it stopped, and begins anew after the end', async () => {
   const one = await driver();
@@ -80,19 +74,19 @@ it('reads what it deletes and one row more', async () => {
   const one = await driver();
   await put(40, { inserted: 2 * DAY_MS, ended: 2 * DAY_MS });
   await put(5_000, { inserted: 2_000, ended: 1_000 });
-  await client.query('analyze rota.jobs');
+  await client().query('analyze rota.jobs');
   const query = vi.spyOn(Client.prototype, 'query');
   expect(await prune(one, 10)).toBe(10);
   // The driver is given an object with the text and the values.
   const asked = query.mock.calls.map(([config]) => config as unknown as { text: string; values: unknown[] });
   query.mockRestore();
   const walk = asked.find(({ text }) => text.startsWith('with near'));
-  await client.query('begin');
-  const { rows } = await client.query({
+  await client().query('begin');
+  const { rows } = await client().query({
     text: `explain (analyze, format json) ${walk?.text}`,
     values: walk?.values ?? [],
   });
-  await client.query('rollback');
+  await client().query('rollback');
   const plan = JSON.stringify(rows[0]['QUERY PLAN']);
   const scans = [...plan.matchAll(/"Index Name":"(\w+)".*?"Actual Rows":(\d+)/g)];
   expect(scans.map(([, index]) => index)).toEqual(['jobs_placed']);
@@ -105,8 +99,8 @@ it.each([
 ])('never deletes a job that %s meanwhile', async (_what, change) => {
   const one = await driver();
   await put(3, { inserted: 2 * DAY_MS, ended: 2 * DAY_MS });
-  await client.query('begin');
-  await client.query(`update rota.jobs set ${change} where seq = (select min(seq) from rota.jobs)`);
+  await client().query('begin');
+  await client().query(`update rota.jobs set ${change} where seq = (select min(seq) from rota.jobs)`);
   const pruned = prune(one);
   const waiting = new Client({ connectionString: url() });
   await waiting.connect();
@@ -116,7 +110,7 @@ it.each([
   } finally {
     await waiting.end();
   }
-  await client.query('commit');
+  await client().query('commit');
   expect(await pruned).toBe(2);
   expect(await left()).toBe(1);
 });

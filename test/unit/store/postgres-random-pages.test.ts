@@ -1,21 +1,11 @@
-import { Client } from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { JOB_STATES } from '../../../src/job/state.ts';
 import type { JobFilter } from '../../../src/store/job-store.ts';
-import { withSettings } from '../../../src/store/postgres/settings.ts';
-import { usePostgresDrivers } from '../../conformance/store/postgres-drivers.ts';
+import { usePostgresClient } from '../../conformance/store/postgres-drivers.ts';
 import type { StoreDriver } from '../../conformance/store/store-driver.ts';
 import { type Dice, diceOf } from '../../support/dice.ts';
 
-const { url, driver } = usePostgresDrivers();
-let client: Client;
-beforeEach(async () => {
-  client = new Client({ connectionString: withSettings(url()) });
-  await client.connect();
-});
-afterEach(async () => {
-  await client.end();
-});
+const { client, driver } = usePostgresClient();
 
 const NOW = 1_700_000_000_000;
 const DAY_MS = 86_400_000;
@@ -29,7 +19,7 @@ async function fill({ below, one, random }: Dice, queues: number): Promise<void>
     const count = 1 + below(one([3, 40, 300, 1_200]));
     const gap = random() < 0.5 ? DAY_MS / 20 / count : 0;
     const lastsMs = one([1, 1_000, DAY_MS / 2, 2 * DAY_MS, 4 * DAY_MS]);
-    await client.query(
+    await client().query(
       `insert into rota.jobs (id, scheduled_at, inserted_at, attempted_at, finished_at, max_attempts, priority, state, queue, type, args, aside, tags)
         select gen_random_uuid(), t, t, t, t + (random() * $4::float8)::bigint, 20, 5, $2, $3, $6, '{}', $8, $9
         from (select ($1::float8 + n * $7::float8)::bigint as t from generate_series(1, $5::integer) as n) as times`,
@@ -61,7 +51,7 @@ function filterOf({ below, one, random }: Dice, queues: number): JobFilter {
 }
 
 async function truth(filter: JobFilter): Promise<string[]> {
-  const { rows } = await client.query(
+  const { rows } = await client().query(
     `select id from rota.jobs where ($1::text[] is null or state = any($1)) and ($2::text is null or queue = $2)
       and ($3::text is null or type = $3) and ($4::text is null or tags = '["x"]') and ($5::bigint is null or inserted_at > $5) order by seq + 0`,
     [filter.states ?? null, filter.queue ?? null, filter.type ?? null, filter.tag ?? null, filter.after ?? null],
@@ -126,14 +116,14 @@ it.each(seeds)('pages, counts, sweeps and prunes what the table says: seed %i', 
   const due = `(${Object.entries(KEEP)
     .map(([state, ms]) => `(state = '${state}' and finished_at <= ${NOW - ms})`)
     .join(' or ')})`;
-  const before = await client.query(`select id from rota.jobs where not ${due} order by seq + 0`);
+  const before = await client().query(`select id from rota.jobs where not ${due} order by seq + 0`);
   let idle = 0;
   for (let step = 0; idle < 3 && step < 3_000; step++) {
     const { pruned } = await store.do('prune', { now: NOW, keepMs: KEEP, limit: luck.one([7, 100, 1_000]) });
     idle = pruned === 0 ? idle + 1 : 0;
   }
   expect(idle).toBe(3);
-  const after = await client.query('select id from rota.jobs order by seq + 0');
+  const after = await client().query('select id from rota.jobs order by seq + 0');
   expect(after.rows.length).toBe(before.rows.length);
   expect(after.rows).toEqual(before.rows);
 });

@@ -1,22 +1,12 @@
-import { Client } from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ClaimedJob, NewJob } from '../../../src/job/job.ts';
 import type { Outcome } from '../../../src/job/outcome.ts';
 import type { StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
-import { withSettings } from '../../../src/store/postgres/settings.ts';
-import { usePostgresDrivers } from '../../conformance/store/postgres-drivers.ts';
+import { usePostgresClient } from '../../conformance/store/postgres-drivers.ts';
 import { failure, newJob, request, type StoreDriver, T0 } from '../../conformance/store/store-driver.ts';
 import { type Dice, diceOf } from '../../support/dice.ts';
 
-const { url, driver } = usePostgresDrivers();
-let client: Client;
-beforeEach(async () => {
-  client = new Client({ connectionString: withSettings(url()) });
-  await client.connect();
-});
-afterEach(async () => {
-  await client.end();
-});
+const { client, driver } = usePostgresClient();
 
 const QUEUES = ['a', 'b'];
 const TYPES = ['t', 'u', 'v'];
@@ -151,7 +141,7 @@ class World {
 
   /** Reads which jobs wait: those are the ones that something is done to. */
   async look(): Promise<void> {
-    const { rows } = await client.query(
+    const { rows } = await client().query(
       "select id from rota.jobs where state = 'available' order by priority, scheduled_at, seq limit 40",
     );
     this.waiting = rows.map(({ id }) => id);
@@ -262,8 +252,8 @@ class World {
   /** The claims of one store alone are in exact order, by the table. */
   async claimInOrder(store: StoreDriver): Promise<void> {
     const asked = this.claim(store) as StoreRequest & { verb: 'claim' };
-    const { rows: rules } = await client.query('select * from rota.queues where queue = $1', [asked.queue]);
-    const { rows } = await client.query(
+    const { rows: rules } = await client().query('select * from rota.queues where queue = $1', [asked.queue]);
+    const { rows } = await client().query(
       `select id, priority, scheduled_at, seq, args, type, run, attempt from rota.jobs where queue = $1 and state = 'available' and (deadline_at is null or deadline_at > $2)
         and ($3::text[] is null or type = any($3)) order by priority, scheduled_at, seq limit $4`,
       [asked.queue, this.now, asked.types ?? null, asked.limit],
@@ -282,7 +272,7 @@ class World {
 
   /** What executes is what was claimed. */
   async check(): Promise<void> {
-    const { rows } = await client.query(
+    const { rows } = await client().query(
       `select jobs.*, extract(epoch from now()) from rota.jobs as jobs where state = 'executing'`,
     );
     for (const row of rows) {
@@ -328,12 +318,12 @@ class World {
       }
       idle = this.claimed.size === before ? idle + 1 : 0;
     }
-    const { rows } = await client.query(
+    const { rows } = await client().query(
       `select id, queue, type, priority, aside, partition_key from rota.jobs where state = 'available' and (deadline_at is null or deadline_at > $1)`,
       [this.now],
     );
     expect(rows, 'all that waits is claimed').toEqual([]);
-    const { rows: twice } = await client.query('select id from rota.jobs group by id having count(*) > 1');
+    const { rows: twice } = await client().query('select id from rota.jobs group by id having count(*) > 1');
     expect(twice).toEqual([]);
   }
 }
