@@ -91,7 +91,8 @@ describe('a worker in Python', () => {
 
   test('loses its job when it is frozen for longer than the lease, and its late settlement is refused', async () => {
     const frozen = await worker();
-    const id = await enqueue('py.deaf', { seconds: 1 });
+    // Its handler is through when it goes on, and the other's is not, however busy the machine is.
+    const id = await enqueue('py.deaf', { seconds: [LEASE_MS / 1_000, 5] });
     await frozen.line(`started ${id} 1`);
     frozen.signal('SIGSTOP');
     await node.event(about(id, 'rescued'));

@@ -7,6 +7,8 @@ const PROGRAM = fileURLToPath(new URL('../worker/example.py', import.meta.url));
 
 /** How long a worker may take to leave before it is ended, in milliseconds. */
 const LEAVE_MS = 5_000;
+/** How long a line may take to come, in milliseconds. */
+const LINE_MS = 30_000;
 
 /** The example worker in Python, as a process. It writes a line for each thing that happens to it. */
 export class ForeignWorker {
@@ -36,20 +38,24 @@ export class ForeignWorker {
     }
   }
 
-  /** Resolves when it has written this line. Fails with all it wrote when it ends before. */
+  /** Resolves when it has written this line. Fails with all it wrote when it ends before, or takes `LINE_MS`. */
   async line(text: string): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const look = (): void => {
       if (this.lines.includes(text)) resolve();
     };
+    const fail = (why: string): void => reject(new Error(`${why} without "${text}":\n${this.lines.join('\n')}`));
     this.#watchers.add(look);
     look();
-    const ended = this.#exited.then((code) => {
+    this.#exited.then((code) => {
       look();
-      throw new Error(`the worker ended (${code}) without "${text}":\n${this.lines.join('\n')}`);
+      fail(`the worker ended (${code})`);
     });
-    ended.catch(() => {});
-    await Promise.race([promise, ended]).finally(() => this.#watchers.delete(look));
+    const timer = setTimeout(fail, LINE_MS, `the worker went on for ${LINE_MS} ms`);
+    await promise.finally(() => {
+      clearTimeout(timer);
+      this.#watchers.delete(look);
+    });
   }
 
   /** Sends it a signal. */

@@ -32,8 +32,9 @@ def wait(job, stop):
 
 
 def deaf(job, stop):
-    """Works for a while and looks at nothing."""
-    time.sleep(job["args"]["seconds"])
+    """Works for a while and looks at nothing: each run for its own time, where a list of them is given."""
+    seconds = job["args"]["seconds"]
+    time.sleep(seconds[job["run"] - 1] if isinstance(seconds, list) else seconds)
     return {"run": job["run"]}
 
 
