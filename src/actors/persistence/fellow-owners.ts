@@ -1,4 +1,3 @@
-import type { JobFact } from '../../job/job-event.ts';
 import { isRecord } from '../../kernel/check.ts';
 import type { Clock, TimerHandle } from '../../kernel/clock.ts';
 import { Body } from '../../messaging/body.ts';
@@ -74,13 +73,18 @@ export class FellowOwners {
   }
 
   /** Tells of jobs that became available in a commit and were not claimed in it. */
-  tellWork(facts: readonly JobFact[]): void {
-    const left = new Map<string, number>();
-    for (const { queue, what, state } of facts) {
-      if (what === 'started') left.set(queue, (left.get(queue) ?? 0) - 1);
-      else if (state === 'available') left.set(queue, (left.get(queue) ?? 0) + 1);
-    }
-    for (const [queue, jobs] of left) if (jobs > 0) this.tellQueue(queue, jobs);
+  tellWork(left: ReadonlyMap<string, ReadonlyMap<string, number>>): void {
+    for (const [queue, types] of left)
+      this.tellQueue(
+        queue,
+        [...types.values()].reduce((sum, jobs) => sum + jobs, 0),
+      );
+  }
+
+  /** Whether another owner of the store was heard of lately. */
+  get areThere(): boolean {
+    const { clock, pollMs } = this.#world;
+    return clock.monotonicMs() - this.#fellowReachedAt <= pollMs * POLLS_UNHEARD;
   }
 
   /** Tells that a queue may have so many jobs for others. */

@@ -22,7 +22,7 @@ import { Announcer } from './announcer.ts';
 import { CommitGroup, type Waiting } from './commit-group.ts';
 import { FellowOwners } from './fellow-owners.ts';
 import { KnownNames } from './known-names.ts';
-import { newWork } from './new-work.ts';
+import { isFreed, leftOf, newWork } from './new-work.ts';
 import { QueueGates } from './queue-gates.ts';
 import { StoreDesk } from './store-desk.ts';
 import { UntoldFacts } from './untold-facts.ts';
@@ -86,8 +86,9 @@ export class Persistence {
     this.#waiting = new WaitingClaims(clock);
     this.#untold = new UntoldFacts({ clock, restMs, tell: (facts) => this.#announcer.tell(facts) });
     this.#group = new CommitGroup({
-      store,
-      clock,
+      ...{ store, clock },
+      awaited: (queue) =>
+        this.#gates.isShared(queue) || this.#fellows?.areThere ? undefined : this.#waiting.awaited(queue),
       complete: (requests) => this.#claimsFor(requests),
       onFacts: (facts) => this.#factsCommitted(facts),
       onFailure: (error) => {
@@ -98,9 +99,7 @@ export class Persistence {
     });
     const outbox = {
       unannounced: (after: number, limit: number) => this.perform('unannounced', { after, limit }),
-      announced: async (places: readonly PlaceRun[]) => {
-        await this.#group.ride({ verb: 'announced', places });
-      },
+      announced: (places: readonly PlaceRun[]) => this.#group.ride({ verb: 'announced', places }).then(() => {}),
     };
     this.#gates = new QueueGates({
       clock,
@@ -260,7 +259,7 @@ export class Persistence {
     bus.publish(subjects.hint('queue', record.queue), { body: Body.of({ from: node }, 'msgpack') });
   }
 
-  #wake(queue: string, jobs?: number): void {
+  #wake(queue: string, jobs?: ReadonlyMap<string, number> | number): void {
     for (const claim of this.#waiting.candidates(queue, jobs)) this.#group.add(this.#tryOf(claim));
   }
 
@@ -286,15 +285,16 @@ export class Persistence {
   #factsCommitted(facts: readonly JobFact[]): void {
     this.#failing = false;
     this.#untold.add(facts);
-    this.#fellows?.tellWork(facts);
     if (this.#waiting.size === 0 && this.#fellows === undefined) return;
+    const left = leftOf(facts);
+    this.#fellows?.tellWork(left);
     for (const [queue, jobs] of this.#gates.roomAfter(facts)) {
       this.#wake(queue, jobs);
       this.#fellows?.tellQueue(queue, jobs);
     }
-    const woken = new Set(
-      facts.filter(({ what, state }) => state === 'available' && what !== 'inserted').map(({ queue }) => queue),
-    );
+    const woken = new Set(facts.filter(isFreed).map(({ queue }) => queue));
     for (const queue of woken) this.#wake(queue);
+    // What had no room in an answer.
+    for (const [queue, types] of left) if (!woken.has(queue)) this.#wake(queue, types);
   }
 }

@@ -46,6 +46,13 @@ export class WaitingClaims {
     return this.#byQueue.has(queue);
   }
 
+  /** How many jobs of a queue claims wait for that are not being tried. */
+  awaited(queue: string): number {
+    let jobs = 0;
+    for (const { trying, options } of this.#byQueue.get(queue) ?? []) if (!trying) jobs += options.limit;
+    return jobs;
+  }
+
   /** The queues that somebody waits for. */
   queues(): string[] {
     return [...this.#byQueue.keys()];

@@ -139,6 +139,7 @@ export class GroupStarts {
   readonly #reached = new Map<string, { queue: string; types: string; start: Start | undefined }>();
   /** The first place of what this group has put in line, by queue and then by type. */
   readonly #own = new Map<string, Map<string, ClaimPlace>>();
+  readonly #lining: NewJob[] = [];
   /** What other groups put in line meanwhile. */
   readonly #came: Came[] = [];
   /** Claims that left nothing of what waits. */
@@ -168,8 +169,10 @@ export class GroupStarts {
 
   /** This group inserts jobs: its own claims see them, in their place. */
   puts(jobs: readonly NewJob[]): void {
-    for (const { state, queue, type, priority, scheduledAt } of jobs) {
+    for (const job of jobs) {
+      const { state, queue, type, priority, scheduledAt } = job;
       if (state !== 'available') continue;
+      this.#lining.push(job);
       const firsts = this.#own.get(queue) ?? new Map<string, ClaimPlace>();
       const first = firsts.get(type);
       if (first !== undefined && (first.priority - priority || first.scheduledAt - scheduledAt) <= 0) continue;
@@ -231,8 +234,8 @@ export class GroupStarts {
     this.#forgotten = true;
   }
 
-  /** The transaction has committed, and put these in line; undefined: who knows what. */
-  committed(lining: readonly NewJob[] | undefined): void {
+  /** The transaction has committed. @param isKnown whether it put nothing else in line than it said */
+  committed(isKnown: boolean): void {
     for (const { queue, types, start } of this.#reached.values()) {
       for (const { lining } of this.#came) if (start !== undefined) lower(start, firstOf(lining.get(queue) ?? []));
       this.#book.reached(queue, types, this.#forgotten ? undefined : start);
@@ -242,7 +245,7 @@ export class GroupStarts {
       if (this.#forgotten || this.left.has(queue)) continue;
       this.#book.lines.open(queue, types, { name: nameOf(types), ...known });
     }
-    this.#book.close(this, this.#disturbed ? undefined : lining);
+    this.#book.close(this, this.#disturbed || !isKnown ? undefined : this.#lining);
   }
 
   /** The transaction was rolled back, or may have been: what it took from the head of a queue is there again. */

@@ -208,7 +208,9 @@ export class FreshLines {
     types: readonly string[] | undefined,
     { name, now, taken, since }: { name: string; now: number; taken: Came['taken']; since: readonly Came[] },
   ): void {
-    if (this.of(queue, name) !== undefined) return;
+    const known = this.of(queue, name);
+    known?.looked(now);
+    if (known !== undefined) return;
     const line = new FreshLine(types, now);
     const gone = [...taken, ...since.flatMap((came) => [...came.taken, ...came.takenFresh])];
     for (const { lining, fresh, left } of since) {

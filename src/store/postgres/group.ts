@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { NewJob } from '../../job/job.ts';
 import type { JobFact } from '../../job/job-event.ts';
 import { errorText } from '../../kernel/error.ts';
+import { BegunClaims } from '../begun-claims.ts';
 import type { StoreReply, StoreRequest, StoreVerb } from '../job-store.ts';
 import { READ_VERBS } from '../read-verbs.ts';
 import { faultOf } from './fault.ts';
@@ -51,8 +52,8 @@ export interface GroupKind {
   rules: 'read' | 'change';
   /** The locks of its jobs' unique keys, sorted, as PostgreSQL's bigint. */
   uniqueLocks: bigint[];
-  /** The jobs that it puts in line; undefined: others may come in line too, or change their place. */
-  lining: readonly NewJob[] | undefined;
+  /** Whether it puts no jobs in line but those that it inserts, and changes the place of none. */
+  keepsOrder: boolean;
 }
 
 /** Looks at a group before its transaction. */
@@ -70,7 +71,7 @@ export function kindOf(requests: readonly StoreRequest[], schema: string): Group
     rules: requests.some(({ verb }) => RULING.has(verb)) ? 'change' : 'read',
     uniqueLocks: [...new Set(locks)].sort((a, b) => (a < b ? -1 : 1)),
     // One that finds an equal job may change that one.
-    lining: all(IN_ORDER) && keys.size === 0 ? jobs.filter(({ state }) => state === 'available') : undefined,
+    keepsOrder: all(IN_ORDER) && keys.size === 0,
   };
 }
 
@@ -102,6 +103,7 @@ export async function runTogether(
   verbs: Verbs,
 ): Promise<StoreReply[]> {
   const replies: StoreReply[] = [];
+  tx.claims = new BegunClaims(requests);
   for (const { verb, places } of planOf(requests)) {
     const asked = places.map((place) => requests[place]).filter((request) => request !== undefined);
     const answers = await runVerb(tx, asked, verbs[verb] as Verb<StoreVerb>);

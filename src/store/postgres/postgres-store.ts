@@ -208,7 +208,7 @@ class PostgresStore implements JobStore {
         const result = await work(tx);
         await this.#commit(connection, begun.xid);
         signs.committed();
-        starts.committed(kind.lining);
+        starts.committed(kind.keepsOrder);
         this.#firstRuns.keep(tx.begun);
         usable = true;
         return result;

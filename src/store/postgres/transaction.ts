@@ -1,4 +1,5 @@
 import type { Random } from '../../kernel/identity.ts';
+import type { BegunClaims } from '../begun-claims.ts';
 import type { Cell, Row } from '../cell.ts';
 import type { GroupStarts } from './claim-starts.ts';
 import type { Connection, Value } from './connection.ts';
@@ -50,6 +51,8 @@ export class Transaction {
   readonly turns: PartitionTurns;
   readonly heads: QueueHeads;
   readonly prunes: PruneWalks;
+  /** The claims of the group; none where each of its requests stands or falls alone. */
+  claims: BegunClaims | undefined;
   readonly careful: boolean;
   readonly #connection: Connection;
   readonly #statements: Statements;

@@ -2,8 +2,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { JobFact } from '../../job/job-event.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Random } from '../../kernel/identity.ts';
+import { BegunClaims } from '../begun-claims.ts';
 import type { JobStore, StoreReply, StoreRequest, StoreVerb } from '../job-store.ts';
-import { BegunJob } from './begun-job.ts';
 import { CountLedger } from './count-ledger.ts';
 import { type DatabaseOptions, isWorldFault, openDatabase } from './database.ts';
 import { FirstRuns } from './first-runs.ts';
@@ -93,12 +93,12 @@ class SqliteStore implements JobStore {
   async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
     if (!this.#db.isOpen) throw new RotaError('unavailable', 'the store is closed');
     try {
-      return this.#group(requests, (request, index) => {
-        this.#world.begun.behind = requests[index + 1];
-        return this.#answer(request);
-      });
+      this.#world.begun = new BegunClaims(requests);
+      return this.#group(requests, (request) => this.#answer(request));
     } catch (thrown) {
       if (isWorldFault(thrown)) throw unavailable(thrown);
+    } finally {
+      this.#world.begun = undefined;
     }
     // A request that SQLite or an assertion chokes on must not take its neighbours with it; so rare that the good case
     // pays nothing: the group is run again, each request on a savepoint of its own.
@@ -120,10 +120,7 @@ class SqliteStore implements JobStore {
   }
 
   /** Runs requests in one transaction; what is thrown has rolled everything back. */
-  #group(
-    requests: readonly StoreRequest[],
-    answer: (request: StoreRequest, index: number) => StoreReply,
-  ): StoreReply[] {
+  #group(requests: readonly StoreRequest[], answer: (request: StoreRequest) => StoreReply): StoreReply[] {
     if (requests.every(({ verb }) => READS.has(verb))) return requests.map(answer);
     try {
       this.#begin.run();
@@ -178,7 +175,7 @@ class SqliteStore implements JobStore {
     this.#world.outbox.drop();
     this.#world.fresh.drop();
     this.#world.places.removed();
-    this.#world.begun.drop();
+    this.#world.begun = undefined;
     this.#world.firstRuns.drop();
     this.#world.workers.drop();
     this.#world.queues.drop();
@@ -217,7 +214,7 @@ function worldOf(db: DatabaseSync, random: Random): StoreWorld {
     outbox: new Outbox(prepare),
     places: new JobPlaces(prepare),
     fresh: new FreshJobs(),
-    begun: new BegunJob(),
+    begun: undefined,
     firstRuns: new FirstRuns(),
     workers: new WorkerSigns(prepare),
     queues: new QueueRules(prepare),

@@ -4,8 +4,8 @@ import { type LifeEvent, statesAllowing } from '../../job/life.ts';
 import type { JobState } from '../../job/state.ts';
 import { assert } from '../../kernel/error.ts';
 import type { Random } from '../../kernel/identity.ts';
+import type { BegunClaims } from '../begun-claims.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../job-store.ts';
-import type { BegunJob } from './begun-job.ts';
 import type { CountLedger } from './count-ledger.ts';
 import type { FirstRuns } from './first-runs.ts';
 import type { FreshJobs } from './fresh-jobs.ts';
@@ -25,7 +25,8 @@ export interface StoreWorld {
   outbox: Outbox;
   places: JobPlaces;
   fresh: FreshJobs;
-  begun: BegunJob;
+  /** The claims of the group that is under way; none where each of its requests stands or falls alone. */
+  begun: BegunClaims | undefined;
   firstRuns: FirstRuns;
   workers: WorkerSigns;
   queues: QueueRules;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { JobStore } from '../../../src/store/job-store.ts';
 import { attemptCases } from './attempt-cases.ts';
+import { begunJobCases } from './begun-job-cases.ts';
 import { changeCases } from './change-cases.ts';
 import { freshJobCases } from './fresh-job-cases.ts';
 import { groupCases } from './group-cases.ts';
@@ -62,6 +63,7 @@ export function describeStore(name: string, place: () => Promise<StorePlace>): v
     };
     describe('inserting and claiming', () => insertAndClaimCases(suite));
     describe('claims of what just came', () => freshJobCases(suite));
+    describe('jobs that begin as they come', () => begunJobCases(suite));
     describe('claims of some types', () => typeCases(suite));
     describe('ending attempts', () => attemptCases(suite));
     describe('unique jobs', () => uniqueCases(suite));

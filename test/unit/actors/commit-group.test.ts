@@ -1,48 +1,29 @@
 import { describe, expect, test } from 'vitest';
 import { CommitGroup, RIDE_MS, type Waiting } from '../../../src/actors/persistence/commit-group.ts';
 import type { JobFact } from '../../../src/job/job-event.ts';
-import type { JobStore, StoreCapabilities, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
+import { systemRandom } from '../../../src/kernel/identity.ts';
+import type { StoreRequest } from '../../../src/store/job-store.ts';
+import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts';
+import { newJob, T0 } from '../../conformance/store/store-driver.ts';
+import { claimOf, GatedStore, insertOf } from '../../support/gated-store.ts';
 
 const get = (id: string): StoreRequest => ({ verb: 'get', ids: [id] });
-const inserts = (jobs: number): StoreRequest => ({ verb: 'insert', jobs: Array.from({ length: jobs }) as never });
-
-/** A store that records its groups and commits when it is told to. */
-class FakeStore {
-  readonly groups: (readonly StoreRequest[])[] = [];
-  readonly #gates: PromiseWithResolvers<StoreReply[]>[] = [];
-  readonly capabilities: StoreCapabilities = { name: 'fake', durable: false, shared: false, groupsMax: 1 };
-  readonly store = {
-    capabilities: this.capabilities,
-    perform: (requests: readonly StoreRequest[]) => {
-      this.groups.push(requests);
-      const gate = Promise.withResolvers<StoreReply[]>();
-      this.#gates.push(gate);
-      return gate.promise;
-    },
-  } as unknown as JobStore;
-
-  commit(replies?: StoreReply[]): void {
-    const index = this.groups.length - this.#gates.length;
-    const answers = this.groups[index]?.map((_, at): StoreReply => ({ ok: true, answer: at, facts: [] }));
-    this.#gates.shift()?.resolve(replies ?? answers ?? []);
-  }
-
-  fail(error: Error): void {
-    this.#gates.shift()?.reject(error);
-  }
-}
-
+const settles = (jobs: number): StoreRequest => ({
+  verb: 'settle',
+  ...{ now: 0, worker: 'w', outcomes: Array.from({ length: jobs }) as never },
+});
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function setup(complete: (requests: readonly StoreRequest[]) => Waiting[] = () => []) {
-  const fake = new FakeStore();
+  const fake = new GatedStore();
   const facts: JobFact[] = [];
   const failures: unknown[] = [];
   const clock = new VirtualClock();
   const group = new CommitGroup({
     store: fake.store,
     clock,
+    awaited: () => 0,
     complete,
     onFacts: (told) => facts.push(...told),
     onFailure: (error) => failures.push(error),
@@ -98,9 +79,9 @@ describe('group commit', () => {
     const claim: Waiting = { request: get('claim'), resolve: () => {}, reject: () => {} };
     const { fake, group } = setup((requests) => (requests.some(({ verb }) => verb === 'insert') ? [claim] : []));
     const rider = group.ride(get('rider'));
-    const inserted = group.perform(inserts(1));
+    const inserted = group.perform(insertOf(1));
     await turn();
-    expect(fake.groups).toEqual([[inserts(1), get('claim')]]);
+    expect(fake.groups).toEqual([[insertOf(1), get('claim')]]);
     fake.commit();
     await inserted;
     const next = group.perform(get('a'));
@@ -178,17 +159,73 @@ describe('group commit', () => {
     await ended;
   });
 
-  test('a group is bounded by rows, and one request larger than the bound goes alone', async () => {
+  test.each([
+    ['inserts of many', [insertOf(500), insertOf(500), insertOf(101), insertOf(6_000), insertOf(899), insertOf(101)]],
+    ['all else', [settles(1_000), claimOf(1_000), settles(1), claimOf(6_000), settles(1_900), insertOf(100)]],
+  ])('%s of one group are bounded by rows, and what is more than the bound goes alone', async (_, requests) => {
     const { fake, group } = setup();
-    const all = [inserts(1_000), inserts(6_000), inserts(4_000), inserts(1_000), inserts(1)].map((request) =>
-      group.perform(request),
-    );
+    const all = requests.map((request) => group.perform(request));
     for (let commits = 0; commits < 4; commits += 1) {
       await turn();
       fake.commit();
     }
     await Promise.all(all);
-    expect(fake.groups.map((requests) => requests.length)).toEqual([1, 1, 2, 1]);
+    expect(fake.groups).toEqual([[requests[0], requests[1]], [requests[2]], [requests[3]], [requests[4], requests[5]]]);
+  });
+
+  test('each has a bound of its own', async () => {
+    const { fake, group } = setup();
+    const requests = [insertOf(2_000), insertOf(101), settles(2_000), settles(1)];
+    const all = requests.map((request) => group.perform(request));
+    for (const pair of [[2, 0] as const, [3, 1] as const]) {
+      await turn();
+      expect(fake.groups.at(-1)).toEqual(pair.map((at) => requests[at]));
+      fake.commit();
+    }
+    await Promise.all(all);
+  });
+
+  test('inserts come behind all else, and claims last, behind those that waited', async () => {
+    const parked: Waiting = { request: claimOf(7), resolve: () => {}, reject: () => {} };
+    const { fake, group } = setup(() => [parked]);
+    const requests = [claimOf(1), insertOf(1), claimOf(2), get('a'), insertOf(200)];
+    const all = Promise.all(requests.map((request) => group.perform(request)));
+    await turn();
+    expect(fake.groups).toEqual([[get('a'), insertOf(200), insertOf(1), claimOf(7), claimOf(1), claimOf(2)]]);
+    fake.commit();
+    // Each has the answer of its place.
+    expect(await all).toEqual([[], 2, [], 0, 1]);
+  });
+
+  test('inserts are in the order of their jobs, also where some were held', async () => {
+    const { fake, group } = setup();
+    const inserts = [insertOf(200, { insertedAt: 3 }), insertOf(1, { insertedAt: 2 }), insertOf(2, { insertedAt: 4 })];
+    const all = Promise.all(inserts.map((request) => group.perform(request)));
+    await turn();
+    expect(fake.groups).toEqual([[inserts[1], inserts[0], inserts[2]]]);
+    fake.commit();
+    await all;
+  });
+
+  test('a rate holds where a claim was made before a question that it comes behind', async () => {
+    const store = openSqliteStore({ path: ':memory:', random: systemRandom });
+    const clock = new VirtualClock();
+    const nobody = { awaited: () => 0, complete: () => [], onFacts: () => {}, onFailure: () => {} };
+    const group = new CommitGroup({ store, clock, ...nobody });
+    const queue = 'default';
+    const claims = (now: number) =>
+      group.perform({ verb: 'claim', now, queue, worker: 'w', node: 'n', limit: 9 }) as Promise<{ id: string }[]>;
+    await group.perform({ verb: 'changeQueue', now: T0, queue, change: { rate: { limit: 2, periodMs: 30_000 } } });
+    await group.perform({ verb: 'insert', jobs: Array.from({ length: 6 }, () => newJob()) });
+    expect(await claims(T0)).toHaveLength(2);
+    const claiming = claims(T0 + 25_000);
+    await group.perform({ verb: 'nextStart', now: T0 + 30_500, queue });
+    const ids = (await claiming).map(({ id }) => id);
+    const jobs = (await group.perform({ verb: 'get', ids })) as { attemptedAt: number }[];
+    expect(jobs.map(({ attemptedAt }) => attemptedAt)).toEqual([T0 + 30_500, T0 + 30_500]);
+    // What started then leaves no room for thirty seconds.
+    expect(await claims(T0 + 56_000)).toEqual([]);
+    await store.close();
   });
 
   test('a refusal is its requester’s alone', async () => {

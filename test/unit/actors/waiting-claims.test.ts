@@ -72,6 +72,24 @@ describe('waiting claims', () => {
     expect(claims.candidates('q', one)).toEqual([wanted]);
   });
 
+  test('as many jobs are awaited as those take that are not being tried', async () => {
+    const { clock, claims, claim, waiting } = setup();
+    expect(claims.awaited('q')).toBe(0);
+    const first = claims.park(claim('first', { limit: 5 }), 500);
+    expect(claims.awaited('q')).toBe(0);
+    if (first) claims.settle(first, []);
+    expect(claims.awaited('q')).toBe(5);
+    waiting('second', { limit: 30 });
+    const third = waiting('third', { limit: 200, types: ['t'] });
+    expect([claims.awaited('q'), claims.awaited('other')]).toEqual([235, 0]);
+    expect(claims.candidates('q', 5)).toEqual([first, third]);
+    expect(claims.awaited('q')).toBe(30);
+    claims.settle(third, []);
+    expect(claims.awaited('q')).toBe(230);
+    await clock.advance(1_000);
+    expect(claims.awaited('q')).toBe(0);
+  });
+
   test('withdrawn and failed ones leave', () => {
     const { claims, told, waiting } = setup();
     waiting('a');

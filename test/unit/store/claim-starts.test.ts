@@ -27,7 +27,15 @@ function claimed(
 ) {
   const group = book.group(NOW);
   group.claimed('default', ['a'], upTo(last));
-  group.committed(lining);
+  group.puts(lining);
+  group.committed(true);
+}
+
+/** A group that puts these in line and does nothing else. */
+function comes(book: ClaimStarts, ...lining: ReturnType<typeof came>[]) {
+  const group = book.group(NOW);
+  group.puts(lining);
+  group.committed(true);
 }
 
 const startOf = (book: ClaimStarts, { queue = 'default', types = ['a'], now = NOW } = {}) =>
@@ -47,7 +55,7 @@ it('looks from the head again after 100 ms, however many claims came meanwhile, 
   claimed(book, place(100));
   const next = book.group(NOW + 99);
   next.claimed('default', ['a'], upTo(place(200), false));
-  next.committed([]);
+  next.committed(true);
   expect(startOf(book, { now: NOW + 99 })).toEqual(place(200));
   expect(startOf(book, { now: NOW + 100 })).toBeUndefined();
   expect(startOf(book, { now: NOW - 1 })).toBeUndefined();
@@ -78,9 +86,9 @@ it('begins before what came in line while the claim was under way, also the firs
     if (known) claimed(book, place(100));
     const slow = book.group(NOW);
     slow.claimed('default', ['a'], upTo(place(200)));
-    book.group(NOW).committed([came(90), came(300)]);
-    book.group(NOW).committed([came(150), newJob({ queue: 'other', scheduledAt: 1 })]);
-    slow.committed([]);
+    comes(book, came(90), came(300));
+    comes(book, came(150), newJob({ queue: 'other', scheduledAt: 1 }));
+    slow.committed(true);
     expect(startOf(book)).toEqual(place(90, { seq: 0 }));
   }
 });
@@ -92,10 +100,10 @@ it('knows nothing of a claim beside which anything was moved, or whose transacti
     const slow = book.group(NOW);
     slow.claimed('default', ['a'], upTo(place(200), false));
     const other = book.group(NOW);
-    if (end === 'moved') other.committed(undefined);
+    if (end === 'moved') other.committed(false);
     if (end === 'failed') other.failed();
     if (end === 'itself') slow.failed();
-    else slow.committed([]);
+    else slow.committed(true);
     expect(startOf(book)).toBeUndefined();
   }
 });
@@ -106,7 +114,7 @@ it('knows nothing once jobs were put back in line, also in the same group', () =
   const group = book.group(NOW);
   group.disturb();
   expect(group.of('default', ['a'])).toBeUndefined();
-  group.committed([]);
+  group.committed(true);
   expect(startOf(book)).toBeUndefined();
 });
 
@@ -124,6 +132,7 @@ const more: InOrder = { ...upTo(place(100)), picked: 2 };
 /** A group that puts jobs in line which the store knows. */
 function putting(book: ClaimStarts, jobs: readonly NewJob[]) {
   const group = book.group(NOW);
+  group.puts(jobs);
   group.fresh.push({
     alike: { queue: 'default', type: 'a', priority: 5, maxAttempts: 20 },
     ...{ ids: jobs.map(({ id }) => id), args: jobs.map(() => '1'), xmin: '7' },
@@ -140,7 +149,7 @@ it('knows what is in line once a claim left nothing, but where another one holds
     const [holds, looks] = [book.group(NOW), book.group(NOW)];
     holds.claimed('default', ['a'], more);
     looks.claimed('default', ['a'], nothing);
-    const ends = [() => holds.committed([]), () => looks.committed([])];
+    const ends = [() => holds.committed(true), () => looks.committed(true)];
     if (first === 'the one') ends.reverse();
     ends[0]?.();
     expect(lineIn(book) !== undefined).toBe(first === 'the one');
@@ -154,7 +163,7 @@ it('does not know what is in line from a claim that itself held more than it too
   const group = book.group(NOW);
   group.claimed('default', ['a'], more);
   group.claimed('default', ['a'], nothing);
-  group.committed([]);
+  group.committed(true);
   expect(lineIn(book)).toBeUndefined();
 });
 
@@ -163,11 +172,11 @@ it('leaves out of a new line what was taken from an earlier one since', () => {
   const looks = book.group(NOW);
   looks.claimed('default', ['a'], nothing);
   const jobs = [came(100), came(100)].map((job) => ({ ...job, type: 'a' }));
-  putting(book, jobs).committed(jobs);
+  putting(book, jobs).committed(true);
   const takes = book.group(NOW);
   takes.takenFresh.push([jobs[0]?.id ?? '']);
-  takes.committed([]);
-  looks.committed([]);
+  takes.committed(true);
+  looks.committed(true);
   expect(lineIn(book)?.size).toBe(1);
   expect(lineIn(book)?.has(jobs[1]?.id ?? '')).toBe(true);
 });
@@ -177,14 +186,14 @@ it('knows nothing of what is in line once a group failed, or moved anything', ()
     const book = new ClaimStarts();
     const looks = book.group(NOW);
     looks.claimed('default', ['a'], nothing);
-    looks.committed([]);
+    looks.committed(true);
     const group = book.group(NOW);
     if (end === 'failed') group.failed();
-    if (end === 'moved') group.committed(undefined);
+    if (end === 'moved') group.committed(false);
     if (end === 'disturbed') {
       group.disturb();
       expect(group.line('default', ['a'])).toBeUndefined();
-      group.committed([]);
+      group.committed(true);
     }
     expect(lineIn(book)).toBeUndefined();
   }

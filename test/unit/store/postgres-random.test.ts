@@ -1,16 +1,36 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ClaimedJob, NewJob } from '../../../src/job/job.ts';
 import type { Outcome } from '../../../src/job/outcome.ts';
 import type { StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
+import { Connection } from '../../../src/store/postgres/connection.ts';
 import { usePostgresClient } from '../../conformance/store/postgres-drivers.ts';
 import { failure, newJob, request, type StoreDriver, T0 } from '../../conformance/store/store-driver.ts';
 import { type Dice, diceOf } from '../../support/dice.ts';
 
 const { client, driver } = usePostgresClient();
 
+/** Statements by which jobs began as they came. */
+let begun = 0;
+beforeEach(() => {
+  const { lists } = Connection.prototype;
+  vi.spyOn(Connection.prototype, 'lists').mockImplementation(function (this: Connection, statement, values) {
+    if (statement.text.startsWith('with begun')) begun += 1;
+    return lists.call(this, statement, values);
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+afterAll(() => {
+  expect(begun, 'jobs began as they came').toBeGreaterThan(COUNT);
+});
+
 const QUEUES = ['a', 'b'];
 const TYPES = ['t', 'u', 'v'];
 const TYPE_SETS: (readonly string[] | undefined)[] = [undefined, undefined, ['t'], ['t', 'u'], ['v'], ['u', 'v']];
+
+/** A job that waits, as claims order it. */
+type Waits = Pick<NewJob, 'id' | 'queue' | 'type' | 'priority' | 'scheduledAt'>;
 
 /** What is known of one run of the test. */
 class World {
@@ -51,12 +71,12 @@ class World {
     this.spread = dice.one([1, 1, 3]);
   }
 
-  jobs(): NewJob[] {
+  jobs(sizes: readonly number[] = [1, 5, 30]): NewJob[] {
     const { below, one, random } = this.dice;
     const plain = random() < this.plainPart;
     const [queue, type, priority, ahead] = [one(this.queues), one(TYPES), one([0, 5, 5, 9]), below(this.spread)];
     const mixed = random() > this.plainPart;
-    return Array.from({ length: 1 + below(one([1, 5, 30])) }, (_, at) => {
+    return Array.from({ length: 1 + below(one(sizes)) }, (_, at) => {
       const job = newJob({
         ...{
           queue: mixed ? one(this.queues) : queue,
@@ -209,9 +229,27 @@ class World {
     ])();
   }
 
+  /** Inserts of jobs, mostly in order, and claims of them behind: many begin at once. */
+  beginning(store: StoreDriver): StoreRequest[] {
+    const { below, one, random } = this.dice;
+    const jobs = this.jobs([5, 30, 120]);
+    if (random() < 0.85) jobs.sort((a, b) => a.priority - b.priority || a.scheduledAt - b.scheduledAt);
+    const cut = one([0, 0, below(jobs.length)]);
+    const claims = Array.from({ length: 1 + below(3) }, () => {
+      const asked = this.claim(store) as StoreRequest & { verb: 'claim' };
+      return random() < 0.9 ? { ...asked, queue: jobs[0]?.queue ?? asked.queue } : asked;
+    });
+    const inserts = [jobs.slice(0, cut), jobs.slice(cut)].filter(({ length }) => length > 0);
+    return [...inserts.map((part) => request('insert', { jobs: part })), ...claims];
+  }
+
   group(store: StoreDriver): StoreRequest[] {
     const { below, random } = this.dice;
     const requests: StoreRequest[] = [];
+    if (random() < 0.2) {
+      const settlement = this.settlement(store);
+      return [...(settlement === undefined ? [] : [settlement]), ...this.beginning(store)];
+    }
     for (let count = 1 + below(random() < 0.3 ? 4 : 1); count > 0; count--) {
       const what = random();
       if (what < 0.35) requests.push(this.insertion());
@@ -224,13 +262,14 @@ class World {
     return requests;
   }
 
-  async perform(store: StoreDriver, requests: StoreRequest[]): Promise<void> {
+  async perform(store: StoreDriver, requests: StoreRequest[]): Promise<StoreReply[]> {
     this.log.push(`${this.stores.indexOf(store)}: ${requests.map((one) => brief(one)).join(' + ')}`);
     const replies = await store.group(...requests);
     for (const [at, reply] of replies.entries()) {
       const asked = requests[at];
       if (asked?.verb === 'claim') this.took(store, asked, reply);
     }
+    return replies;
   }
 
   took(store: StoreDriver, asked: StoreRequest & { verb: 'claim' }, reply: StoreReply): void {
@@ -268,6 +307,40 @@ class World {
     if (got.length < rows.length && asked.bytesMax === undefined) this.short += 1;
     expect(got.length > 0, 'something is claimed where something waits').toBe(rows.length > 0);
     if (this.strict) expect(got.map(({ id }) => id)).toEqual(rows.slice(0, got.length).map(({ id }) => id));
+  }
+
+  /** The claims behind inserts of their group are in exact order, by the table and what came, where one store is alone. */
+  async beginInOrder(store: StoreDriver): Promise<void> {
+    const requests = this.beginning(store);
+    const { rows: rules } = await client().query('select * from rota.queues');
+    const { rows } = await client().query<Waits>(
+      `select id, queue, type, priority, scheduled_at::float8 as "scheduledAt" from rota.jobs where state = 'available'
+        and (deadline_at is null or deadline_at > $1) order by seq`,
+      [this.now],
+    );
+    const came = requests.flatMap((asked) => (asked.verb === 'insert' ? asked.jobs : []));
+    const line: Waits[] = [...rows, ...came.filter(({ state }) => state === 'available')];
+    line.sort((a, b) => a.priority - b.priority || a.scheduledAt - b.scheduledAt);
+    this.log.push(`   beside ${rows.map(({ id, type }) => `${id.slice(-5)}${type}`).join(' ')}`);
+    const replies = await this.perform(store, requests);
+    this.claims += 1;
+    if (rules.length > 0 || !this.strict) return;
+    for (const [at, asked] of requests.entries()) {
+      if (asked.verb !== 'claim') continue;
+      const fits = line.filter(({ queue, type }) => queue === asked.queue && (asked.types?.includes(type) ?? true));
+      const reply = replies[at];
+      const got = (reply?.ok ? reply.answer : []) as ClaimedJob[];
+      const due = fits.slice(0, asked.limit).map(({ id }) => id);
+      const ids = got.map(({ id }) => id);
+      expect(ids, 'what is first is claimed first').toEqual(due.slice(0, ids.length));
+      expect(ids.length > 0, 'something is claimed where something waits').toBe(due.length > 0);
+      // What did not fit an answer waits for the next claim.
+      for (const id of ids)
+        line.splice(
+          line.findIndex((one) => one.id === id),
+          1,
+        );
+    }
   }
 
   /** What executes is what was claimed. */
@@ -403,6 +476,7 @@ describe.each(seeds)('seed %i', (seed) => {
         if (random() < 0.1) await world.perform(store, [request('stage', { now: world.now, limit: 100 })]);
         if (random() < 0.15) await world.perform(stores.at(-1) as StoreDriver, [world.other()]);
         else if (random() < 0.5) await world.claimInOrder(store);
+        else if (random() < 0.4) await world.beginInOrder(store);
         else if (random() < 0.6) await world.perform(store, [world.insertion()]);
         else await world.perform(store, world.group(store));
         await world.check();

@@ -4,7 +4,7 @@ import { type Cell, integer, json, text } from '../../cell.ts';
 import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import type { ClaimOptions } from '../../job-store.ts';
 import { type Claimed, TAKE } from '../claimed-jobs.ts';
-import { type FreshJobs, type FreshLine, type FreshRun, idsOf, isIn } from '../fresh-lines.ts';
+import { type FreshJobs, type FreshLine, type FreshRun, idsOf, isIn, type Taking } from '../fresh-lines.ts';
 import { texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { allows } from '../verb.ts';
@@ -26,14 +26,18 @@ const TAKE_FRESH = `${TAKE} where jobs.ctid = any(array(select ctid from @jobs w
 /** Where a row says which job it is. */
 const ID_AT = 1;
 
-/** Claims what is known to be next; nothing where it is not known. */
-export async function claimFresh(tx: Transaction, options: ClaimOptions, room: number): Promise<Claimed[]> {
+/** Claims what is known to be next, up to a place in the order of claims; nothing where it is not known. */
+export async function claimFresh(
+  tx: Transaction,
+  options: ClaimOptions,
+  { room, before }: { room: number; before: Taking['before'] },
+): Promise<Claimed[]> {
   const { now, queue, worker, types, bytesMax = Number.MAX_SAFE_INTEGER } = options;
   const line = tx.starts.line(queue, types);
   if (line === undefined || line.size === 0) return [];
   const isDue = line.isDue(tx.now);
   // Out of the line before anything is waited for: two groups take different ones.
-  const runs = line.take({ limit: room, bytesMax, bytesOf, before: tx.starts.ownFirst(queue, types) });
+  const runs = line.take({ limit: room, bytesMax, bytesOf, before });
   try {
     if (runs.length === 0) return [];
     if (isDue && !(await isHeadKnown(tx, { line, runs }, options))) {
@@ -52,6 +56,15 @@ export async function claimFresh(tx: Transaction, options: ClaimOptions, room: n
   } finally {
     line.found(runs);
   }
+}
+
+/** Whether it is known that nothing waits for a claim; where nobody has looked for a while, its queue is looked at. */
+export async function nothingWaits(tx: Transaction, options: ClaimOptions): Promise<boolean> {
+  const line = tx.starts.line(options.queue, options.types);
+  if (line === undefined || line.size > 0) return false;
+  if (!line.isDue(tx.now) || (await isHeadKnown(tx, { line, runs: [] }, options))) return line.size === 0;
+  tx.starts.giveUpLine(options.queue);
+  return false;
 }
 
 /** Whether this store put in line what stands at the head of a queue. */

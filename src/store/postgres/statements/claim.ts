@@ -88,9 +88,21 @@ export const claim: Verb<'claim'> = async (tx, asked) => {
     limited.filter(isLimited).map(({ queue }) => queue),
   );
   const claims: ClaimedJob[][] = [];
-  for (const one of asked) claims.push(await claimOne(tx, one));
+  for (const one of asked) claims.push(await claimBeside(tx, one));
   return claims;
 };
+
+/** Claims beside what the claim has got already, as the group inserted it. */
+async function claimBeside(tx: Transaction, { options, tell }: Asked<'claim'>): Promise<ClaimedJob[]> {
+  const begun = tx.claims?.got(options);
+  if (begun === undefined || begun.jobs.length === 0) return claimOne(tx, { options, tell });
+  begun.facts.forEach(tell);
+  const { queue, types } = options;
+  const line = tx.starts.line(queue, types);
+  const isMore = line === undefined || line.size > 0 || tx.starts.ownFirst(queue, types) !== undefined;
+  const rest = isMore ? begun.rest : undefined;
+  return begun.with(rest === undefined ? [] : await claimOne(tx, { options: rest, tell }));
+}
 
 async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Promise<ClaimedJob[]> {
   const { now, queue, limit, types } = options;
@@ -101,21 +113,28 @@ async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Pro
     ? await claimPartitions(tx, { options, rule, room })
     : await claimInOrder(tx, options, room);
   if (rule !== undefined) await noteStarts(tx, rule, { jobs: claimed.length, now });
-  return claimed.map(({ seq, job }) => {
-    const { id, run, type, attempt, maxAttempts, schedule, scheduledAt, insertedAt } = job;
-    const started = { id, run, type, queue, state: EXECUTING, attempt, maxAttempts, schedule } as const;
-    tell(jobFact('started', started, { at: now, waitMs: Math.max(0, now - scheduledAt) }));
-    if (run === 1 && attempt === 1) {
-      tx.begun.push({ id, seq, type, queue, maxAttempts, attemptedAt: now, insertedAt, schedule });
-    }
-    return job;
-  });
+  return claimed.map((one) => startedBy(tx, one, { options, tell }));
+}
+
+/** Tells that a job has started, and notes its run. */
+export function startedBy(
+  tx: Transaction,
+  { seq, job }: Claimed,
+  { options: { now }, tell }: Asked<'claim'>,
+): ClaimedJob {
+  const { id, run, type, queue, attempt, maxAttempts, schedule, scheduledAt, insertedAt } = job;
+  const started = { id, run, type, queue, state: EXECUTING, attempt, maxAttempts, schedule } as const;
+  tell(jobFact('started', started, { at: now, waitMs: Math.max(0, now - scheduledAt) }));
+  if (run === 1 && attempt === 1) {
+    tx.begun.push({ id, seq, type, queue, maxAttempts, attemptedAt: now, insertedAt, schedule });
+  }
+  return job;
 }
 
 async function claimInOrder(tx: Transaction, options: ClaimOptions, room: number): Promise<Claimed[]> {
   const { now, queue, types } = options;
   await bringBack(tx, { queue, types, limit: room, now });
-  const fresh = await claimFresh(tx, options, room);
+  const fresh = await claimFresh(tx, options, { room, before: tx.starts.ownFirst(queue, types) });
   if (fresh.length > 0) return fresh;
   const start = tx.starts.of(queue, types);
   let came = start === undefined ? undefined : await claimRows(tx, { ...options, limit: room }, start);

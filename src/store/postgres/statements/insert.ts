@@ -7,6 +7,7 @@ import { idList, JOB_ROWS, jobOf } from '../job-columns.ts';
 import { numbers, texts } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Asked, Tell, Verb } from '../verb.ts';
+import { beginJobs } from './begin-jobs.ts';
 import { putNew, putRows } from './put-rows.ts';
 import { followed, partSameKeys } from './same-keys.ts';
 import { conflictOf, UniqueJobs } from './unique-jobs.ts';
@@ -161,10 +162,8 @@ async function sameRows(tx: Transaction, placings: readonly Placing[]): Promise<
 
 /** Stores jobs of which none is there: one that was would throw. */
 async function insertNew(tx: Transaction, asked: readonly Asked<'insert'>[]): Promise<InsertResult[][]> {
-  await putNew(
-    tx,
-    asked.flatMap(({ options }) => options.jobs),
-  );
+  const jobs = asked.flatMap(({ options }) => options.jobs);
+  await putNew(tx, await beginJobs(tx, jobs));
   return asked.map(({ options: { jobs, brief = false }, tell }) => {
     for (const job of jobs) tellStored({ job, tell });
     return brief ? [] : jobs.map((job) => new StoredAsSent(job));

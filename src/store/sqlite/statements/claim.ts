@@ -8,10 +8,11 @@ import type { AttemptRow } from '../../attempt-row.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from '../../cell.ts';
 import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import { referenceOf, scheduleOf } from '../../job-row.ts';
+import type { ClaimOptions } from '../../job-store.ts';
 import type { FreshJob } from '../fresh-jobs.ts';
 import { PlacesUpdate } from '../places-update.ts';
 import type { QueueRule } from '../queue-rules.ts';
-import type { StoreWorld, Verb } from '../verb.ts';
+import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { OrderedPicker } from './claim-in-order.ts';
 import { PartitionPicker } from './claim-partitions.ts';
 
@@ -33,6 +34,21 @@ const STEP_ROWS = 128;
  * statement over the places: measured, a third cheaper than `update … returning`, which keeps its rows in a table.
  */
 export function claim(world: StoreWorld): Verb<'claim'> {
+  const claimIn = claimer(world);
+  return (options, tell) => {
+    const begun = world.begun?.got(options);
+    if (begun === undefined || begun.jobs.length === 0) return claimIn(options, tell);
+    begun.facts.forEach(tell);
+    const rest = world.counts.of(options.queue, 'available') > 0 ? begun.rest : undefined;
+    return begun.with(rest === undefined ? [] : claimIn(rest, tell));
+  };
+}
+
+/** Claims what waits. */
+export type ClaimWaiting = (options: ClaimOptions, tell: Tell) => ClaimedJob[];
+
+/** See {@link ClaimWaiting}. */
+export function claimer(world: StoreWorld): ClaimWaiting {
   const ordered = new OrderedPicker(world, CLAIMED_COLUMNS, inOrder);
   const take = new PlacesUpdate(
     world,
@@ -50,14 +66,12 @@ export function claim(world: StoreWorld): Verb<'claim'> {
     const rule = world.queues.of(queue);
     const room = rule === undefined ? limit : Math.min(limit, roomOf(world, rule, now));
     let bytesLeft = bytesMax ?? Number.POSITIVE_INFINITY;
-    const begun = world.begun.take();
     let isFresh = !rule?.partition;
     let isClear = types === undefined || !isFresh;
     while (jobs.length < room) {
       const step = bytesMax === undefined ? room : Math.min(room - jobs.length, STEP_ROWS);
       const keys = rule?.partition && partitions.pick({ now, rule, limit: step, types: typesText });
-      const fresh: FreshJob[] | undefined =
-        begun ?? (isFresh ? ordered.pickFresh({ queue, limit: step, types }) : undefined);
+      const fresh = isFresh ? ordered.pickFresh({ queue, limit: step, types }) : undefined;
       isFresh = fresh !== undefined;
       // What is all to be taken has nothing in its way.
       if (!isFresh && !isClear && types !== undefined) ordered.clear(queue, types);
@@ -70,7 +84,7 @@ export function claim(world: StoreWorld): Verb<'claim'> {
       });
       if (rows.length === 0) break;
       const places = rows.map(([seq]) => integer(seq));
-      if (begun === undefined) take.run(places, executing, now, runner);
+      take.run(places, executing, now, runner);
       world.fresh.forget(places);
       for (const row of rows) {
         const key = keys?.get(row);
@@ -122,7 +136,7 @@ function bytesOf(row: readonly SQLOutputValue[]): number {
 const lengthOf = (cell: Cell): number => (typeof cell === 'string' ? cell.length : 0);
 
 /** The row of a claimed job, if nothing has happened to it but this claim. */
-function firstRun(job: ClaimedJob, claimed: { seq: number; now: number; worker: string }): AttemptRow {
+export function firstRun(job: ClaimedJob, claimed: { seq: number; now: number; worker: string }): AttemptRow {
   const { id, queue, type, attempt, maxAttempts, run, scheduledAt, insertedAt, schedule } = job;
   const { seq, now: attemptedAt, worker } = claimed;
   return {

@@ -6,8 +6,8 @@ import type { InsertResult } from '../../job-store.ts';
 import { StoredAsSent } from '../../stored-as-sent.ts';
 import { JOB_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
-import { beginJob } from './begin-job.ts';
-import { ALIKE_ROWS, endOfAlike, putAlike, putRow } from './put-rows.ts';
+import { beginJobs } from './begin-jobs.ts';
+import { ALIKE_ROWS, argsOf, endOfAlike, putAlike, putRow } from './put-rows.ts';
 import { uniqueJobs } from './unique-jobs.ts';
 
 /** Stores one job, or answers the one that is there instead: with its id, its tick, or its unique key. */
@@ -50,17 +50,19 @@ export function insertJob(world: StoreWorld): InsertJob {
 /** Stores jobs in order; one that is there answers the row that is. */
 export function insert(world: StoreWorld): Verb<'insert'> {
   const place = placeJob(world);
-  const put = putAlike(world);
-  const begin = beginJob(world);
+  const put = putAlike(world, ALIKE_ROWS);
+  const { claimFor, begin } = beginJobs(world);
   return ({ jobs, brief = false }, tell) => {
     const results: InsertResult[] = [];
     for (let from = 0; from < jobs.length; ) {
+      const claim = claimFor(jobs[from]);
       const end = endOfAlike(world, jobs, from);
-      const part = jobs.slice(from, end);
-      from = end;
-      const [only] = jobs.length === 1 ? jobs : [];
-      const begun = only !== undefined && begin(only) ? 'all' : undefined;
-      const stored = part.length === ALIKE_ROWS ? put(part) : begun;
+      // For a claim they are stored so many at once, or one by one.
+      const isOne = claim !== undefined && (end - from < ALIKE_ROWS || claim.room < ALIKE_ROWS);
+      const part = jobs.slice(from, isOne ? from + 1 : end);
+      from += part.length;
+      const alike = part.length === ALIKE_ROWS;
+      const stored = (claim && begin(part, claim)) ?? (alike ? put(part, argsOf(part)).stored : undefined);
       for (const job of part) {
         // An id that is twice among them is stored by the first.
         const isStored = stored === 'all' || stored?.delete(job.id) === true;

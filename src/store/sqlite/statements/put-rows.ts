@@ -1,7 +1,7 @@
 import type { NewJob } from '../../../job/job.ts';
 import { assert } from '../../../kernel/error.ts';
 import { isLike, isOfOneTime, isPlain } from '../../alike-jobs.ts';
-import { filledCell, jsonCell, text } from '../../cell.ts';
+import { filledCell, integer, jsonCell, text } from '../../cell.ts';
 import type { StoreWorld } from '../verb.ts';
 
 /** Inserts a job's row, unless its id or its tick is there; whether it did. */
@@ -52,41 +52,66 @@ export function putRow(world: StoreWorld): PutRow {
   };
 }
 
+/** What a row names where no worker runs it: as wide as the keys of workers (see the schema). */
+const NO_RUNNER = 999;
+
 /** Jobs that {@link putAlike} stores by one statement: with more of them a job costs no less. */
 export const ALIKE_ROWS = 20;
 
-/** Inserts the rows of {@link ALIKE_ROWS} jobs that are alike; answers the ids that it stored, where it were not all. */
-export type PutAlike = (jobs: readonly NewJob[]) => Set<string> | 'all';
+/** The args of jobs as JSON. */
+export const argsOf = (jobs: readonly NewJob[]): string[] => jobs.map(({ args }) => JSON.stringify(args));
+
+/** What was stored of jobs that came together. */
+export interface PutAlike {
+  /** Those that were, with their places; all: each has the place behind that of the one before. */
+  stored: Map<string, number> | 'all';
+  /** The place of the last one. */
+  last: number;
+}
+
+/** The run that jobs begin as they are stored: when, and the number of the worker. */
+export interface RunBegun {
+  now: number;
+  runner: number;
+}
 
 /**
- * What stores plain jobs that came together, which are alike but for their ids and args. At each start of an insert
- * SQLite opens the table and all its indexes: with many rows to a statement, and two values of its own to each, a job costs
- * 2.3 µs instead of 4.7.
+ * What stores so many plain jobs, which are alike but for their ids and args, as available or as executing in their first
+ * run. At each start of an insert SQLite opens the table and all its indexes: with many rows to a statement, and two values
+ * of its own to each, a job costs 2.3 µs instead of 4.7.
  */
-export function putAlike(world: StoreWorld): PutAlike {
-  const common = '?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?7';
+export function putAlike(
+  world: StoreWorld,
+  rows: number,
+): (jobs: readonly NewJob[], args: readonly string[], begun?: RunBegun) => PutAlike {
   // Those of a row's own have no number, for the driver looks through all that have one at each value that it binds.
-  const rows = Array.from({ length: ALIKE_ROWS }, () => `(${common}, ?, ?)`);
-  const insert = world.rows(`insert into jobs (queue, type, state, priority, max_attempts, scheduled_at, inserted_at,
-      attempted_at, finished_at, id, args)
-    values ${rows.join(', ')}
+  const common = Array.from({ length: 12 }, (_, at) => `?${at + 1}`).join(', ');
+  const insert =
+    world.rows(`insert into jobs (seq, queue, type, state, priority, attempt, max_attempts, run, scheduled_at,
+      inserted_at, attempted_at, runner, finished_at, id, args)
+    values ${Array.from({ length: rows }, () => `(${common}, ?10, ?, ?)`).join(', ')}
     on conflict do nothing`);
-  const storedLast = world.lists('select id from jobs where seq > ? and seq <= ?');
-  return (jobs) => {
+  const storedLast = world.lists('select id, seq from jobs where seq > ? and seq <= ?');
+  return (jobs, args, begun) => {
     const [first] = jobs;
-    assert(first !== undefined && jobs.length === ALIKE_ROWS, `${ALIKE_ROWS} jobs are stored at once`);
+    assert(first !== undefined && jobs.length === rows, `${rows} jobs are stored at once`);
     const { queue, type, state, priority, maxAttempts, scheduledAt, insertedAt } = first;
-    const shared = [queue, type, state, priority, maxAttempts, scheduledAt, insertedAt] as const;
-    const own = jobs.flatMap(({ id, args }) => [id, JSON.stringify(args)]);
-    const { changes, lastInsertRowid } = insert.run(...shared, ...own);
+    const [is, run] = begun === undefined ? ([state, 0] as const) : (['executing', 1] as const);
+    const own = jobs.flatMap(({ id }, at) => [id, args[at] ?? '']);
+    const { changes, lastInsertRowid } = insert.run(
+      ...[rows === 1 ? world.places.next() : null, queue, type, is, priority, run, maxAttempts, run, scheduledAt],
+      ...[insertedAt, begun?.now ?? insertedAt, begun?.runner ?? NO_RUNNER],
+      ...own,
+    );
     // Places are given out in order and without a gap.
     const last = Number(lastInsertRowid);
     if (changes > 0) world.places.given(last);
-    if (changes === jobs.length) {
-      world.fresh.remember(last - jobs.length + 1, first, own);
-      return 'all';
+    if (changes === rows) {
+      if (begun === undefined) world.fresh.remember(last - rows + 1, first, own);
+      return { stored: 'all', last };
     }
-    return new Set(storedLast.all(last - Number(changes), last).map(([id]) => text(id)));
+    const rowsOf = storedLast.all(last - Number(changes), last);
+    return { stored: new Map(rowsOf.map(([id, seq]) => [text(id), integer(seq)])), last };
   };
 }
 

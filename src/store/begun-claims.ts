@@ -1,0 +1,181 @@
+import type { ClaimedJob, NewJob } from '../job/job.ts';
+import type { JobFact } from '../job/job-event.ts';
+import { utf8Bytes } from '../kernel/json.ts';
+import { json } from './cell.ts';
+import { CLAIM_FRAME_BYTES } from './claim-size.ts';
+import type { ClaimOptions, StoreRequest, StoreVerb } from './job-store.ts';
+
+/** More than any job takes of a claim's answer, in bytes. */
+const JOB_BYTES_MAX = 400 * 1024;
+
+/**
+ * A claim in a group that also inserts jobs of its queue. Where nothing waits before them, those that it takes are stored
+ * as executing at once: one row is written instead of a row and its change, and what may be claimed is not touched.
+ */
+export class BegunClaim {
+  readonly options: ClaimOptions;
+  /** What it has got so far, and the facts of that. */
+  readonly jobs: ClaimedJob[] = [];
+  readonly facts: JobFact[] = [];
+  /** Whether it was given what waited before the group. */
+  hasLooked = false;
+  /** How many of its jobs are spoken for. */
+  #spoken = 0;
+  #bytesLeft: number;
+
+  constructor(options: ClaimOptions) {
+    this.options = options;
+    this.#bytesLeft = options.bytesMax ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** How many more jobs it takes. */
+  get room(): number {
+    return this.#bytesLeft > 0 ? this.options.limit - this.#spoken : 0;
+  }
+
+  /** What it may claim beside what it has got: nothing where a job of any size might be too large for its answer. */
+  get rest(): ClaimOptions | undefined {
+    if (this.room <= 0 || this.#bytesLeft < JOB_BYTES_MAX) return undefined;
+    const bytes = this.options.bytesMax === undefined ? {} : { bytesMax: this.#bytesLeft };
+    return { ...this.options, limit: this.room, ...bytes };
+  }
+
+  /** Whether it takes jobs of a type, if it has room. */
+  takes(type: string): boolean {
+    return this.options.types?.includes(type) ?? true;
+  }
+
+  /** All that it has got and what else it claimed, in the order of claims. */
+  with(others: readonly ClaimedJob[]): ClaimedJob[] {
+    for (const job of others) this.jobs.push(job);
+    // What waited, what came and what else there was are in order each.
+    return this.jobs.sort((a, b) => a.priority - b.priority || a.scheduledAt - b.scheduledAt);
+  }
+
+  /** It is given what waited before the group. */
+  take(jobs: readonly ClaimedJob[]): void {
+    for (const job of jobs) this.jobs.push(job);
+    this.#spoken += jobs.length;
+    if (this.#bytesLeft === Number.POSITIVE_INFINITY || this.room === 0) return;
+    // Each with what stands between it and the next.
+    for (const job of jobs) this.#bytesLeft -= utf8Bytes(JSON.stringify(job)) + 1;
+  }
+
+  /**
+   * Speaks for jobs of a type, which are about to be stored for it; false where they do not fit, and it gets no more.
+   * @param args of each, as JSON
+   */
+  reserve(type: string, args: readonly string[]): boolean {
+    let bytes = args.length * (CLAIM_FRAME_BYTES + type.length);
+    for (const text of args) bytes += utf8Bytes(text);
+    this.#bytesLeft -= bytes;
+    if (this.#bytesLeft < 0) return false;
+    this.#spoken += args.length;
+    return true;
+  }
+
+  /** So many of those that it was spoken for were not stored: they are there already. */
+  missed(jobs: number): void {
+    this.#spoken -= jobs;
+  }
+
+  /** A job was stored for it. @param args as JSON, so that who inserted it and who runs it share no object */
+  begin({ id, type, queue, priority, maxAttempts, scheduledAt, insertedAt }: NewJob, args: string): ClaimedJob {
+    const begun: ClaimedJob = {
+      id,
+      run: 1,
+      type,
+      queue,
+      args: json(args),
+      attempt: 1,
+      maxAttempts,
+      priority,
+      timeoutMs: null,
+      meta: {},
+      tags: [],
+      reference: null,
+      schedule: null,
+      scheduledAt,
+      insertedAt,
+      traceparent: null,
+    };
+    this.jobs.push(begun);
+    return begun;
+  }
+}
+
+/** Verbs that neither look at what waits nor change it. */
+const LEAVES_WAITING: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
+  ...(['touch', 'progress', 'unannounced', 'announced', 'lead', 'resign', 'leader'] as const),
+  ...(['registerNode', 'removeNode', 'nodes', 'takeRequests', 'finishRequests', 'holdRequests'] as const),
+]);
+
+/** Whether it is all the same for what waits if a request is done before or after jobs come. */
+const leavesWaiting = (request: StoreRequest): boolean =>
+  request.verb === 'settle'
+    ? request.outcomes.every(({ outcome }) => outcome !== 'release')
+    : LEAVES_WAITING.has(request.verb);
+
+/** The claims of a group, of queues that it inserts jobs into. */
+export class BegunClaims {
+  readonly #byQueue = new Map<string, BegunClaim[]>();
+  /** The first job that comes for each. */
+  readonly #firsts = new Map<string, NewJob>();
+
+  /**
+   * @param requests of the group; none of its claims counts where one comes before an insert, and none behind what may
+   * change what waits: that would find what came as executing
+   */
+  constructor(requests: readonly StoreRequest[]) {
+    let [hasInserts, isOver] = [false, false];
+    for (const request of requests) {
+      if (request.verb === 'claim') {
+        if (!isOver) this.#add(request);
+      } else if (request.verb === 'insert') {
+        if (this.#byQueue.size > 0) {
+          this.#byQueue.clear();
+          return;
+        }
+        hasInserts = true;
+      } else isOver ||= hasInserts && !leavesWaiting(request);
+    }
+    if (this.#byQueue.size > 0) this.#leaveOrdered(requests);
+  }
+
+  /** The claims of a queue in order, if what comes for it comes in the order of claims. */
+  of(queue: string): readonly BegunClaim[] | undefined {
+    return this.#byQueue.get(queue);
+  }
+
+  /** The first of the jobs that come for a queue, by the order of claims. */
+  firstOf(queue: string): NewJob | undefined {
+    return this.#firsts.get(queue);
+  }
+
+  /** What a claim of the group has got already; undefined: it was not looked at. */
+  got(options: ClaimOptions): BegunClaim | undefined {
+    return this.#byQueue.get(options.queue)?.find((claim) => claim.options === options);
+  }
+
+  #add(options: ClaimOptions): void {
+    const claims = this.#byQueue.get(options.queue);
+    const claim = new BegunClaim(options);
+    if (claims === undefined) this.#byQueue.set(options.queue, [claim]);
+    else claims.push(claim);
+  }
+
+  #leaveOrdered(requests: readonly StoreRequest[]): void {
+    const last = new Map<string, NewJob>();
+    for (const request of requests) {
+      if (request.verb !== 'insert') continue;
+      for (const job of request.jobs) {
+        if (job.state !== 'available' || !this.#byQueue.has(job.queue)) continue;
+        const before = last.get(job.queue);
+        if (before !== undefined && (before.priority !== job.priority || before.scheduledAt > job.scheduledAt)) {
+          this.#byQueue.delete(job.queue);
+        } else last.set(job.queue, job);
+        if (before === undefined) this.#firsts.set(job.queue, job);
+      }
+    }
+  }
+}
