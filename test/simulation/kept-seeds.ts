@@ -91,13 +91,6 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     finds: 'janitor-never-rests',
   },
   {
-    seed: 9_001_053,
-    mode: 'liveness',
-    activeMs,
-    why: 'a thawed node does in one group what it was asked to in minutes',
-    finds: 'moved-staged-and-claimed-at-once',
-  },
-  {
     seed: 11_000_088,
     mode: 'safety',
     activeMs,
