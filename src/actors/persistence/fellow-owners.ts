@@ -74,11 +74,11 @@ export class FellowOwners {
 
   /** Tells of jobs that became available in a commit and were not claimed in it. */
   tellWork(left: ReadonlyMap<string, ReadonlyMap<string, number>>): void {
-    for (const [queue, types] of left)
-      this.tellQueue(
-        queue,
-        [...types.values()].reduce((sum, jobs) => sum + jobs, 0),
-      );
+    for (const [queue, types] of left) {
+      let sum = 0;
+      for (const jobs of types.values()) sum += jobs;
+      this.tellQueue(queue, sum);
+    }
   }
 
   /** Whether another owner of the store was heard of lately. */

@@ -295,6 +295,6 @@ export class Persistence {
     const woken = new Set(facts.filter(isFreed).map(({ queue }) => queue));
     for (const queue of woken) this.#wake(queue);
     // What had no room in an answer.
-    for (const [queue, types] of left) if (!woken.has(queue)) this.#wake(queue, types);
+    for (const [queue, types] of left) if (!woken.has(queue) && !this.#gates.isShared(queue)) this.#wake(queue, types);
   }
 }

@@ -9,7 +9,7 @@ import type { Transaction } from '../transaction.ts';
 import { startedBy } from './claim.ts';
 import { claimFresh, nothingWaits } from './claim-fresh.ts';
 
-/** Plain jobs that came together, which begin for one claim; their places in order. */
+/** Plain jobs that came together, which begin for one claim; places in the order of the list, for nothing sorts them. */
 const BEGIN = `with begun as (
     insert into @jobs (id, queue, type, state, priority, max_attempts, attempt, run, runner, attempted_at, scheduled_at,
       inserted_at, finished_at, args)
