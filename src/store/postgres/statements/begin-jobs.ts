@@ -41,8 +41,8 @@ export async function beginJobs(tx: Transaction, jobs: readonly NewJob[]): Promi
   const left: NewJob[] = [];
   const closed = new Set<string>();
   for (const job of jobs) {
-    const args = JSON.stringify(job.args);
     const claim = job.state !== 'available' || closed.has(job.queue) ? undefined : claimFor(tx, job);
+    const args = claim === undefined ? '' : JSON.stringify(job.args);
     if (claim?.reserve(job.type, [args])) addTo(parts, { claim, job, args });
     else {
       left.push(job);
