@@ -11,6 +11,7 @@ import { Contender, type EndToEnd, spread } from './peers-contender.ts';
 import { PeerRefused } from './peers-process.ts';
 import { installPeers, type RedisServer, startRedis } from './peers-servers.ts';
 import { bullmq, type Entrant, graphile, pgBoss, rota } from './peers-setups.ts';
+import { quietMachine } from './quiet-machine.ts';
 import { rawSqliteRate, STORE_WORK } from './raw-sqlite.ts';
 
 /** How much is measured. */
@@ -51,7 +52,7 @@ const median = (values: readonly number[]): number =>
 
 /**
  * Measures Rota beside its peers: the same jobs, a no-op handler, every job counted; rounds are interleaved, so that
- * what else the machine does hits all alike. Says how each was run.
+ * what else the machine does hits all alike, and what one leaves to be done is waited for. Says how each was run.
  * @returns a row for each system, by its name
  */
 export async function peerRates(options: PeersOptions = {}): Promise<Record<string, PeerRow>> {
@@ -122,33 +123,41 @@ interface RawRates {
 async function measure(field: readonly Runner[], options: PeersOptions & { world: World }): Promise<RawRates> {
   const { rounds = 5, jobs = STORE_WORK.jobs, singles = 2_000, timed = 200, say = () => {}, world } = options;
   const raw: RawRates = { sqlite: [], postgres: new Map(RAW_BATCHES.map((batch) => [batch, []])) };
-  for (let round = 1 - WARM_ROUNDS; round <= rounds; round += 1) {
-    say(round < 1 ? 'a round that warms up' : `round ${round} of ${rounds}`);
+  const loops = async (counts: boolean): Promise<void> => {
     const sqlite = rawSqliteRate({ ...STORE_WORK, jobs }).jobsPerSecond;
     const postgres = await world.rawPostgres(jobs);
-    const rates: { runner: Runner; endToEnd: EndToEnd; single: number }[] = [];
-    for (const runner of field) {
-      const endToEnd = await runner.contender.endToEnd(jobs);
-      rates.push({ runner, endToEnd, single: await runner.contender.singleEnqueue(singles, IN_FLIGHT) });
-    }
-    if (round < 1) continue;
+    if (!counts) return;
     raw.sqlite.push(sqlite);
     for (const [batch, perSecond] of postgres) raw.postgres.get(batch)?.push(perSecond);
-    for (const { runner, endToEnd, single } of rates) {
-      runner.endToEnd.push(endToEnd);
-      runner.single.push(single);
+  };
+  const systems = field.map(({ contender, ...runner }) => async (counts: boolean): Promise<void> => {
+    const endToEnd = await contender.endToEnd(jobs);
+    const single = await contender.singleEnqueue(singles, IN_FLIGHT);
+    if (!counts) return;
+    runner.endToEnd.push(endToEnd);
+    runner.single.push(single);
+  });
+  for (let round = 1 - WARM_ROUNDS; round <= rounds; round += 1) {
+    say(round < 1 ? 'a round that warms up' : `round ${round} of ${rounds}`);
+    for (const measured of inTurn([loops, ...systems], round)) {
+      await quietMachine();
+      await measured(round >= 1);
     }
   }
   // In parts, for what disturbs one system for a while should not spoil all that is known of it.
   for (let part = 0; part < 2; part += 1) {
     say(`latency, part ${part + 1} of 2`);
-    for (const { contender, waitsMs } of field) {
+    for (const { contender, waitsMs } of inTurn(field, part)) {
+      await quietMachine();
       await contender.waits(20, PER_SECOND);
       waitsMs.push(...(await contender.waits(timed, PER_SECOND)));
     }
   }
   return raw;
 }
+
+/** Each second time from the last to the first, so that nobody always comes behind the same one. */
+const inTurn = <T>(all: readonly T[], round: number): T[] => (round % 2 === 0 ? [...all] : all.toReversed());
 
 function table(field: readonly Runner[], raw: RawRates): Record<string, PeerRow> {
   const of = (rate: number, other: number): number => Number((rate / other).toFixed(2));
