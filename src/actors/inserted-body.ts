@@ -12,7 +12,8 @@ import { StoredAsSent } from '../store/stored-as-sent.ts';
  */
 export function insertedBody(results: readonly InsertResult[], as: { codec: Codec; bytesMax: number }): Body {
   const bodyOf = (view: (job: Job) => Job): Body => {
-    const answer = results.map(({ job, conflict }) => (conflict ? { job: view(job), conflict } : null));
+    // What was stored as it was sent is not looked at: it would be made whole for that.
+    const answer = results.map((result) => (result.conflict ? { job: view(result.job), conflict: true } : null));
     return Body.of({ answer }, as.codec);
   };
   const fits = (body: Body): boolean => body.bytes.length <= as.bytesMax;

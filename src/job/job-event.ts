@@ -1,5 +1,5 @@
 import type { Json } from '../kernel/json.ts';
-import type { ErrorKind, Job, JobSchedule } from './job.ts';
+import type { ClaimedJob, ErrorKind, Job, JobSchedule, NewJob } from './job.ts';
 import type { JobState, TerminalState } from './state.ts';
 
 /** What can be told of a job, always of the past. */
@@ -42,7 +42,7 @@ export interface JobFact {
   progress?: Json;
   schedule?: JobSchedule;
   /** Terminal facts only: the place in the store's outbox, from which it is sent again until it is known to be out. */
-  outboxSeq?: number;
+  outboxSeq?: number | undefined;
 }
 
 type FactJob = Pick<Job, 'id' | 'run' | 'type' | 'queue' | 'state' | 'attempt' | 'maxAttempts' | 'schedule'>;
@@ -60,6 +60,42 @@ export function jobFact(what: JobFactName, job: FactJob, detail: FactDetail & { 
   const { id, run, type, queue, state, attempt, maxAttempts, schedule } = job;
   // What is copied comes first: anywhere else it would be field by field, three times for each job.
   const fact: JobFact = { ...detail, what, id, run, type, queue, state, attempt, maxAttempts };
+  if (schedule !== null) fact.schedule = schedule;
+  return fact;
+}
+
+/** That a job was stored. Like the two that follow made by itself, for there is one of each to every job. */
+export function insertedFact(job: NewJob): JobFact {
+  const { id, type, queue, state, maxAttempts, schedule, insertedAt: at } = job;
+  const fact: JobFact = { at, what: 'inserted', id, run: 0, type, queue, state, attempt: 0, maxAttempts };
+  if (schedule !== null) fact.schedule = schedule;
+  return fact;
+}
+
+/** That a claimed job has started. @param at when, in milliseconds since the epoch */
+export function startedFact(job: ClaimedJob, at: number): JobFact {
+  const { id, run, type, queue, attempt, maxAttempts, schedule, scheduledAt } = job;
+  const waitMs = Math.max(0, at - scheduledAt);
+  const fact: JobFact = { at, waitMs, what: 'started', id, run, type, queue, state: 'executing', attempt, maxAttempts };
+  if (schedule !== null) fact.schedule = schedule;
+  return fact;
+}
+
+/**
+ * That a job has completed in its first run without a result.
+ * @param job with the time when it was claimed
+ * @param at when it completed; both in milliseconds since the epoch
+ */
+export function firstRunCompleted(
+  job: Pick<Job, 'id' | 'type' | 'queue' | 'maxAttempts' | 'schedule'> & { attemptedAt: number },
+  at: number,
+): JobFact {
+  const { id, type, queue, maxAttempts, schedule, attemptedAt } = job;
+  const durationMs = Math.max(0, at - attemptedAt);
+  const what = 'completed';
+  const fact: JobFact = { at, durationMs, what, id, run: 1, type, queue, state: what, attempt: 1, maxAttempts };
+  // A field that comes later has no room in the object.
+  fact.outboxSeq = undefined;
   if (schedule !== null) fact.schedule = schedule;
   return fact;
 }

@@ -110,7 +110,10 @@ export type ClaimedJob = Pick<
   | 'scheduledAt'
   | 'insertedAt'
   | 'traceparent'
->;
+> & {
+  /** `args` as JSON, where they are at hand so. */
+  readonly argsText?: string;
+};
 
 /** The whole job that a {@link NewJob} becomes when it is stored. */
 export function storedJob(job: NewJob): Job {

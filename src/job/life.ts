@@ -1,4 +1,5 @@
 import { initialTransition, setup, transition } from 'xstate';
+import { assert } from '../kernel/error.ts';
 import { JOB_STATES, type JobState } from './state.ts';
 
 /** What can happen to a job, in the words of the transition table. */
@@ -90,6 +91,13 @@ const TABLES = { left: tableWhen(true), none: tableWhen(false) };
  */
 export function nextState(state: JobState, event: LifeEvent, attemptsLeft = true): JobState | undefined {
   return TABLES[attemptsLeft ? 'left' : 'none'][state][event];
+}
+
+/** The state that an event leads to which is allowed there, with attempts left. @throws AssertionError where it is not */
+export function stateAfter(state: JobState, event: LifeEvent): JobState {
+  const after = nextState(state, event);
+  assert(after !== undefined, `${event} is allowed of what is ${state}`);
+  return after;
 }
 
 /** The states in which an event is allowed; what a store puts in the `where` of its statement. */

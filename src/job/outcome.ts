@@ -24,6 +24,13 @@ export type Outcome = (
   | { outcome: 'release' }
 ) & { endSchedule?: true };
 
+/** Whether all that an outcome says is that its job is done. */
+export const isBareCompletion = (outcome: Outcome): boolean =>
+  outcome.outcome === 'complete' &&
+  outcome.result === null &&
+  outcome.resultFault === undefined &&
+  outcome.endSchedule === undefined;
+
 /** The mark that tells a directive from a handler's own result. */
 const DIRECTIVE = Symbol.for('rota.directive');
 

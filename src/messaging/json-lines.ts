@@ -99,20 +99,30 @@ export class LineWriter {
 
   /** Adds a line. @param parts its own, counted from 1 in the pattern */
   add(pattern: LinePattern, ...parts: readonly (string | number)[]): void {
+    this.open(pattern);
+    for (const part of parts) this.part(part);
+    // A place ends with a tab wherever rows are read.
+    if (parts.length === 0) this.#texts[this.#pieces++] = TAB;
+    this.close();
+  }
+
+  /** Begins a line whose parts, one at least, come one by one: a list of them would be garbage three times for each job. */
+  open(pattern: LinePattern): void {
     let place = this.#patterns.indexOf(pattern);
     if (place < 0) place = this.#patterns.push(pattern) - 1;
-    const texts = this.#texts;
-    let at = this.#pieces;
-    texts[at++] = place;
-    for (const part of parts) {
-      texts[at++] = TAB;
-      texts[at++] = part;
-      this.#length += typeof part === 'string' ? part.length : NUMBER_LENGTH;
-    }
-    // A place ends with a tab wherever rows are read.
-    if (parts.length === 0) texts[at++] = TAB;
-    texts[at++] = LINE_BREAK;
-    this.#pieces = at;
+    this.#texts[this.#pieces++] = place;
+  }
+
+  /** The next part of the line that was begun. */
+  part(part: string | number): void {
+    this.#texts[this.#pieces++] = TAB;
+    this.#texts[this.#pieces++] = part;
+    this.#length += typeof part === 'string' ? part.length : NUMBER_LENGTH;
+  }
+
+  /** Ends the line that was begun. */
+  close(): void {
+    this.#texts[this.#pieces++] = LINE_BREAK;
     this.#count += 1;
   }
 

@@ -1,7 +1,7 @@
 import type { ClaimedJob, NewJob } from '../job/job.ts';
 import type { JobFact } from '../job/job-event.ts';
 import { utf8Bytes } from '../kernel/json.ts';
-import { json } from './cell.ts';
+import { BegunJob } from './begun-job.ts';
 import { CLAIM_FRAME_BYTES } from './claim-size.ts';
 import type { ClaimOptions, StoreRequest, StoreVerb } from './job-store.ts';
 
@@ -79,26 +79,9 @@ export class BegunClaim {
     this.#spoken -= jobs;
   }
 
-  /** A job was stored for it. @param args as JSON, so that who inserted it and who runs it share no object */
-  begin({ id, type, queue, priority, maxAttempts, scheduledAt, insertedAt }: NewJob, args: string): ClaimedJob {
-    const begun: ClaimedJob = {
-      id,
-      run: 1,
-      type,
-      queue,
-      args: json(args),
-      attempt: 1,
-      maxAttempts,
-      priority,
-      timeoutMs: null,
-      meta: {},
-      tags: [],
-      reference: null,
-      schedule: null,
-      scheduledAt,
-      insertedAt,
-      traceparent: null,
-    };
+  /** A job was stored for it. @param args as JSON */
+  begin(job: NewJob, args: string): ClaimedJob {
+    const begun = new BegunJob(job, args);
     this.jobs.push(begun);
     return begun;
   }

@@ -6,7 +6,7 @@ import { utf8Bytes } from '../../kernel/json.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
 import type { Bus } from '../../messaging/bus.ts';
-import { type JobEvent, jobEvent } from '../../messaging/contract/event.ts';
+import { JobEvent } from '../../messaging/contract/event.ts';
 import { onceHeaders } from '../../messaging/event-history.ts';
 import { LineWriter, publishLines } from '../../messaging/json-lines.ts';
 import type { Subjects } from '../../messaging/subjects.ts';
@@ -77,6 +77,8 @@ export class Announcer {
   #stopped = false;
   /** Where events are put together; empty in between. */
   readonly #lines = new LineWriter();
+  /** The one at hand: an object for each would be garbage at once. */
+  readonly #event = new JobEvent();
   /** Outbox places published since the last flush began. */
   #fresh: PlaceRun[] = [];
   #timer: TimerHandle;
@@ -157,7 +159,7 @@ export class Announcer {
   /** Publishes those that may be, in order. What follows each other on one subject, as a commit brings it, goes together. */
   #publish(facts: readonly JobFact[], mayTell: (fact: JobFact) => boolean = () => true): void {
     const { bus, subjects, node, eventsKept } = this.#world;
-    const lines = this.#lines;
+    const [lines, event] = [this.#lines, this.#event];
     const teller = { node, count: this.#told };
     let to = '';
     const send = (): void => {
@@ -167,8 +169,8 @@ export class Announcer {
       if (!mayTell(fact)) continue;
       this.#told += 1;
       teller.count = this.#told;
-      let event = jobEvent(fact, subjects, teller);
-      if (!isWithin(event, bus.payloadBytesMax)) event = jobEvent(leanFact(fact), subjects, teller);
+      event.of(fact, subjects, teller);
+      if (!isWithin(event, bus.payloadBytesMax)) event.of(leanFact(fact), subjects, teller);
       const { subject } = event;
       const isOnce = eventsKept === true && isTerminalFact(fact.what);
       if (subject !== to || lines.length > LINES_LENGTH_MAX || isOnce) send();

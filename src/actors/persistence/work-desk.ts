@@ -1,8 +1,9 @@
 import type { ClaimedJob } from '../../job/job.ts';
 import { RotaError } from '../../kernel/error.ts';
 import { isToken } from '../../kernel/identity.ts';
+import { Body } from '../../messaging/body.ts';
 import type { Message } from '../../messaging/bus.ts';
-import { type AsFirst, briefClaims, wantsBrief } from '../../messaging/contract/brief.ts';
+import { briefClaimsText, wantsBrief } from '../../messaging/contract/brief.ts';
 import { endpointName } from '../../messaging/contract/endpoints.ts';
 import { claimedView } from '../../messaging/contract/job-view.ts';
 import { readRequest } from '../../messaging/contract/request.ts';
@@ -103,7 +104,7 @@ export class WorkDesk {
 
   #hand(message: Message, jobs: readonly ClaimedJob[]): void {
     const { leaseMs, beatMs } = this.#parts.world;
-    answer(message, { ...claimedJobs(message, jobs), leaseMs, beatMs });
+    answerClaimed(message, { leaseMs, beatMs }, jobs);
   }
 
   async #beat(queue: string, message: Message): Promise<void> {
@@ -142,7 +143,8 @@ export class WorkDesk {
     }
     for (const { reason } of settled.value.refused) this.#parts.count(reason, 1);
     const value = wantsBrief(message) ? { ...settled.value, settled: [] } : settled.value;
-    answer(message, claim === undefined ? value : { ...value, ...claimedJobs(message, jobs) });
+    if (claim === undefined) answer(message, value);
+    else answerClaimed(message, value, jobs);
   }
 
   #claimBytesMax(message: Message): number {
@@ -160,8 +162,15 @@ export class WorkDesk {
   }
 }
 
-const claimedJobs = (message: Message, jobs: readonly ClaimedJob[]): AsFirst<object> =>
-  wantsBrief(message) ? briefClaims(jobs) : { jobs: jobs.map(claimedView) };
+/** Answers with what was claimed beside other fields. Our own workers ask in JSON, and it is brief only there. */
+function answerClaimed(message: Message, beside: object, jobs: readonly ClaimedJob[]): void {
+  if (!wantsBrief(message) || answerCodec(message) !== 'json') {
+    answer(message, { jobs: jobs.map(claimedView), ...beside });
+    return;
+  }
+  const text = `{${briefClaimsText(jobs)},${JSON.stringify(beside).slice(1)}`;
+  message.respond({ body: Body.ofText(text, undefined) });
+}
 
 function readSubject(subject: string): { queue: string; verb: WorkVerb } {
   const [queue = '', verb = '', ...rest] = tokensAfter(subject, 2);

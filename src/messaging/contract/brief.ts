@@ -32,36 +32,40 @@ export function wholeOnes<T extends object>({ jobs, asFirst }: AsFirst<T>): read
 }
 
 /**
- * {@link claimedView} of jobs for a worker of ours: what the others do not say is as it is in the first. Measured with
- * jobs of one bulk enqueue, 0.5 µs each to write and 0.6 to read instead of 1.1 and 1.5.
+ * {@link claimedView} of jobs for a worker of ours, as the fields of an {@link AsFirst} in JSON. Args that are at hand as text
+ * stay text.
  */
-export function briefClaims(jobs: readonly ClaimedJob[]): AsFirst<object> {
+export function briefClaimsText(jobs: readonly ClaimedJob[]): string {
   const [first, ...others] = jobs;
-  if (first === undefined) return { jobs };
-  return { jobs: [claimedView(first), ...others.map((job) => briefClaim(job, first))], asFirst: true };
+  if (first === undefined) return '"jobs":[]';
+  const texts = others.map((job) => briefClaimText(job, first));
+  return `"jobs":[${[JSON.stringify(claimedView(first)), ...texts].join(',')}],"asFirst":true`;
 }
 
-/** Where both have nothing they are the same; what is of some size is not compared. */
-function briefClaim(job: ClaimedJob, first: ClaimedJob): object {
-  const brief: Partial<ReturnType<typeof claimedView>> = { id: job.id, args: job.args };
-  if (job.run !== first.run) brief.run = job.run;
-  if (job.type !== first.type) brief.type = job.type;
-  if (job.queue !== first.queue) brief.queue = job.queue;
-  if (job.attempt !== first.attempt) brief.attempt = job.attempt;
-  if (job.maxAttempts !== first.maxAttempts) brief.maxAttempts = job.maxAttempts;
-  if (job.priority !== first.priority) brief.priority = job.priority;
-  if (job.timeoutMs !== first.timeoutMs) brief.timeout = job.timeoutMs;
-  if (!isEmpty(job.meta) || !isEmpty(first.meta)) brief.meta = job.meta;
-  if (job.tags.length + first.tags.length > 0) brief.tags = job.tags;
-  if (job.reference !== first.reference) brief.reference = job.reference;
-  if (job.schedule !== first.schedule) brief.schedule = scheduleView(job.schedule);
-  if (job.scheduledAt !== first.scheduledAt) brief.scheduledAt = timeText(job.scheduledAt);
-  if (job.insertedAt !== first.insertedAt) brief.insertedAt = timeText(job.insertedAt);
-  if (job.traceparent !== first.traceparent) brief.traceparent = job.traceparent;
-  return brief;
+/** Where both have nothing they are the same; what is of some size is not compared. An id is a UUID, which needs no escape. */
+function briefClaimText(job: ClaimedJob, first: ClaimedJob): string {
+  let text = `{"id":"${job.id}","args":${job.argsText ?? JSON.stringify(job.args)}`;
+  const say = (name: string, value: unknown): void => {
+    text += `,"${name}":${JSON.stringify(value)}`;
+  };
+  if (job.run !== first.run) say('run', job.run);
+  if (job.type !== first.type) say('type', job.type);
+  if (job.queue !== first.queue) say('queue', job.queue);
+  if (job.attempt !== first.attempt) say('attempt', job.attempt);
+  if (job.maxAttempts !== first.maxAttempts) say('maxAttempts', job.maxAttempts);
+  if (job.priority !== first.priority) say('priority', job.priority);
+  if (job.timeoutMs !== first.timeoutMs) say('timeout', job.timeoutMs);
+  if (!isEmpty(job.meta) || !isEmpty(first.meta)) say('meta', job.meta);
+  if (job.tags.length + first.tags.length > 0) say('tags', job.tags);
+  if (job.reference !== first.reference) say('reference', job.reference);
+  if (job.schedule !== first.schedule) say('schedule', scheduleView(job.schedule));
+  if (job.scheduledAt !== first.scheduledAt) say('scheduledAt', timeText(job.scheduledAt));
+  if (job.insertedAt !== first.insertedAt) say('insertedAt', timeText(job.insertedAt));
+  if (job.traceparent !== first.traceparent) say('traceparent', job.traceparent);
+  return `${text}}`;
 }
 
-/** {@link briefClaims} for jobs about to be stored. One that is unique is told whole where others are not. */
+/** Jobs about to be stored: what the others do not say is as it is in the first. One that is unique is told whole where others are not. */
 export function briefJobs(jobs: readonly NewJob[]): AsFirst<object> {
   const [first, ...others] = jobs;
   if (first === undefined || others.some(({ unique }) => (unique === undefined) !== (first.unique === undefined)))

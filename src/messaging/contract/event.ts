@@ -1,7 +1,7 @@
 import { isTerminalFact, type JobFact } from '../../job/job-event.ts';
 import { timeText } from '../../kernel/clock.ts';
 import { type LinePattern, type LineWriter, lineOf } from '../json-lines.ts';
-import type { Subjects } from '../subjects.ts';
+import { Subjects } from '../subjects.ts';
 import { scheduleView } from './job-view.ts';
 
 /** What events are about: the token after `events` in their subject. */
@@ -40,18 +40,25 @@ export interface PlainFact {
   data: Record<string, unknown>;
 }
 
-/** The event of a committed job fact: a line of JSON of which most is common to many. */
+/** The event of a committed job fact: a line of JSON of which most is common to many. Kept, it is that of one fact after another. */
 export class JobEvent {
-  readonly #frame: Frame;
-  readonly #job: string;
-  readonly #number: number;
-  readonly #detail: string;
+  #frame: Frame = NO_FRAME;
+  #job = '';
+  #number = 0;
+  #detail = '';
 
-  constructor(frame: Frame, fact: JobFact, number: number) {
-    this.#frame = frame;
+  /**
+   * Becomes the event of a fact. Its id is (job, run, what, when, number): of a terminal one the number is its place in the
+   * outbox, so that the id is the same whenever it is sent again and another one for each way into that state, also without a
+   * run in between; of the others, which are sent once, it is `count`.
+   * @param teller the node that tells, and a number that it has not used in the fact's millisecond
+   */
+  of(fact: JobFact, subjects: Subjects, teller: { node: string; count: number }): this {
+    this.#frame = frameFor(fact, subjects, teller.node);
     this.#job = fact.id;
-    this.#number = number;
+    this.#number = isTerminalFact(fact.what) ? (fact.outboxSeq ?? teller.count) : teller.count;
     this.#detail = detailText(fact);
+    return this;
   }
 
   get subject(): string {
@@ -68,7 +75,11 @@ export class JobEvent {
 
   /** Adds the line. */
   addTo(lines: LineWriter): void {
-    lines.add(this.#frame.pattern, this.#job, this.#number, this.#detail);
+    lines.open(this.#frame.pattern);
+    lines.part(this.#job);
+    lines.part(this.#number);
+    lines.part(this.#detail);
+    lines.close();
   }
 
   /** How many characters the line has, or a few more. */
@@ -97,24 +108,24 @@ interface Frame {
   length: number;
 }
 
+/** Of an event that is none's yet. */
+const NO_FRAME: Frame = {
+  of: { what: 'inserted', at: 0, run: 0, type: '', queue: '', state: 'available', attempt: 0, maxAttempts: 0 },
+  subjects: new Subjects(''),
+  ...{ node: '', subject: '', toNumber: '', pattern: [], length: 0 },
+};
+
 /** Facts of one commit are of a few kinds, types and attempts. */
 const FRAMES_MAX = 8;
 let frames: readonly Frame[] = [];
 
 /**
- * The event of a committed job fact. Its id is (job, run, what, when, number): of a terminal one the number is its place
- * in the outbox, so that the id is the same whenever it is sent again and another one for each way into that state, also
- * without a run in between; of the others, which are sent once, it is `count`.
- *
- * It is put together as text, because there are three of it to a job: measured 0.4 µs instead of 2.2 as an object that is
- * then written. What stands between quotes as it is are words of ours, UUIDs and names that need no escapes.
- * @param teller the node that tells, and a number that it has not used in the fact's millisecond
+ * The event of a committed job fact, see {@link JobEvent.of}. It is put together as text, because there are three of it to a
+ * job: measured 0.4 µs instead of 2.2 as an object that is then written. What stands between quotes as it is are words of ours,
+ * UUIDs and names that need no escapes.
  */
-export function jobEvent(fact: JobFact, subjects: Subjects, teller: { node: string; count: number }): JobEvent {
-  const frame = frameFor(fact, subjects, teller.node);
-  const number = isTerminalFact(fact.what) ? (fact.outboxSeq ?? teller.count) : teller.count;
-  return new JobEvent(frame, fact, number);
-}
+export const jobEvent = (fact: JobFact, subjects: Subjects, teller: { node: string; count: number }): JobEvent =>
+  new JobEvent().of(fact, subjects, teller);
 
 function frameFor(fact: JobFact, subjects: Subjects, node: string): Frame {
   for (const frame of frames) {
@@ -162,12 +173,21 @@ function frameOf(fact: JobFact, subjects: Subjects, node: string): Frame {
   };
 }
 
+/** Facts of one commit mostly took the same time. */
+let lastTook: { durationMs: number | undefined; waitMs: number | undefined; text: string } | undefined;
+
+/** How long it took, of the data of an event. */
+function tookText({ durationMs, waitMs }: JobFact): string {
+  if (lastTook?.durationMs === durationMs && lastTook?.waitMs === waitMs) return lastTook?.text ?? '';
+  const duration = durationMs === undefined ? '' : `,"durationMs":${durationMs}`;
+  const wait = waitMs === undefined ? '' : `,"waitMs":${waitMs}`;
+  lastTook = { durationMs, waitMs, text: duration + wait };
+  return lastTook.text;
+}
+
 /** What of an event's data not every fact has. */
 function detailText(fact: JobFact): string {
-  const { durationMs, waitMs } = fact;
-  let text = '';
-  if (durationMs !== undefined) text += `,"durationMs":${durationMs}`;
-  if (waitMs !== undefined) text += `,"waitMs":${waitMs}`;
+  let text = tookText(fact);
   if (fact.error !== undefined) text += `,"error":${JSON.stringify(fact.error)}`;
   if (fact.nextAt !== undefined) text += `,"nextAt":"${timeText(fact.nextAt)}"`;
   if (fact.result !== undefined) text += `,"result":${JSON.stringify(fact.result)}`;

@@ -1,4 +1,4 @@
-import type { Outcome } from '../../job/outcome.ts';
+import { isBareCompletion, type Outcome } from '../../job/outcome.ts';
 import { arrayOf, type Check, integer, object, string, time } from '../../kernel/check.ts';
 import { timeText } from '../../kernel/clock.ts';
 
@@ -66,10 +66,3 @@ export function plainEndsOf(reports: readonly OutcomeReport[]): { plain: PlainEn
   }
   return { plain, others };
 }
-
-/** Whether all that it says is that its job is done. */
-const isBareCompletion = (report: OutcomeReport): boolean =>
-  report.outcome === 'complete' &&
-  report.result === null &&
-  report.resultFault === undefined &&
-  report.endSchedule === undefined;

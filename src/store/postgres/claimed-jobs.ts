@@ -1,8 +1,8 @@
 import type { ClaimedJob } from '../../job/job.ts';
+import { stateAfter } from '../../job/life.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from '../cell.ts';
 import { referenceOf, scheduleOf } from '../job-row.ts';
 import { unheldCell } from './plain-text.ts';
-import { stateAfter } from './verb.ts';
 
 /** What a claimed job is. */
 export const EXECUTING = stateAfter('available', 'claim');

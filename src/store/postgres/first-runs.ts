@@ -1,21 +1,7 @@
-import type { JobSchedule } from '../../job/job.ts';
+import type { FirstRun } from '../first-run.ts';
 
 /** Beyond so many the oldest are forgotten: they run long, or were settled at another store. */
 const KEPT_MAX = 20_000;
-
-/** A job in its first run and attempt, as a claim of this store left it. */
-export interface FirstRun {
-  id: string;
-  /** Its place, which no later job with its id has. */
-  seq: number;
-  type: string;
-  queue: string;
-  maxAttempts: number;
-  /** Times are milliseconds since the epoch. */
-  attemptedAt: number;
-  insertedAt: number;
-  schedule: JobSchedule | null;
-}
 
 /**
  * What this store's claims left of jobs in their first run, so that a settlement need not read it. Nothing of it changes

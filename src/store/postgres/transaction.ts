@@ -1,9 +1,10 @@
 import type { Random } from '../../kernel/identity.ts';
 import type { BegunClaims } from '../begun-claims.ts';
 import type { Cell, Row } from '../cell.ts';
+import type { FirstRun } from '../first-run.ts';
 import type { GroupStarts } from './claim-starts.ts';
 import type { Connection, Value } from './connection.ts';
-import type { FirstRun, FirstRuns } from './first-runs.ts';
+import type { FirstRuns } from './first-runs.ts';
 import type { GroupSigns } from './group-signs.ts';
 import type { Outbox } from './outbox.ts';
 import type { PartitionTurns } from './partition-turns.ts';

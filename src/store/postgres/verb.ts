@@ -1,5 +1,5 @@
 import type { JobFact } from '../../job/job-event.ts';
-import { type LifeEvent, nextState, statesAllowing } from '../../job/life.ts';
+import { type LifeEvent, statesAllowing } from '../../job/life.ts';
 import type { JobState } from '../../job/state.ts';
 import { assert } from '../../kernel/error.ts';
 import type { StoreAnswer, StoreOptions, StoreVerb } from '../job-store.ts';
@@ -45,13 +45,6 @@ export function allows(event: LifeEvent, column = 'state'): string {
   const states = statesAllowing(event);
   assert(states.length > 0, `${event} is allowed somewhere`);
   return isOneOf(states, column);
-}
-
-/** The state that an event leads to, by `job/`'s table: one that statements write. */
-export function stateAfter(state: JobState, event: LifeEvent): JobState {
-  const after = nextState(state, event);
-  assert(after !== undefined, `${event} is allowed of what is ${state}`);
-  return after;
 }
 
 /** The condition that a job is in one of some states, in the words of the partial indexes. */

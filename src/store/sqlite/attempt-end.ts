@@ -1,9 +1,18 @@
+import { firstRunCompleted } from '../../job/job-event.ts';
+import { stateAfter } from '../../job/life.ts';
 import type { Settlement } from '../../job/settlement.ts';
+import type { JobState } from '../../job/state.ts';
 import { type AttemptRow, OUTCOMES, terminateAfter } from '../attempt-row.ts';
 import { filledCell, jsonCell } from '../cell.ts';
 import { type EndOptions, endRow } from '../ended-row.ts';
+import type { FirstRun } from '../first-run.ts';
 import { PlacesUpdate } from './places-update.ts';
 import type { StoreWorld } from './verb.ts';
+
+/** What a claimed job is. */
+export const EXECUTING = stateAfter('available', 'claim');
+/** What it is when it has completed. */
+export const COMPLETED = stateAfter('executing', 'complete');
 
 /**
  * Writes what `job/` decided about jobs. Completions that leave nothing but their state and time, most of all, are
@@ -48,10 +57,24 @@ export class AttemptEnd {
       this.#one.run(state, attempt, scheduledAt, finishedAt, ...texts, flag, place, row.seq);
       row.terminate = terminate;
     }
-    this.#world.firstRuns.forget(row.id);
-    this.#world.queues.running.ended(row.queue, row.seq);
-    this.#world.counts.move(row.queue, row.state, state);
+    this.#leaves(row.id, row.queue, { seq: row.seq, from: row.state, to: state });
     endRow(row, settlement, options);
+  }
+
+  /** Completes a first run without a result. */
+  complete(run: FirstRun, { now, tell }: Pick<EndOptions, 'now' | 'tell'>): void {
+    const { id, seq, queue } = run;
+    this.#waiting.push(seq);
+    this.#leaves(id, queue, { seq, from: EXECUTING, to: COMPLETED });
+    tell(firstRunCompleted(run, now));
+  }
+
+  /** A job is in another state than before. */
+  #leaves(id: string, queue: string, { seq, from, to }: { seq: number; from: JobState; to: JobState }): void {
+    const { firstRuns, queues, counts } = this.#world;
+    firstRuns.forget(id);
+    queues.running.ended(queue, seq);
+    counts.move(queue, from, to);
   }
 
   /** Writes what was gathered, all ended at `now`. Every verb that writes completions ends with it. */

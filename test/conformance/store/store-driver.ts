@@ -51,6 +51,14 @@ export function newJob(part: Partial<NewJob> = {}): NewJob {
 export const laterJob = (scheduledAt: number, part: Partial<NewJob> = {}): NewJob =>
   newJob({ ...part, scheduledAt, state: 'scheduled' });
 
+/** A claimed job with all its fields: a store may make one only where it is looked at. */
+function wholeClaimed(job: ClaimedJob): ClaimedJob {
+  const { id, run, type, queue, args, attempt, maxAttempts, priority, timeoutMs, meta, tags } = job;
+  const { reference, schedule, scheduledAt, insertedAt, traceparent } = job;
+  const rest = { meta, tags, reference, schedule, scheduledAt, insertedAt, traceparent };
+  return { id, run, type, queue, args, attempt, maxAttempts, priority, timeoutMs, ...rest };
+}
+
 /** Says one verb at a time to a store and reads the answer with its type. */
 export class StoreDriver {
   store: JobStore;
@@ -75,8 +83,12 @@ export class StoreDriver {
     return reply.error;
   }
 
-  group(...requests: StoreRequest[]): Promise<StoreReply[]> {
-    return this.store.perform(requests);
+  async group(...requests: StoreRequest[]): Promise<StoreReply[]> {
+    const replies = await this.store.perform(requests);
+    return replies.map((reply, at) => {
+      if (!reply.ok || requests[at]?.verb !== 'claim') return reply;
+      return { ...reply, answer: (reply.answer as ClaimedJob[]).map(wholeClaimed) };
+    });
   }
 
   whats(): string[] {

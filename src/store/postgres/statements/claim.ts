@@ -1,11 +1,12 @@
 import type { ClaimedJob } from '../../../job/job.ts';
-import { jobFact } from '../../../job/job-event.ts';
+import { startedFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import { integer } from '../../cell.ts';
 import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
+import { firstRun } from '../../first-run.ts';
 import type { ClaimOptions } from '../../job-store.ts';
 import type { ClaimPlace } from '../claim-starts.ts';
-import { CLAIMED, CLAIMED_CELLS, type Claimed, claimedJobs, EXECUTING, TAKE } from '../claimed-jobs.ts';
+import { CLAIMED, CLAIMED_CELLS, type Claimed, claimedJobs, TAKE } from '../claimed-jobs.ts';
 import type { Value } from '../connection.ts';
 import { isLimited, type QueueRule } from '../queue-rules.ts';
 import { texts, words } from '../sql-list.ts';
@@ -122,12 +123,8 @@ export function startedBy(
   { seq, job }: Claimed,
   { options: { now }, tell }: Asked<'claim'>,
 ): ClaimedJob {
-  const { id, run, type, queue, attempt, maxAttempts, schedule, scheduledAt, insertedAt } = job;
-  const started = { id, run, type, queue, state: EXECUTING, attempt, maxAttempts, schedule } as const;
-  tell(jobFact('started', started, { at: now, waitMs: Math.max(0, now - scheduledAt) }));
-  if (run === 1 && attempt === 1) {
-    tx.begun.push({ id, seq, type, queue, maxAttempts, attemptedAt: now, insertedAt, schedule });
-  }
+  tell(startedFact(job, now));
+  if (job.run === 1 && job.attempt === 1) tx.begun.push(firstRun(job, { seq, attemptedAt: now }));
   return job;
 }
 

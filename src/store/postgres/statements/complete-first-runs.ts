@@ -1,11 +1,12 @@
-import { jobFact } from '../../../job/job-event.ts';
+import { firstRunCompleted } from '../../../job/job-event.ts';
+import { stateAfter } from '../../../job/life.ts';
 import { assert } from '../../../kernel/error.ts';
 import { OUTCOMES } from '../../attempt-row.ts';
+import { type FirstRun, isPlainFirstRun } from '../../first-run.ts';
 import type { OutcomeReport, SettleResult } from '../../job-store.ts';
-import type { FirstRun } from '../first-runs.ts';
 import { numbersIn, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
-import { type Asked, stateAfter } from '../verb.ts';
+import type { Asked } from '../verb.ts';
 
 /** Fewer are settled with those of other requests, in one statement. */
 const TOGETHER_MIN = 32;
@@ -36,33 +37,30 @@ export async function completeFirstRuns(
 ): Promise<readonly OutcomeReport[]> {
   if (outcomes.length < TOGETHER_MIN) return outcomes;
   const runs: FirstRun[] = [];
-  const left: OutcomeReport[] = [];
   const reports: OutcomeReport[] = [];
+  const left: OutcomeReport[] = [];
+  // What a job is reported first counts.
+  const others = new Set<string>();
   for (const report of outcomes) {
-    const run = isBare(report) ? tx.firstRuns.take(report.id, report.insertedAt) : undefined;
-    if (run === undefined) left.push(report);
-    else {
+    const { id, insertedAt } = report;
+    const run = isPlainFirstRun(report) && !others.has(id) ? tx.firstRuns.take(id, insertedAt) : undefined;
+    if (run === undefined) {
+      others.add(id);
+      left.push(report);
+    } else {
       runs.push(run);
       reports.push(report);
     }
   }
   if (runs.length === 0) return left;
   const [row] = await tx.lists(COMPLETE, [words(runs.map(({ id }) => id)), tx.signs.keyOf(worker), now]);
-  const others = othersOf(runs, numbersIn(row?.[0] ?? null));
+  const lost = othersOf(runs, numbersIn(row?.[0] ?? null));
   for (const run of runs) {
-    if (others?.has(run.id)) continue;
-    const { id, type, queue, maxAttempts, schedule, attemptedAt } = run;
-    const job = { id, run: 1, type, queue, state: COMPLETED, attempt: 1, maxAttempts, schedule } as const;
-    tell(jobFact('completed', job, { at: now, durationMs: Math.max(0, now - attemptedAt) }));
-    settled.push({ id, state: COMPLETED });
+    if (lost?.has(run.id)) continue;
+    tell(firstRunCompleted(run, now));
+    settled.push({ id: run.id, state: COMPLETED });
   }
-  return others === undefined ? left : [...left, ...reports.filter(({ id }) => others.has(id))];
-}
-
-/** A completion of a first run that says nothing else. */
-function isBare(report: OutcomeReport): boolean {
-  if (report.outcome !== 'complete' || report.result !== null || report.resultFault !== undefined) return false;
-  return report.run === 1 && report.attempt === 1 && report.endSchedule !== true;
+  return lost === undefined ? left : [...left, ...reports.filter(({ id }) => lost.has(id))];
 }
 
 /** The ids of those whose places did not come back; undefined: all did. */

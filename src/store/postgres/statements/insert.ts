@@ -1,6 +1,6 @@
 import { type Job, type NewJob, storedJob } from '../../../job/job.ts';
-import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
+import { tellInserted } from '../../inserted-job.ts';
 import type { InsertResult } from '../../job-store.ts';
 import { StoredAsSent } from '../../stored-as-sent.ts';
 import { idList, JOB_ROWS, jobOf } from '../job-columns.ts';
@@ -110,7 +110,7 @@ async function placeRound(tx: Transaction, round: readonly Placing[]): Promise<I
       clashed.push(one);
       continue;
     }
-    tellStored(one);
+    tellInserted(one.job, one.tell);
     results.set(one, { job: storedJob(one.job), conflict: false });
   }
   const same = clashed.length === 0 ? undefined : await sameRows(tx, clashed);
@@ -121,14 +121,6 @@ async function placeRound(tx: Transaction, round: readonly Placing[]): Promise<I
     assert(job !== undefined, 'a job that could not be inserted is there already');
     return { job, conflict: true };
   });
-}
-
-/** Tells of a job that was stored. */
-function tellStored({ job, tell }: Placing): void {
-  const { id, type, queue, state, maxAttempts, schedule, insertedAt } = job;
-  const stored = { id, run: 0, type, queue, state, attempt: 0, maxAttempts, schedule };
-  tell(jobFact('inserted', stored, { at: insertedAt }));
-  if (state === 'scheduled') tell(jobFact('scheduled', stored, { at: insertedAt, nextAt: job.scheduledAt }));
 }
 
 /** The rows that are there with the ids of jobs, or with their ticks. */
@@ -165,7 +157,7 @@ async function insertNew(tx: Transaction, asked: readonly Asked<'insert'>[]): Pr
   const jobs = asked.flatMap(({ options }) => options.jobs);
   await putNew(tx, await beginJobs(tx, jobs));
   return asked.map(({ options: { jobs, brief = false }, tell }) => {
-    for (const job of jobs) tellStored({ job, tell });
+    for (const job of jobs) tellInserted(job, tell);
     return brief ? [] : jobs.map((job) => new StoredAsSent(job));
   });
 }

@@ -1,3 +1,4 @@
+import { stateAfter } from '../../../job/life.ts';
 import { settle as decide } from '../../../job/settlement.ts';
 import { assert } from '../../../kernel/error.ts';
 import { isUuid } from '../../../kernel/identity.ts';
@@ -10,7 +11,7 @@ import { AttemptEnd } from '../attempt-end.ts';
 import { lockedAttempts } from '../job-columns.ts';
 import { numbers, texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
-import { type Asked, stateAfter, type Verb } from '../verb.ts';
+import type { Asked, Verb } from '../verb.ts';
 import { endSchedule } from './change-schedules.ts';
 import { completeFirstRuns } from './complete-first-runs.ts';
 

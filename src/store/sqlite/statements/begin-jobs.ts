@@ -1,10 +1,11 @@
 import type { NewJob } from '../../../job/job.ts';
-import { jobFact } from '../../../job/job-event.ts';
+import { startedFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import { isPlain } from '../../alike-jobs.ts';
 import type { BegunClaim } from '../../begun-claims.ts';
+import { EXECUTING } from '../attempt-end.ts';
 import { allows, type StoreWorld } from '../verb.ts';
-import { claimer, firstRun } from './claim.ts';
+import { claimer } from './claim.ts';
 import { ALIKE_ROWS, argsOf, putAlike } from './put-rows.ts';
 
 /** What stores jobs as executing for claims of the same group. */
@@ -64,14 +65,13 @@ export function beginJobs(world: StoreWorld): BeginJobs {
         // An id that is twice among them is stored by the first.
         left?.delete(job.id);
         const begun = claim.begin(job, args[at] ?? '');
-        const started = firstRun(begun, { seq, now, worker });
-        world.firstRuns.keep(started);
-        claim.facts.push(jobFact('started', started, { at: now, waitMs: Math.max(0, now - job.scheduledAt) }));
+        world.firstRuns.keep(begun, { seq, attemptedAt: now, worker });
+        claim.facts.push(startedFact(begun, now));
       }
       const jobs = stored === 'all' ? part.length : stored.size;
       claim.missed(part.length - jobs);
       counts.add(first.queue, 'available', -jobs);
-      counts.add(first.queue, 'executing', jobs);
+      counts.add(first.queue, EXECUTING, jobs);
       return stored;
     },
   };

@@ -1,14 +1,12 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { ClaimedJob } from '../../../job/job.ts';
-import { jobFact } from '../../../job/job-event.ts';
-import { nextState } from '../../../job/life.ts';
-import { assert } from '../../../kernel/error.ts';
+import { startedFact } from '../../../job/job-event.ts';
 import { utf8Bytes } from '../../../kernel/json.ts';
-import type { AttemptRow } from '../../attempt-row.ts';
 import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } from '../../cell.ts';
 import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import { referenceOf, scheduleOf } from '../../job-row.ts';
 import type { ClaimOptions } from '../../job-store.ts';
+import { EXECUTING } from '../attempt-end.ts';
 import type { FreshJob } from '../fresh-jobs.ts';
 import { PlacesUpdate } from '../places-update.ts';
 import type { QueueRule } from '../queue-rules.ts';
@@ -56,8 +54,6 @@ export function claimer(world: StoreWorld): ClaimWaiting {
       aside = null`,
   );
   const partitions = new PartitionPicker(world, CLAIMED_COLUMNS);
-  const executing = nextState('available', 'claim');
-  assert(executing !== undefined, 'an available job can be claimed');
 
   return ({ now, queue, worker, node, limit, types, bytesMax }, tell) => {
     const runner = world.workers.seen(worker, node, now);
@@ -84,21 +80,22 @@ export function claimer(world: StoreWorld): ClaimWaiting {
       });
       if (rows.length === 0) break;
       const places = rows.map(([seq]) => integer(seq));
-      take.run(places, executing, now, runner);
+      take.run(places, EXECUTING, now, runner);
       world.fresh.forget(places);
       for (const row of rows) {
         const key = keys?.get(row);
         if (key !== undefined) world.queues.running.claimed(queue, integer(row[0]), key);
         const job = claimedOf(row, queue);
-        const started = firstRun(job, { seq: integer(row[0]), now, worker });
-        if (row.at(-1) === 1) world.firstRuns.keep(started);
-        tell(jobFact('started', started, { at: now, waitMs: Math.max(0, now - job.scheduledAt) }));
+        if (row.at(-1) === 1 && job.run === 1 && job.attempt === 1) {
+          world.firstRuns.keep(job, { seq: integer(row[0]), attemptedAt: now, worker });
+        }
+        tell(startedFact(job, now));
         jobs.push(job);
       }
       if (rows.length < step) break;
     }
     world.counts.add(queue, 'available', -jobs.length);
-    world.counts.add(queue, executing, jobs.length);
+    world.counts.add(queue, EXECUTING, jobs.length);
     if (rule !== undefined) world.queues.started(rule, jobs.length, now);
     return jobs;
   };
@@ -134,35 +131,6 @@ function bytesOf(row: readonly SQLOutputValue[]): number {
 }
 
 const lengthOf = (cell: Cell): number => (typeof cell === 'string' ? cell.length : 0);
-
-/** The row of a claimed job, if nothing has happened to it but this claim. */
-export function firstRun(job: ClaimedJob, claimed: { seq: number; now: number; worker: string }): AttemptRow {
-  const { id, queue, type, attempt, maxAttempts, run, scheduledAt, insertedAt, schedule } = job;
-  const { seq, now: attemptedAt, worker } = claimed;
-  return {
-    seq,
-    id,
-    queue,
-    type,
-    state: 'executing',
-    attempt,
-    maxAttempts,
-    run,
-    scheduledAt,
-    insertedAt,
-    attemptedAt,
-    finishedAt: null,
-    worker,
-    schedule,
-    backoff: null,
-    errors: [],
-    result: null,
-    settledRun: null,
-    settledAs: null,
-    missedAt: null,
-    terminate: null,
-  };
-}
 
 /** The job as it is after the claim, from its row before it. */
 function claimedOf(row: readonly SQLOutputValue[], queue: string): ClaimedJob {

@@ -1,6 +1,6 @@
 import { type NewJob, storedJob } from '../../../job/job.ts';
-import { jobFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
+import { tellInserted } from '../../inserted-job.ts';
 import { jobOf } from '../../job-row.ts';
 import type { InsertResult } from '../../job-store.ts';
 import { StoredAsSent } from '../../stored-as-sent.ts';
@@ -78,8 +78,5 @@ export function insert(world: StoreWorld): Verb<'insert'> {
 /** Counts and tells a job that was stored. */
 function tellStored(world: StoreWorld, job: NewJob, tell: Tell): void {
   world.counts.add(job.queue, job.state, 1);
-  const { id, type, queue, state, maxAttempts, schedule, insertedAt: at } = job;
-  const stored = { id, run: 0, type, queue, state, attempt: 0, maxAttempts, schedule };
-  tell(jobFact('inserted', stored, { at }));
-  if (state === 'scheduled') tell(jobFact('scheduled', stored, { at, nextAt: job.scheduledAt }));
+  tellInserted(job, tell);
 }

@@ -1,13 +1,17 @@
 import { settle as decide } from '../../../job/settlement.ts';
 import { assert } from '../../../kernel/error.ts';
 import { type AttemptRow, attemptOf, isRepeat, refusalOf } from '../../attempt-row.ts';
+import { isPlainFirstRun } from '../../first-run.ts';
 import type { OutcomeReport, SettleResult } from '../../job-store.ts';
-import { AttemptEnd } from '../attempt-end.ts';
+import { AttemptEnd, COMPLETED } from '../attempt-end.ts';
 import { ATTEMPT_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { endSchedule } from './change-schedules.ts';
 
-/** Ends attempts: each only if it is still this worker's, by what `job/` decides; a repeat is answered as settled. */
+/**
+ * Ends attempts: each only if it is still this worker's, by what `job/` decides; a repeat is answered as settled. First runs
+ * that simply complete, nearly all, are known without their rows.
+ */
 export function settle(world: StoreWorld): Verb<'settle'> {
   const read = world.lists(
     `select ${ATTEMPT_COLUMNS} from json_each(?) as wanted cross join jobs on jobs.id = wanted.value`,
@@ -24,21 +28,25 @@ export function settle(world: StoreWorld): Verb<'settle'> {
     if (report.endSchedule && row.schedule) endOf(row.schedule.name, to.now);
   }
 
-  /** The rows of all outcomes: those of first runs are at hand, the rest is read at once. */
-  function rowsOf(outcomes: readonly OutcomeReport[]): Map<string, AttemptRow> {
-    const rows = new Map<string, AttemptRow>();
-    const unknown: string[] = [];
-    for (const { id } of outcomes) {
-      const row = world.firstRuns.get(id);
-      if (row === undefined) unknown.push(id);
-      else rows.set(id, row);
-    }
+  /** What is not known of jobs that outcomes are about, read at once; undefined: there is no such job. */
+  function rowsOf(outcomes: readonly OutcomeReport[]): Map<string, AttemptRow | undefined> {
+    const unknown = outcomes.flatMap(({ id }) => (world.firstRuns.has(id) ? [] : [id]));
+    const rows = new Map<string, AttemptRow | undefined>(unknown.map((id) => [id, undefined]));
     if (unknown.length === 0) return rows;
     for (const list of read.all(JSON.stringify(unknown))) {
       const row = attemptOf(list);
       rows.set(row.id, row);
     }
     return rows;
+  }
+
+  /** The row of a job in its first run, or of one that has just completed it and is reported again. */
+  function rowOf(id: string, now: number): AttemptRow | undefined {
+    const row = world.firstRuns.rowOf(id);
+    if (row !== undefined) return row;
+    end.flush(now);
+    const [list] = read.all(JSON.stringify([id]));
+    return list && attemptOf(list);
   }
 
   return ({ now, worker, outcomes }, tell) => {
@@ -48,6 +56,13 @@ export function settle(world: StoreWorld): Verb<'settle'> {
     const result: SettleResult = { settled: [], refused: [] };
     for (const report of outcomes) {
       const { id } = report;
+      const run = isPlainFirstRun(report) ? world.firstRuns.of(report, worker) : undefined;
+      if (run !== undefined && !rows.has(id)) {
+        end.complete(run, { now, tell });
+        result.settled.push({ id, state: COMPLETED });
+        continue;
+      }
+      if (!rows.has(id)) rows.set(id, rowOf(id, now));
       const row = rows.get(id);
       const reason = refusalOf(row, report, worker);
       if (row !== undefined && (reason === undefined || isRepeat(row, report, worker))) {
