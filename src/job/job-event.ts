@@ -81,21 +81,21 @@ export function startedFact(job: ClaimedJob, at: number): JobFact {
   return fact;
 }
 
+/** What is common to jobs that a claim took together. */
+type AlikeRun = Pick<Job, 'type' | 'queue' | 'maxAttempts' | 'schedule'> & { attemptedAt: number };
+
 /**
  * That a job has completed in its first run without a result.
- * @param job with the time when it was claimed
+ * @param alike what it is, and when it was claimed
  * @param at when it completed; both in milliseconds since the epoch
  */
-export function firstRunCompleted(
-  job: Pick<Job, 'id' | 'type' | 'queue' | 'maxAttempts' | 'schedule'> & { attemptedAt: number },
-  at: number,
-): JobFact {
-  const { id, type, queue, maxAttempts, schedule, attemptedAt } = job;
+export function firstRunCompleted(id: string, alike: AlikeRun, at: number): JobFact {
+  const { type, queue, maxAttempts, schedule, attemptedAt } = alike;
   const durationMs = Math.max(0, at - attemptedAt);
   const what = 'completed';
-  const fact: JobFact = { at, durationMs, what, id, run: 1, type, queue, state: what, attempt: 1, maxAttempts };
-  // A field that comes later has no room in the object.
-  fact.outboxSeq = undefined;
+  // A field that comes later, as the place in the outbox does, would have no room in the object.
+  const [run, attempt, outboxSeq] = [1, 1, undefined];
+  const fact: JobFact = { at, durationMs, what, id, run, type, queue, state: what, attempt, maxAttempts, outboxSeq };
   if (schedule !== null) fact.schedule = schedule;
   return fact;
 }

@@ -172,7 +172,11 @@ export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
    */
   claim: { options: ClaimOptions; answer: ClaimedJob[] };
   /** Ends attempts, each only if it is still (id, run, worker)'s. */
-  settle: { options: { now: number; worker: string; outcomes: readonly OutcomeReport[] }; answer: SettleResult };
+  settle: {
+    /** `brief`: who asks only wants to know what is refused, and `settled` is empty. */
+    options: { now: number; worker: string; outcomes: readonly OutcomeReport[]; brief?: boolean };
+    answer: SettleResult;
+  };
   /**
    * A worker's sign of life with what it runs. Executing jobs of this worker in this queue that two beats do not list,
    * each at least `beatMs` after the claim and after the miss before, are released with the attempt handed back. A `node`

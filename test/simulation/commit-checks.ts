@@ -113,10 +113,12 @@ export class CommitChecks implements CommitListener {
     }
   }
 
-  #settled({ worker, outcomes, now }: Told<'settle'>, { settled, refused }: StoreAnswer<'settle'>): void {
+  #settled({ worker, outcomes, now, brief }: Told<'settle'>, { settled, refused }: StoreAnswer<'settle'>): void {
     this.#sawSign(worker, now);
     if (refused.length > 0) this.#world.sightings.saw('zombie fenced');
-    for (const { id } of settled) {
+    // Who asks briefly takes for settled what is not refused.
+    const others = new Set(refused.map(({ id }) => id));
+    for (const { id } of brief ? outcomes.filter((report) => !others.has(report.id)) : settled) {
       const accepted = this.history.jobs.get(id)?.accepted ?? new Set();
       const said = outcomes.filter((report) => report.id === id);
       const known = said.some(({ run, outcome }) => accepted.has(`${run} ${worker} ${outcome}`));

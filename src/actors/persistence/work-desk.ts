@@ -130,7 +130,8 @@ export class WorkDesk {
     const now = this.#parts.world.clock.now();
     const worker = name.toLowerCase();
     // Asked in one turn, they are in one group, or the claim is in the next.
-    const settling = perform('settle', { now, worker, outcomes });
+    const brief = wantsBrief(message);
+    const settling = perform('settle', { now, worker, outcomes, ...(brief ? { brief } : {}) });
     const bytesMax = this.#claimBytesMax(message);
     const claiming = claims ? perform('claim', { ...claim, now, queue, worker, bytesMax }) : Promise.resolve([]);
     const [settled, claimed] = await Promise.allSettled([settling, claiming]);
@@ -142,9 +143,8 @@ export class WorkDesk {
       throw settled.reason;
     }
     for (const { reason } of settled.value.refused) this.#parts.count(reason, 1);
-    const value = wantsBrief(message) ? { ...settled.value, settled: [] } : settled.value;
-    if (claim === undefined) answer(message, value);
-    else answerClaimed(message, value, jobs);
+    if (claim === undefined) answer(message, settled.value);
+    else answerClaimed(message, settled.value, jobs);
   }
 
   #claimBytesMax(message: Message): number {

@@ -5,7 +5,7 @@ import type { JobState } from '../../job/state.ts';
 import { type AttemptRow, OUTCOMES, terminateAfter } from '../attempt-row.ts';
 import { filledCell, jsonCell } from '../cell.ts';
 import { type EndOptions, endRow } from '../ended-row.ts';
-import type { FirstRun } from '../first-run.ts';
+import type { KeptRun } from './first-runs.ts';
 import { PlacesUpdate } from './places-update.ts';
 import type { StoreWorld } from './verb.ts';
 
@@ -62,11 +62,10 @@ export class AttemptEnd {
   }
 
   /** Completes a first run without a result. */
-  complete(run: FirstRun, { now, tell }: Pick<EndOptions, 'now' | 'tell'>): void {
-    const { id, seq, queue } = run;
+  complete(id: string, { seq, alike }: KeptRun, { now, tell }: Pick<EndOptions, 'now' | 'tell'>): void {
     this.#waiting.push(seq);
-    this.#leaves(id, queue, { seq, from: EXECUTING, to: COMPLETED });
-    tell(firstRunCompleted(run, now));
+    this.#leaves(id, alike.queue, { seq, from: EXECUTING, to: COMPLETED });
+    tell(firstRunCompleted(id, alike, now));
   }
 
   /** A job is in another state than before. */

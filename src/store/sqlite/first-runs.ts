@@ -6,10 +6,22 @@ import type { OutcomeReport } from '../job-store.ts';
 /** Beyond this many running jobs the rest is read from the table when it is settled. */
 const KEPT_MAX = 20_000;
 
-/** A first run with what else its row says. */
-interface KeptRun extends FirstRun {
+/** What jobs that were claimed together may have in common. */
+export interface AlikeRuns extends Omit<FirstRun, 'id' | 'seq'> {
   scheduledAt: number;
   worker: string;
+}
+
+/** What jobs like this one have in common when a worker has just claimed them. */
+export function alikeRuns(job: ClaimedJob, { now, worker }: { now: number; worker: string }): AlikeRuns {
+  const { type, queue, maxAttempts, scheduledAt, insertedAt, schedule } = job;
+  return { type, queue, maxAttempts, attemptedAt: now, insertedAt, schedule, scheduledAt, worker };
+}
+
+/** A job in its first run: its place, which no later job with its id has, and what it is. */
+export interface KeptRun {
+  readonly seq: number;
+  readonly alike: AlikeRuns;
 }
 
 /**
@@ -20,13 +32,9 @@ interface KeptRun extends FirstRun {
 export class FirstRuns {
   readonly #runs = new Map<string, KeptRun>();
 
-  /** Notes what a claim left of a job to which nothing had happened before. */
-  keep(job: ClaimedJob, claimed: Pick<KeptRun, 'seq' | 'attemptedAt' | 'worker'>): void {
-    if (this.#runs.size >= KEPT_MAX) return;
-    const { id, type, queue, maxAttempts, scheduledAt, insertedAt, schedule } = job;
-    const { seq, attemptedAt, worker } = claimed;
-    const run = { id, seq, type, queue, maxAttempts, attemptedAt, insertedAt, schedule, scheduledAt, worker };
-    this.#runs.set(id, run);
+  /** Notes where a job is that was just claimed, and to which nothing had happened before. */
+  keep(id: string, seq: number, alike: AlikeRuns): void {
+    if (this.#runs.size < KEPT_MAX) this.#runs.set(id, { seq, alike });
   }
 
   has(id: string): boolean {
@@ -34,22 +42,30 @@ export class FirstRuns {
   }
 
   /** The run that a report of its worker's is about; undefined: it is not known, or another one is meant. */
-  of({ id, insertedAt }: OutcomeReport, worker: string): FirstRun | undefined {
+  of({ id, insertedAt }: OutcomeReport, worker: string): KeptRun | undefined {
     const run = this.#runs.get(id);
-    const isIts = run?.worker === worker && (insertedAt === undefined || insertedAt === run.insertedAt);
+    const isIts = run?.alike.worker === worker && (insertedAt === undefined || insertedAt === run.alike.insertedAt);
     return isIts ? run : undefined;
   }
 
   /** The row of a job in its first run. */
   rowOf(id: string): AttemptRow | undefined {
     const kept = this.#runs.get(id);
-    if (kept === undefined) return undefined;
-    const { seq, type, queue, maxAttempts, attemptedAt, insertedAt, schedule, scheduledAt, worker } = kept;
-    return {
-      ...{ seq, id, queue, type, state: 'executing', attempt: 1, maxAttempts, run: 1, scheduledAt, insertedAt },
-      ...{ attemptedAt, finishedAt: null, worker, schedule, backoff: null, errors: [], result: null },
-      ...{ settledRun: null, settledAs: null, missedAt: null, terminate: null },
-    };
+    return (
+      kept && {
+        ...{
+          ...kept.alike,
+          seq: kept.seq,
+          id,
+          state: 'executing',
+          attempt: 1,
+          run: 1,
+          finishedAt: null,
+          backoff: null,
+        },
+        ...{ errors: [], result: null, settledRun: null, settledAs: null, missedAt: null, terminate: null },
+      }
+    );
   }
 
   forget(id: string): void {

@@ -133,6 +133,35 @@ function outcomeCases({ driver }: StoreSuite): void {
     expect(await driver().job(a.id)).toMatchObject({ state: 'completed', finishedAt: T0 + 9 });
     expect((await driver().job(c.id)).state).toBe('executing');
   });
+
+  it('names only what it refuses to who asks briefly, of few and of many', async () => {
+    for (const count of [2, 60]) {
+      await driver().insert(...Array.from({ length: count }, () => newJob()));
+      const claimed = await driver().claim({ limit: count });
+      const others = [newJob().id, claimed[0]?.id ?? ''];
+      const outcomes = [...claimed.map(({ id }) => id), ...others].map(
+        (id) => ({ id, attempt: 1, run: id === others[0] ? 7 : 1, outcome: 'complete', result: null }) as const,
+      );
+      const answer = await driver().do('settle', { now: T0 + 9, worker: 'worker-a', outcomes, brief: true });
+      expect(answer).toEqual({ settled: [], refused: [{ id: others[0], reason: 'not_found' }] });
+      expect(driver().whats()).toEqual(claimed.map(() => 'completed'));
+    }
+  });
+
+  it('takes of a job that is reported twice what is said first, also among many', async () => {
+    await driver().insert(...Array.from({ length: 60 }, () => newJob()));
+    const [first, ...others] = await driver().claim({ limit: 60 });
+    if (first === undefined) throw new Error('all are claimed');
+    const complete = { attempt: 1, run: 1, outcome: 'complete', result: null } as const;
+    const outcomes = [
+      { id: first.id, attempt: 1, run: 1, ...failure() },
+      ...[first, ...others].map(({ id }) => ({ id, ...complete })),
+    ];
+    const { settled, refused } = await driver().do('settle', { now: T0 + 9, worker: 'worker-a', outcomes });
+    expect(refused).toEqual([{ id: first.id, reason: 'not_executing' }]);
+    expect(settled).toHaveLength(60);
+    expect((await driver().job(first.id)).state).toBe('retryable');
+  });
 }
 
 function fenceCases({ driver }: StoreSuite): void {

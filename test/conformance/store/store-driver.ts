@@ -13,6 +13,7 @@ import type {
   StoreRequest,
   StoreVerb,
 } from '../../../src/store/job-store.ts';
+import { wholeClaimed } from '../../support/whole-claimed.ts';
 
 /** When the tests begin: a round time, so that differences read well. */
 export const T0 = Date.parse('2026-01-05T10:00:00.000Z');
@@ -50,14 +51,6 @@ export function newJob(part: Partial<NewJob> = {}): NewJob {
 /** A job for later. */
 export const laterJob = (scheduledAt: number, part: Partial<NewJob> = {}): NewJob =>
   newJob({ ...part, scheduledAt, state: 'scheduled' });
-
-/** A claimed job with all its fields: a store may make one only where it is looked at. */
-function wholeClaimed(job: ClaimedJob): ClaimedJob {
-  const { id, run, type, queue, args, attempt, maxAttempts, priority, timeoutMs, meta, tags } = job;
-  const { reference, schedule, scheduledAt, insertedAt, traceparent } = job;
-  const rest = { meta, tags, reference, schedule, scheduledAt, insertedAt, traceparent };
-  return { id, run, type, queue, args, attempt, maxAttempts, priority, timeoutMs, ...rest };
-}
 
 /** Says one verb at a time to a store and reads the answer with its type. */
 export class StoreDriver {

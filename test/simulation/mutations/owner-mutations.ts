@@ -1,5 +1,6 @@
 import type { ClaimedJob, Job } from '../../../src/job/job.ts';
 import type { JobStore, StoreAnswer, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
+import { wholeClaimed } from '../../support/whole-claimed.ts';
 import { changedStore, ownStore } from './changed-store.ts';
 import type { Mutation } from './mutation.ts';
 
@@ -84,7 +85,10 @@ export const OWNER_MUTATIONS: readonly Mutation[] = [
       changedStore(store, {
         reply: (reply, { verb }) => {
           if (verb !== 'claim' || !reply.ok) return reply;
-          const jobs = (reply.answer as ClaimedJob[]).map((job) => ({ ...job, run: Math.max(job.run - 1, 1) }));
+          const jobs = (reply.answer as ClaimedJob[]).map((job) => ({
+            ...wholeClaimed(job),
+            run: Math.max(job.run - 1, 1),
+          }));
           return { ...reply, answer: jobs };
         },
       }),

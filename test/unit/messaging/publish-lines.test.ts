@@ -1,9 +1,10 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock as clock } from '../../../src/kernel/clock.ts';
 import { systemRandom as random } from '../../../src/kernel/identity.ts';
 import { Body } from '../../../src/messaging/body.ts';
-import { JsonLines, LineWriter, lineOf } from '../../../src/messaging/json-lines.ts';
+import { JsonLines, type LinePattern, LineWriter, lineOf } from '../../../src/messaging/json-lines.ts';
 import { connectNats } from '../../../src/messaging/nats/connect-nats.ts';
 import { publishFrames } from '../../../src/messaging/nats/line-frames.ts';
 import type { NatsBus } from '../../../src/messaging/nats/nats-bus.ts';
@@ -99,4 +100,23 @@ test('lines of several kinds are put together of what is common and their own pa
 test('a command tells the bytes of its line', () => {
   const frames = [...publishFrames('a.b', linesOf(['x', 'é']), 100)].map((bytes) => Buffer.from(bytes).toString());
   expect(frames).toEqual(['PUB a.b 3\r\n"x"\r\nPUB a.b 4\r\n"é"\r\n']);
+});
+
+test('commands are those of each line by itself, whatever is as long as what', () => {
+  const part = fc.oneof(fc.constantFrom('', 'a', 'é', '1234', 'x'.repeat(300)), fc.integer({ min: 0, max: 2_000 }));
+  const patterns: LinePattern[] = [['{', 1, '}'], [1, ':', 2, ':', 1], ['<', 3, '|', 1, 2, '>'], ['same']];
+  const rows = fc.array(
+    fc.record({ pattern: fc.nat(3), parts: fc.tuple(part, part, part), times: fc.integer({ min: 1, max: 4 }) }),
+  );
+  fc.assert(
+    fc.property(rows, (list) => {
+      const writer = new LineWriter();
+      for (const { pattern, parts, times } of list) {
+        for (let time = 0; time < times; time += 1) writer.add(patterns[pattern] ?? [], ...parts);
+      }
+      const lines = writer.take();
+      const commands = [...lines.texts()].map((text) => `PUB a.b ${Buffer.byteLength(text)}\r\n${text}\r\n`);
+      expect(Buffer.concat(publishFrames('a.b', lines, 10_000)).toString()).toBe(commands.join(''));
+    }),
+  );
 });

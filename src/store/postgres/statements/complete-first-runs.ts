@@ -32,7 +32,7 @@ const COMPLETE = `with completed as (
  */
 export async function completeFirstRuns(
   tx: Transaction,
-  { options: { now, worker, outcomes }, tell }: Asked<'settle'>,
+  { options: { now, worker, outcomes, brief = false }, tell }: Asked<'settle'>,
   { settled }: SettleResult,
 ): Promise<readonly OutcomeReport[]> {
   if (outcomes.length < TOGETHER_MIN) return outcomes;
@@ -57,8 +57,8 @@ export async function completeFirstRuns(
   const lost = othersOf(runs, numbersIn(row?.[0] ?? null));
   for (const run of runs) {
     if (lost?.has(run.id)) continue;
-    tell(firstRunCompleted(run, now));
-    settled.push({ id: run.id, state: COMPLETED });
+    tell(firstRunCompleted(run.id, run, now));
+    if (!brief) settled.push({ id: run.id, state: COMPLETED });
   }
   return lost === undefined ? left : [...left, ...reports.filter(({ id }) => lost.has(id))];
 }

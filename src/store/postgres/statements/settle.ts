@@ -71,7 +71,7 @@ async function settleRows(tx: Transaction, asked: readonly Reports[]): Promise<v
   const end = new AttemptEnd();
   const ended: { name: string; now: number }[] = [];
   for (const { options, tell, result } of asked) {
-    const { now, worker, outcomes } = options;
+    const { now, worker, outcomes, brief = false } = options;
     for (const report of outcomes) {
       const row = completed.get(report.id) ?? locked.get(report.id);
       const first = plain.get(report.id)?.report === report && completed.has(report.id);
@@ -86,7 +86,7 @@ async function settleRows(tx: Transaction, asked: readonly Reports[]): Promise<v
           // An ended schedule stays in sight; a person can resume or delete it.
           if (report.endSchedule && row.schedule) ended.push({ name: row.schedule.name, now });
         }
-        result.settled.push({ id: report.id, state: row.state });
+        if (!brief) result.settled.push({ id: report.id, state: row.state });
       } else if (reason !== undefined) result.refused.push({ id: report.id, reason });
     }
   }

@@ -4,6 +4,7 @@ import { assert } from '../../../kernel/error.ts';
 import { isPlain } from '../../alike-jobs.ts';
 import type { BegunClaim } from '../../begun-claims.ts';
 import { EXECUTING } from '../attempt-end.ts';
+import { type AlikeRuns, alikeRuns } from '../first-runs.ts';
 import { allows, type StoreWorld } from '../verb.ts';
 import { claimer } from './claim.ts';
 import { ALIKE_ROWS, argsOf, putAlike } from './put-rows.ts';
@@ -59,13 +60,15 @@ export function beginJobs(world: StoreWorld): BeginJobs {
       const { now, worker, node } = claim.options;
       const { stored, last } = put(part, args, { now, runner: world.workers.seen(worker, node, now) });
       const left = stored === 'all' ? undefined : new Map(stored);
+      let alike: AlikeRuns | undefined;
       for (const [at, job] of part.entries()) {
         const seq = left === undefined ? last - part.length + 1 + at : left.get(job.id);
         if (seq === undefined) continue;
         // An id that is twice among them is stored by the first.
         left?.delete(job.id);
         const begun = claim.begin(job, args[at] ?? '');
-        world.firstRuns.keep(begun, { seq, attemptedAt: now, worker });
+        alike ??= alikeRuns(begun, { now, worker });
+        world.firstRuns.keep(job.id, seq, alike);
         claim.facts.push(startedFact(begun, now));
       }
       const jobs = stored === 'all' ? part.length : stored.size;

@@ -97,7 +97,8 @@ export function putAlike(
     assert(first !== undefined && jobs.length === rows, `${rows} jobs are stored at once`);
     const { queue, type, state, priority, maxAttempts, scheduledAt, insertedAt } = first;
     const [is, run] = begun === undefined ? ([state, 0] as const) : (['executing', 1] as const);
-    const own = jobs.flatMap(({ id }, at) => [id, args[at] ?? '']);
+    const own: string[] = [];
+    for (const [at, { id }] of jobs.entries()) own.push(id, args[at] ?? '');
     const { changes, lastInsertRowid } = insert.run(
       ...[rows === 1 ? world.places.next() : null, queue, type, is, priority, run, maxAttempts, run, scheduledAt],
       ...[insertedAt, begun?.now ?? insertedAt, begun?.runner ?? NO_RUNNER],

@@ -49,7 +49,7 @@ export function settle(world: StoreWorld): Verb<'settle'> {
     return list && attemptOf(list);
   }
 
-  return ({ now, worker, outcomes }, tell) => {
+  return ({ now, worker, outcomes, brief = false }, tell) => {
     end.drop();
     world.workers.seen(worker, null, now);
     const rows = rowsOf(outcomes);
@@ -58,8 +58,8 @@ export function settle(world: StoreWorld): Verb<'settle'> {
       const { id } = report;
       const run = isPlainFirstRun(report) ? world.firstRuns.of(report, worker) : undefined;
       if (run !== undefined && !rows.has(id)) {
-        end.complete(run, { now, tell });
-        result.settled.push({ id, state: COMPLETED });
+        end.complete(id, run, { now, tell });
+        if (!brief) result.settled.push({ id, state: COMPLETED });
         continue;
       }
       if (!rows.has(id)) rows.set(id, rowOf(id, now));
@@ -67,7 +67,7 @@ export function settle(world: StoreWorld): Verb<'settle'> {
       const reason = refusalOf(row, report, worker);
       if (row !== undefined && (reason === undefined || isRepeat(row, report, worker))) {
         if (reason === undefined) settleOne(row, report, { now, tell });
-        result.settled.push({ id, state: row.state });
+        if (!brief) result.settled.push({ id, state: row.state });
       } else if (reason !== undefined) result.refused.push({ id, reason });
     }
     end.flush(now);
