@@ -81,21 +81,32 @@ export function startedFact(job: ClaimedJob, at: number): JobFact {
   return fact;
 }
 
-/** What is common to jobs that a claim took together. */
-type AlikeRun = Pick<Job, 'type' | 'queue' | 'maxAttempts' | 'schedule'> & { attemptedAt: number };
+/** What jobs have in common that were claimed together. */
+type ClaimedAlike = Pick<Job, 'type' | 'queue' | 'maxAttempts' | 'schedule'> & { attemptedAt: number };
 
 /**
  * That a job has completed in its first run without a result.
  * @param alike what it is, and when it was claimed
  * @param at when it completed; both in milliseconds since the epoch
  */
-export function firstRunCompleted(id: string, alike: AlikeRun, at: number): JobFact {
+export function firstRunCompleted(id: string, alike: ClaimedAlike, at: number): JobFact {
   const { type, queue, maxAttempts, schedule, attemptedAt } = alike;
   const durationMs = Math.max(0, at - attemptedAt);
-  const what = 'completed';
-  // A field that comes later, as the place in the outbox does, would have no room in the object.
-  const [run, attempt, outboxSeq] = [1, 1, undefined];
-  const fact: JobFact = { at, durationMs, what, id, run, type, queue, state: what, attempt, maxAttempts, outboxSeq };
+  const state = 'completed';
+  const fact: JobFact = {
+    at,
+    durationMs,
+    what: state,
+    id,
+    run: 1,
+    type,
+    queue,
+    state,
+    attempt: 1,
+    maxAttempts,
+    // It comes later, when there would be no room for it in the object.
+    outboxSeq: undefined,
+  };
   if (schedule !== null) fact.schedule = schedule;
   return fact;
 }

@@ -79,12 +79,6 @@ export interface NewJobWorld {
   schedule?: JobSchedule;
 }
 
-// Most have none, and nobody writes to those of a job about to be stored.
-const NO_TAGS: string[] = [];
-const NO_META: NewJob['meta'] = {};
-Object.freeze(NO_TAGS);
-Object.freeze(NO_META);
-
 /** Lays the type's defaults under a request and dates it. Pure. */
 export function newJob(request: JobRequest, world: NewJobWorld): NewJob {
   const { now, madeAt = now, definition } = world;
@@ -100,8 +94,8 @@ export function newJob(request: JobRequest, world: NewJobWorld): NewJob {
     maxAttempts: request.maxAttempts ?? definition?.maxAttempts ?? MAX_ATTEMPTS_DEFAULT,
     scheduledAt,
     insertedAt: now,
-    tags: request.tags ?? NO_TAGS,
-    meta: request.meta ?? NO_META,
+    tags: request.tags ?? [],
+    meta: request.meta ?? {},
     reference: request.reference ?? null,
     schedule: world.schedule ?? null,
     backoff: request.backoff ?? definition?.backoff ?? null,

@@ -9,8 +9,8 @@ Object.freeze(NO_META);
 
 /**
  * A plain job that began as it was stored: what it was stored with, and its args as text. They are made anew at each look, so
- * that who inserted it and who runs it share no object; who writes its answer need not look. For answers to claims alone, which
- * name what they say: no codec sees what is no field of its own.
+ * that who inserted it and who runs it share no object; who writes its answer need not look. No codec sees what is no field
+ * of its own: where a claim's answer does not name what it says, see {@link wholeClaim}.
  */
 export class BegunJob implements ClaimedJob {
   readonly id: string;
@@ -82,4 +82,14 @@ export class BegunJob implements ClaimedJob {
   get meta(): { [key: string]: Json } {
     return NO_META;
   }
+}
+
+/** A claimed job with all that it says as fields of its own. */
+export function wholeClaim(job: ClaimedJob): ClaimedJob {
+  const { id, run, type, queue, args, attempt, maxAttempts, priority, timeoutMs } = job;
+  const { meta, tags, reference, schedule, scheduledAt, insertedAt, traceparent } = job;
+  return {
+    ...{ id, run, type, queue, args, attempt, maxAttempts, priority, timeoutMs },
+    ...{ meta, tags, reference, schedule, scheduledAt, insertedAt, traceparent },
+  };
 }

@@ -121,7 +121,7 @@ interface RawRates {
 }
 
 async function measure(field: readonly Runner[], options: PeersOptions & { world: World }): Promise<RawRates> {
-  const { rounds = 5, jobs = STORE_WORK.jobs, singles = 2_000, timed = 200, say = () => {}, world } = options;
+  const { rounds = 6, jobs = STORE_WORK.jobs, singles = 2_000, timed = 200, say = () => {}, world } = options;
   const raw: RawRates = { sqlite: [], postgres: new Map(RAW_BATCHES.map((batch) => [batch, []])) };
   const loops = async (counts: boolean): Promise<void> => {
     const sqlite = rawSqliteRate({ ...STORE_WORK, jobs }).jobsPerSecond;
@@ -270,6 +270,6 @@ async function postgresSettings(url: string): Promise<string> {
 }
 
 if (import.meta.main) {
-  const { ROTA_BENCH_ROUNDS: rounds = 5, ROTA_BENCH_TRIAL: trial } = process.env;
+  const { ROTA_BENCH_ROUNDS: rounds = 6, ROTA_BENCH_TRIAL: trial } = process.env;
   console.table(await peerRates({ rounds: Number(rounds), trial: trial !== '0', say: console.log }));
 }

@@ -4,6 +4,7 @@ import type { Message, Subscription } from '../../messaging/bus.ts';
 import { wholeOnes } from '../../messaging/contract/brief.ts';
 import { REPLY_FRAME_BYTES } from '../../messaging/payload.ts';
 import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
+import { wholeClaim } from '../../store/begun-job.ts';
 import type { InsertResult, RefusalReason, StoreAnswer, StoreOptions, StoreRequest } from '../../store/job-store.ts';
 import type { QueueRecord } from '../../store/queue-record.ts';
 import { insertedBody } from '../inserted-body.ts';
@@ -103,6 +104,8 @@ export class StoreDesk {
     if (verb === 'rescue' && !this.#mayJudge()) return { rescued: 0, queues: [] } satisfies StoreAnswer<'rescue'>;
     const answered = await perform(this.#prepared({ verb, ...options } as unknown as StoreRequest));
     switch (verb) {
+      case 'claim':
+        return (answered as StoreAnswer<'claim'>).map(wholeClaim);
       case 'registerNode':
       case 'removeNode':
         await onNodes();

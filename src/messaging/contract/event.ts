@@ -123,6 +123,7 @@ let frames: readonly Frame[] = [];
  * The event of a committed job fact, see {@link JobEvent.of}. It is put together as text, because there are three of it to a
  * job: measured 0.4 µs instead of 2.2 as an object that is then written. What stands between quotes as it is are words of ours,
  * UUIDs and names that need no escapes.
+ * @param teller the node that tells, and a number that it has not used in the fact's millisecond
  */
 export const jobEvent = (fact: JobFact, subjects: Subjects, teller: { node: string; count: number }): JobEvent =>
   new JobEvent().of(fact, subjects, teller);

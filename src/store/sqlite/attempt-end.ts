@@ -1,5 +1,4 @@
 import { firstRunCompleted } from '../../job/job-event.ts';
-import { stateAfter } from '../../job/life.ts';
 import type { Settlement } from '../../job/settlement.ts';
 import type { JobState } from '../../job/state.ts';
 import { type AttemptRow, OUTCOMES, terminateAfter } from '../attempt-row.ts';
@@ -7,12 +6,8 @@ import { filledCell, jsonCell } from '../cell.ts';
 import { type EndOptions, endRow } from '../ended-row.ts';
 import type { KeptRun } from './first-runs.ts';
 import { PlacesUpdate } from './places-update.ts';
+import { COMPLETED, EXECUTING } from './run-states.ts';
 import type { StoreWorld } from './verb.ts';
-
-/** What a claimed job is. */
-export const EXECUTING = stateAfter('available', 'claim');
-/** What it is when it has completed. */
-export const COMPLETED = stateAfter('executing', 'complete');
 
 /**
  * Writes what `job/` decided about jobs. Completions that leave nothing but their state and time, most of all, are

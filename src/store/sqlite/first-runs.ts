@@ -2,18 +2,19 @@ import type { ClaimedJob } from '../../job/job.ts';
 import type { AttemptRow } from '../attempt-row.ts';
 import type { FirstRun } from '../first-run.ts';
 import type { OutcomeReport } from '../job-store.ts';
+import { EXECUTING } from './run-states.ts';
 
 /** Beyond this many running jobs the rest is read from the table when it is settled. */
 const KEPT_MAX = 20_000;
 
-/** What jobs that were claimed together may have in common. */
-export interface AlikeRuns extends Omit<FirstRun, 'id' | 'seq'> {
+/** What jobs have in common that were stored alike and claimed together. */
+export interface ClaimedAlike extends Omit<FirstRun, 'id' | 'seq'> {
   scheduledAt: number;
   worker: string;
 }
 
-/** What jobs like this one have in common when a worker has just claimed them. */
-export function alikeRuns(job: ClaimedJob, { now, worker }: { now: number; worker: string }): AlikeRuns {
+/** What jobs like this one have in common, once a worker has claimed them. */
+export function claimedAlike(job: ClaimedJob, { now, worker }: { now: number; worker: string }): ClaimedAlike {
   const { type, queue, maxAttempts, scheduledAt, insertedAt, schedule } = job;
   return { type, queue, maxAttempts, attemptedAt: now, insertedAt, schedule, scheduledAt, worker };
 }
@@ -21,7 +22,7 @@ export function alikeRuns(job: ClaimedJob, { now, worker }: { now: number; worke
 /** A job in its first run: its place, which no later job with its id has, and what it is. */
 export interface KeptRun {
   readonly seq: number;
-  readonly alike: AlikeRuns;
+  readonly alike: ClaimedAlike;
 }
 
 /**
@@ -33,7 +34,7 @@ export class FirstRuns {
   readonly #runs = new Map<string, KeptRun>();
 
   /** Notes where a job is that was just claimed, and to which nothing had happened before. */
-  keep(id: string, seq: number, alike: AlikeRuns): void {
+  keep(id: string, seq: number, alike: ClaimedAlike): void {
     if (this.#runs.size < KEPT_MAX) this.#runs.set(id, { seq, alike });
   }
 
@@ -41,7 +42,10 @@ export class FirstRuns {
     return this.#runs.has(id);
   }
 
-  /** The run that a report of its worker's is about; undefined: it is not known, or another one is meant. */
+  /**
+   * The job that a report of its worker's is about; undefined: it is not known, or another one is meant. Whether the report is
+   * of the first run is for the caller to know.
+   */
   of({ id, insertedAt }: OutcomeReport, worker: string): KeptRun | undefined {
     const run = this.#runs.get(id);
     const isIts = run?.alike.worker === worker && (insertedAt === undefined || insertedAt === run.alike.insertedAt);
@@ -51,21 +55,23 @@ export class FirstRuns {
   /** The row of a job in its first run. */
   rowOf(id: string): AttemptRow | undefined {
     const kept = this.#runs.get(id);
-    return (
-      kept && {
-        ...{
-          ...kept.alike,
-          seq: kept.seq,
-          id,
-          state: 'executing',
-          attempt: 1,
-          run: 1,
-          finishedAt: null,
-          backoff: null,
-        },
-        ...{ errors: [], result: null, settledRun: null, settledAs: null, missedAt: null, terminate: null },
-      }
-    );
+    if (kept === undefined) return undefined;
+    return {
+      ...kept.alike,
+      seq: kept.seq,
+      id,
+      state: EXECUTING,
+      attempt: 1,
+      run: 1,
+      finishedAt: null,
+      backoff: null,
+      errors: [],
+      result: null,
+      settledRun: null,
+      settledAs: null,
+      missedAt: null,
+      terminate: null,
+    };
   }
 
   forget(id: string): void {

@@ -4,6 +4,7 @@ import type { JobFact } from '../../../src/job/job-event.ts';
 import type { Outcome } from '../../../src/job/outcome.ts';
 import { assert } from '../../../src/kernel/error.ts';
 import { uuidSource } from '../../../src/kernel/identity.ts';
+import { wholeClaim } from '../../../src/store/begun-job.ts';
 import type {
   JobStore,
   SettleResult,
@@ -13,7 +14,6 @@ import type {
   StoreRequest,
   StoreVerb,
 } from '../../../src/store/job-store.ts';
-import { wholeClaimed } from '../../support/whole-claimed.ts';
 
 /** When the tests begin: a round time, so that differences read well. */
 export const T0 = Date.parse('2026-01-05T10:00:00.000Z');
@@ -80,7 +80,7 @@ export class StoreDriver {
     const replies = await this.store.perform(requests);
     return replies.map((reply, at) => {
       if (!reply.ok || requests[at]?.verb !== 'claim') return reply;
-      return { ...reply, answer: (reply.answer as ClaimedJob[]).map(wholeClaimed) };
+      return { ...reply, answer: (reply.answer as ClaimedJob[]).map(wholeClaim) };
     });
   }
 

@@ -1,6 +1,6 @@
 import type { ClaimedJob, Job } from '../../../src/job/job.ts';
+import { wholeClaim } from '../../../src/store/begun-job.ts';
 import type { JobStore, StoreAnswer, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
-import { wholeClaimed } from '../../support/whole-claimed.ts';
 import { changedStore, ownStore } from './changed-store.ts';
 import type { Mutation } from './mutation.ts';
 
@@ -86,7 +86,7 @@ export const OWNER_MUTATIONS: readonly Mutation[] = [
         reply: (reply, { verb }) => {
           if (verb !== 'claim' || !reply.ok) return reply;
           const jobs = (reply.answer as ClaimedJob[]).map((job) => ({
-            ...wholeClaimed(job),
+            ...wholeClaim(job),
             run: Math.max(job.run - 1, 1),
           }));
           return { ...reply, answer: jobs };

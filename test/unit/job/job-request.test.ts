@@ -224,3 +224,11 @@ it('keeps a trace context and drops what is none', () => {
     expect(traceparentText(text)).toBeNull();
   }
 });
+
+it('gives each job what is empty of its own: who gets one may write to it', () => {
+  const world = { now: 1, newId: () => 'id', queue: 'q', definition: undefined };
+  const [one, other] = [newJob({ type: 't' }, world), newJob({ type: 't' }, world)];
+  one.tags.push('written');
+  Object.assign(one.meta, { written: true });
+  expect([other.tags, other.meta]).toEqual([[], {}]);
+});

@@ -39,7 +39,7 @@ export async function completeFirstRuns(
   const runs: FirstRun[] = [];
   const reports: OutcomeReport[] = [];
   const left: OutcomeReport[] = [];
-  // What a job is reported first counts.
+  // What a job is reported first in a request counts.
   const others = new Set<string>();
   for (const report of outcomes) {
     const { id, insertedAt } = report;

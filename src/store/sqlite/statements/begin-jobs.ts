@@ -3,8 +3,8 @@ import { startedFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import { isPlain } from '../../alike-jobs.ts';
 import type { BegunClaim } from '../../begun-claims.ts';
-import { EXECUTING } from '../attempt-end.ts';
-import { type AlikeRuns, alikeRuns } from '../first-runs.ts';
+import { type ClaimedAlike, claimedAlike } from '../first-runs.ts';
+import { EXECUTING } from '../run-states.ts';
 import { allows, type StoreWorld } from '../verb.ts';
 import { claimer } from './claim.ts';
 import { ALIKE_ROWS, argsOf, putAlike } from './put-rows.ts';
@@ -60,14 +60,14 @@ export function beginJobs(world: StoreWorld): BeginJobs {
       const { now, worker, node } = claim.options;
       const { stored, last } = put(part, args, { now, runner: world.workers.seen(worker, node, now) });
       const left = stored === 'all' ? undefined : new Map(stored);
-      let alike: AlikeRuns | undefined;
+      let alike: ClaimedAlike | undefined;
       for (const [at, job] of part.entries()) {
         const seq = left === undefined ? last - part.length + 1 + at : left.get(job.id);
         if (seq === undefined) continue;
         // An id that is twice among them is stored by the first.
         left?.delete(job.id);
         const begun = claim.begin(job, args[at] ?? '');
-        alike ??= alikeRuns(begun, { now, worker });
+        alike ??= claimedAlike(begun, { now, worker });
         world.firstRuns.keep(job.id, seq, alike);
         claim.facts.push(startedFact(begun, now));
       }

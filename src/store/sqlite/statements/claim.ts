@@ -6,11 +6,11 @@ import { type Cell, integer, integerOrNull, json, jsonList, text, textOrNull } f
 import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import { referenceOf, scheduleOf } from '../../job-row.ts';
 import type { ClaimOptions } from '../../job-store.ts';
-import { EXECUTING } from '../attempt-end.ts';
-import { alikeRuns } from '../first-runs.ts';
+import { claimedAlike } from '../first-runs.ts';
 import type { FreshJob } from '../fresh-jobs.ts';
 import { PlacesUpdate } from '../places-update.ts';
 import type { QueueRule } from '../queue-rules.ts';
+import { EXECUTING } from '../run-states.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { OrderedPicker } from './claim-in-order.ts';
 import { PartitionPicker } from './claim-partitions.ts';
@@ -88,7 +88,7 @@ export function claimer(world: StoreWorld): ClaimWaiting {
         if (key !== undefined) world.queues.running.claimed(queue, integer(row[0]), key);
         const job = claimedOf(row, queue);
         if (row.at(-1) === 1 && job.run === 1 && job.attempt === 1) {
-          world.firstRuns.keep(job.id, integer(row[0]), alikeRuns(job, { now, worker }));
+          world.firstRuns.keep(job.id, integer(row[0]), claimedAlike(job, { now, worker }));
         }
         tell(startedFact(job, now));
         jobs.push(job);

@@ -3,8 +3,9 @@ import { assert } from '../../../kernel/error.ts';
 import { type AttemptRow, attemptOf, isRepeat, refusalOf } from '../../attempt-row.ts';
 import { isPlainFirstRun } from '../../first-run.ts';
 import type { OutcomeReport, SettleResult } from '../../job-store.ts';
-import { AttemptEnd, COMPLETED } from '../attempt-end.ts';
+import { AttemptEnd } from '../attempt-end.ts';
 import { ATTEMPT_COLUMNS } from '../job-columns.ts';
+import { COMPLETED } from '../run-states.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { endSchedule } from './change-schedules.ts';
 
@@ -19,7 +20,7 @@ export function settle(world: StoreWorld): Verb<'settle'> {
   const end = new AttemptEnd(world);
   const endOf = endSchedule(world);
 
-  /** Settles one outcome; false when it is refused. */
+  /** Settles one outcome that is not refused. */
   function settleOne(row: AttemptRow, report: OutcomeReport, to: { now: number; tell: Tell }): void {
     const settlement = decide(row, report, { now: to.now, random: world.random });
     assert(settlement !== undefined, 'an executing job can be settled');
