@@ -18,7 +18,7 @@ const LENT = 'ROTA_LENT';
  * rounds up to a power of two); those that outlast two of them count as old. Halves of 16 are 40 MiB more. Old ones may
  * double before they are looked through; V8 would let them grow fourfold. Starting again takes 40 ms.
  */
-const LEAN_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=100'];
+const LEAN_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=70'];
 /**
  * The C library keeps what was freed apart for so many threads: two do the work here, and it would take 8 for each core.
  * What is larger than so many bytes it gives back to the system when it is freed; it would soon keep anything below 32 MiB.
