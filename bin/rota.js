@@ -16,7 +16,7 @@ const LENT = 'ROTA_LENT';
  * What keeps a node small, which V8 and the C library take only when a process starts: two fifths of the memory under full
  * load, at 1.04 of the processor time. New objects are gathered in halves of 8 MiB in each thread (V8 would take 64, and
  * rounds up to a power of two); those that outlast two of them count as old. Halves of 16 are 40 MiB more. Old ones may
- * double before they are looked through; V8 would let them grow fourfold. Starting again takes 40 ms.
+ * grow by 70 % before they are looked through; V8 would let them grow fourfold. Starting again takes 40 ms.
  */
 const LEAN_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=70'];
 /**
