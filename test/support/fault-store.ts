@@ -119,12 +119,13 @@ export class FaultStore implements JobStore {
 
 const attemptOf = ({ id, run: number }: { id: string; run: number }): string => `${id} ${number}`;
 
-function hasDone({ verb }: StoreRequest, answer: unknown): boolean {
-  switch (verb) {
+function hasDone(request: StoreRequest, answer: unknown): boolean {
+  switch (request.verb) {
     case 'claim':
       return (answer as StoreAnswer<'claim'>).length > 0;
     case 'settle':
-      return (answer as StoreAnswer<'settle'>).settled.length > 0;
+      // What is not refused is settled, also where nobody asks for it by name.
+      return request.outcomes.length > (answer as StoreAnswer<'settle'>).refused.length;
     case 'stage':
       return (answer as StoreAnswer<'stage'>).staged > 0;
     case 'rescue':
