@@ -99,11 +99,18 @@ const leavesWaiting = (request: StoreRequest): boolean =>
     ? request.outcomes.every(({ outcome }) => outcome !== 'release')
     : LEAVES_WAITING.has(request.verb);
 
+/** The jobs that come for a queue. */
+export interface ComingJobs {
+  /** By the order of claims. */
+  readonly first: NewJob;
+  jobs: number;
+}
+
 /** The claims of a group, of queues that it inserts jobs into. */
 export class BegunClaims {
   readonly #byQueue = new Map<string, BegunClaim[]>();
-  /** The first job that comes for each. */
-  readonly #firsts = new Map<string, NewJob>();
+  readonly #coming = new Map<string, ComingJobs>();
+  readonly #closed = new Set<string>();
 
   /**
    * @param requests of the group; none of its claims counts where one comes before an insert, and none behind what may
@@ -127,12 +134,17 @@ export class BegunClaims {
 
   /** The claims of a queue in order, if what comes for it comes in the order of claims. */
   of(queue: string): readonly BegunClaim[] | undefined {
-    return this.#byQueue.get(queue);
+    return this.#closed.has(queue) ? undefined : this.#byQueue.get(queue);
   }
 
-  /** The first of the jobs that come for a queue, by the order of claims. */
-  firstOf(queue: string): NewJob | undefined {
-    return this.#firsts.get(queue);
+  /** From now on no job of a queue begins. */
+  close(queue: string): void {
+    this.#closed.add(queue);
+  }
+
+  /** What of the group comes for a queue and may be claimed. */
+  comingTo(queue: string): ComingJobs | undefined {
+    return this.#coming.get(queue);
   }
 
   /** What a claim of the group has got already; undefined: it was not looked at. */
@@ -157,7 +169,9 @@ export class BegunClaims {
         if (before !== undefined && (before.priority !== job.priority || before.scheduledAt > job.scheduledAt)) {
           this.#byQueue.delete(job.queue);
         } else last.set(job.queue, job);
-        if (before === undefined) this.#firsts.set(job.queue, job);
+        const coming = this.#coming.get(job.queue);
+        if (coming === undefined) this.#coming.set(job.queue, { first: job, jobs: 1 });
+        else coming.jobs += 1;
       }
     }
   }

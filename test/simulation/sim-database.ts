@@ -23,6 +23,9 @@ export interface DatabaseWorld {
   onTakenOver(): void;
 }
 
+/** So few that lines of partitions are set aside and come back again and again. */
+const LINED_MAX = 16;
+
 /**
  * The one database of a world, which outlives every node. Groups are written one after the other; each is looked at
  * before the next one begins. Where one node owns the store, what that keeps in memory dies with its owner; where several
@@ -47,7 +50,7 @@ export class SimDatabase {
     const { clock, shared, mutation } = world;
     this.#world = world;
     this.#db = openDatabase({ path: ':memory:' });
-    this.#opened = sqliteStoreOver(this.#db, world.random);
+    this.#opened = sqliteStoreOver(this.#db, { random: world.random, linedMax: LINED_MAX });
     const store: JobStore = {
       capabilities: { ...this.#opened.capabilities, shared },
       perform: (requests) => this.#opened.perform(requests),
@@ -72,7 +75,7 @@ export class SimDatabase {
     if (this.#inUse) onTakenOver();
     this.#inUse = true;
     mutation?.reopened?.(this.#db);
-    this.#opened = sqliteStoreOver(this.#db, random);
+    this.#opened = sqliteStoreOver(this.#db, { random, linedMax: LINED_MAX });
   }
 
   perform(requests: readonly StoreRequest[], by: string): Promise<StoreReply[]> {

@@ -88,7 +88,7 @@ export class Persistence {
     this.#group = new CommitGroup({
       ...{ store, clock },
       awaited: (queue) =>
-        this.#gates.isShared(queue) || this.#fellows?.areThere ? undefined : this.#waiting.awaited(queue),
+        this.#gates.isClosed(queue) || this.#fellows?.areThere ? undefined : this.#waiting.awaited(queue),
       complete: (requests) => this.#claimsFor(requests),
       onFacts: (facts) => this.#factsCommitted(facts),
       onFailure: (error) => {
@@ -131,7 +131,7 @@ export class Persistence {
         return withdrawn;
       },
       knowsQueue: (name) => this.#knowsQueue(name),
-      mayTakeAlong: (queue) => !this.#waiting.has(queue) && !this.#gates.isShared(queue),
+      mayTakeAlong: (queue) => !this.#waiting.has(queue) && !(this.#fellows?.areThere && this.#gates.isShared(queue)),
       count: (reason, times) => {
         this.#refused[reason] += times;
       },

@@ -10,10 +10,13 @@ export class CountLedger {
   readonly #changes = new Map<string, Map<JobState, number>>();
   /** What is written of those that were asked for: this process owns the store alone. */
   readonly #written = new Map<string, Map<JobState, number>>();
+  /** Told when other jobs of a queue wait than before. */
+  readonly #onWaiting: (queue: string) => void;
   readonly #write: StatementSync;
   readonly #read: StatementSync;
 
-  constructor(prepare: (sql: string) => StatementSync) {
+  constructor(prepare: (sql: string) => StatementSync, onWaiting: (queue: string) => void) {
+    this.#onWaiting = onWaiting;
     this.#write = prepare(`insert into job_counts (queue, state, jobs) values (?, ?, ?)
       on conflict (queue, state) do update set jobs = jobs + excluded.jobs`);
     this.#read = prepare('select jobs from job_counts where queue = ? and state = ?');
@@ -21,12 +24,13 @@ export class CountLedger {
 
   /** Notes that a queue has `jobs` more (or fewer) jobs in a state. */
   add(queue: string, state: JobState, jobs: number): void {
-    let states = this.#changes.get(queue);
-    if (states === undefined) {
-      states = new Map();
-      this.#changes.set(queue, states);
-    }
-    states.set(state, (states.get(state) ?? 0) + jobs);
+    if (state === 'available') this.#onWaiting(queue);
+    this.#add(queue, state, jobs);
+  }
+
+  /** Notes that a queue has `jobs` more (or fewer) jobs that wait, of which its line was told. */
+  wait(queue: string, jobs: number): void {
+    this.#add(queue, 'available', jobs);
   }
 
   /** How many jobs a queue has in a state, with what is not written yet. */
@@ -39,6 +43,15 @@ export class CountLedger {
   move(queue: string, from: JobState, to: JobState): void {
     this.add(queue, from, -1);
     this.add(queue, to, 1);
+  }
+
+  #add(queue: string, state: JobState, jobs: number): void {
+    let states = this.#changes.get(queue);
+    if (states === undefined) {
+      states = new Map();
+      this.#changes.set(queue, states);
+    }
+    states.set(state, (states.get(state) ?? 0) + jobs);
   }
 
   /** Writes what was noted, inside the group's transaction. */

@@ -32,7 +32,7 @@ export class FreshJobs {
   }
 
   /**
-   * Remembers plain jobs of a queue without partitions, which were stored from one place on without a gap.
+   * Remembers plain jobs that are alike, which were stored from one place on without a gap.
    * @param own the id and the args of each, by turns
    */
   remember(first: number, job: NewJob, own: readonly string[]): void {

@@ -6,9 +6,13 @@ import { schedules } from './migrations/003-schedules.ts';
 import { rejectedMessages } from './migrations/004-rejected-messages.ts';
 import { queues } from './migrations/006-queues.ts';
 import { setAside } from './migrations/007-set-aside.ts';
+import { partitionLines } from './migrations/008-partition-lines.ts';
 
 /** Every migration in order; its place (from 1) is the version that it leads to. Frozen once shipped: a test has sums. */
-export const MIGRATIONS: readonly string[] = [jobs, workersAndNodes, schedules, rejectedMessages, queues, setAside];
+export const MIGRATIONS: readonly string[] = [
+  ...[jobs, workersAndNodes, schedules, rejectedMessages, queues, setAside],
+  partitionLines,
+];
 
 /** `Rota` in ASCII: what marks a SQLite file as ours. */
 const APPLICATION_ID = 0x526f7461;

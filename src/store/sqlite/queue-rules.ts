@@ -4,6 +4,8 @@ import { partitionKey } from '../../job/partition.ts';
 import { RateWindow, type StartBucket } from '../../job/rate-window.ts';
 import { integer, integerOrNull, type Row, text, textOrNull } from '../cell.ts';
 import type { QueueRecord } from '../queue-record.ts';
+import type { PartitionLine } from './partition-line.ts';
+import { PartitionLines, type PartitionLinesWorld } from './partition-lines.ts';
 import { RunningPartitions } from './running-partitions.ts';
 import { SetAside } from './set-aside.ts';
 
@@ -23,15 +25,18 @@ export class QueueRules {
   #rules: Map<string, QueueRule> | undefined;
   readonly running: RunningPartitions;
   readonly aside: SetAside;
+  readonly lines: PartitionLines;
   readonly #all: StatementSync;
   readonly #scales: StatementSync;
   readonly #starts: StatementSync;
   readonly #putStarts: StatementSync;
   readonly #dropStarts: StatementSync;
 
-  constructor(prepare: (sql: string) => StatementSync) {
+  constructor(world: Omit<PartitionLinesWorld, 'aside'>) {
+    const { prepare } = world;
     this.running = new RunningPartitions(prepare);
     this.aside = new SetAside(prepare);
+    this.lines = new PartitionLines({ ...world, aside: this.aside });
     this.#all = prepare(`${READ} order by queue`);
     this.#scales = prepare('select node, jobs from queue_scales where queue = ?');
     this.#starts = prepare('select since, at, starts from queue_starts where queue = ? order by since');
@@ -55,6 +60,22 @@ export class QueueRules {
     return partition ? partitionKey(job, partition.by) : null;
   }
 
+  /**
+   * The line that so many available jobs of some type go to, in a queue with partitions.
+   * @returns undefined: they are stored as set aside
+   */
+  toJoin(queue: string, jobs: { count: number; type: string }): PartitionLine | undefined {
+    if (this.of(queue)?.sorting !== true) return this.lines.toJoin(queue, jobs);
+    // What is there is being set aside.
+    this.aside.add(queue, [jobs.type]);
+    return undefined;
+  }
+
+  /** How many more jobs of a partition may start. */
+  roomFor(queue: string, key: string): number {
+    return (this.of(queue)?.partition?.limit ?? 0) - this.running.count(queue, key);
+  }
+
   /** Counts starts against a queue's rate. */
   started(rule: QueueRule, jobs: number, now: number): void {
     if (rule.window === null || jobs === 0) return;
@@ -68,6 +89,7 @@ export class QueueRules {
     this.#rules = undefined;
     this.running.drop();
     this.aside.drop();
+    this.lines.drop();
   }
 
   #read(): Map<string, QueueRule> {

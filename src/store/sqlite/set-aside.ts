@@ -6,10 +6,12 @@ export class SetAside {
   #byQueue: Map<string, Set<string>> | undefined;
   readonly #all: StatementSync;
   readonly #put: StatementSync;
+  readonly #forget: StatementSync;
 
   constructor(prepare: (sql: string) => StatementSync) {
     this.#all = prepare('select queue, type from set_aside');
     this.#put = prepare('insert or ignore into set_aside (queue, type) values (?, ?)');
+    this.#forget = prepare('delete from set_aside where queue = ?');
   }
 
   /** Those of one queue; undefined: none were. */
@@ -25,6 +27,11 @@ export class SetAside {
       known.add(type);
     }
     this.#read().set(queue, known);
+  }
+
+  /** None of a queue's jobs waits any more. */
+  forget(queue: string): void {
+    if (this.#read().delete(queue)) this.#forget.run(queue);
   }
 
   /** Reads anew when next asked: the group was rolled back. */

@@ -10,6 +10,7 @@ import { FirstRuns } from './first-runs.ts';
 import { FreshJobs } from './fresh-jobs.ts';
 import { JobPlaces } from './job-places.ts';
 import { Outbox } from './outbox.ts';
+import { LINED_MAX } from './partition-lines.ts';
 import { QueueRules } from './queue-rules.ts';
 import { announced, unannounced } from './statements/announced.ts';
 import { beat } from './statements/beat.ts';
@@ -44,11 +45,16 @@ import { type ListStatement, Refusal, type StoreWorld, type Verb } from './verb.
 import { LEAVES_FRESH, READS } from './verb-kinds.ts';
 import { WorkerSigns } from './worker-signs.ts';
 
-/** What {@link openSqliteStore} takes. */
-export interface SqliteStoreOptions extends DatabaseOptions {
+/** What the store itself goes by. */
+export interface SqliteStoreSettings {
   /** Where the jitter of retries comes from. */
   random: Random;
+  /** So many jobs of queues with partitions are kept in line, in memory: see `PartitionLines`. Default 20,000. */
+  linedMax?: number;
 }
+
+/** What {@link openSqliteStore} takes. */
+export interface SqliteStoreOptions extends DatabaseOptions, SqliteStoreSettings {}
 
 type Verbs = { [V in StoreVerb]: Verb<V> };
 
@@ -59,15 +65,15 @@ type Verbs = { [V in StoreVerb]: Verb<V> };
 export function openSqliteStore(options: SqliteStoreOptions): JobStore {
   const db = openDatabase(options);
   const durable = options.path !== ':memory:';
-  return new SqliteStore(db, { random: options.random, durable, letGo: () => db.close() });
+  return new SqliteStore(db, { ...options, durable, letGo: () => db.close() });
 }
 
 /**
  * A store over a database that {@link openDatabase} opened and that its caller goes on to own: closing the store leaves it
  * open, so that the next one finds there what a restarted process finds in its file. One at a time.
  */
-export function sqliteStoreOver(db: DatabaseSync, random: Random): JobStore {
-  return new SqliteStore(db, { random, durable: false, letGo: () => {} });
+export function sqliteStoreOver(db: DatabaseSync, settings: SqliteStoreSettings): JobStore {
+  return new SqliteStore(db, { ...settings, durable: false, letGo: () => {} });
 }
 
 class SqliteStore implements JobStore {
@@ -79,12 +85,12 @@ class SqliteStore implements JobStore {
   readonly #commit: StatementSync;
   readonly #letGo: () => void;
 
-  constructor(db: DatabaseSync, options: { random: Random; durable: boolean; letGo: () => void }) {
-    const { random, durable, letGo } = options;
+  constructor(db: DatabaseSync, options: SqliteStoreSettings & { durable: boolean; letGo: () => void }) {
+    const { durable, letGo } = options;
     this.capabilities = { name: 'sqlite', durable, shared: false, groupsMax: 1 };
     this.#db = db;
     this.#letGo = letGo;
-    this.#world = worldOf(db, random);
+    this.#world = worldOf(db, options);
     this.#verbs = verbsOf(this.#world);
     this.#begin = this.#db.prepare('begin immediate');
     this.#commit = this.#db.prepare('commit');
@@ -186,7 +192,7 @@ function unavailable(cause: unknown): RotaError {
   return new RotaError('unavailable', `the store could not write: ${errorText(cause)}`, { cause });
 }
 
-function worldOf(db: DatabaseSync, random: Random): StoreWorld {
+function worldOf(db: DatabaseSync, { random, linedMax = LINED_MAX }: SqliteStoreSettings): StoreWorld {
   const byName = new Map<string, StatementSync>();
   const byPlace = new Map<string, ListStatement>();
   const rows = (sql: string): StatementSync => {
@@ -206,18 +212,21 @@ function worldOf(db: DatabaseSync, random: Random): StoreWorld {
     return statement;
   };
   const prepare = (sql: string): StatementSync => db.prepare(sql);
+  const waiting = (queue: string): number => counts.of(queue, 'available');
+  const queues: QueueRules = new QueueRules({ prepare, waiting, linedMax });
+  const counts = new CountLedger(prepare, (queue) => queues.lines.changed(queue));
   return {
     rows,
     lists,
     random,
-    counts: new CountLedger(prepare),
+    counts,
     outbox: new Outbox(prepare),
     places: new JobPlaces(prepare),
     fresh: new FreshJobs(),
     begun: undefined,
     firstRuns: new FirstRuns(),
     workers: new WorkerSigns(prepare),
-    queues: new QueueRules(prepare),
+    queues,
   };
 }
 

@@ -201,6 +201,35 @@ function partitionCases({ driver, reopen }: StoreSuite): void {
       expect(claims).toEqual(['e', 'a', 'b', 'c', 'a', 'a', 'd']);
     });
 
+    it('takes the jobs of a key in order, also several at once, and one that was to run later after the others', async () => {
+      await change({ partition: { by: 'args.tenant', limit: 2 } });
+      const [late, running] = [tenant('a'), tenant('a')];
+      await driver().insert(late, running);
+      const [first] = await driver().claim({ limit: 2 });
+      if (first?.id !== late.id) throw new Error('the first is claimed first');
+      await driver().settle(first, failure('later', 7));
+      await driver().do('stage', { now: T0 + 9, limit: 9 });
+      const next = tenant('a');
+      await driver().insert(next, tenant('a'));
+      expect((await driver().claim({ now: T0 + 9, limit: 100 })).map(({ id }) => id)).toEqual([next.id]);
+    });
+
+    it('goes on with the turns of keys whatever else changes', async () => {
+      await change({ partition: { by: 'args.tenant', limit: 10 } });
+      await driver().insert(...['a', 'a', 'a', 'b', 'b', 'c'].map((name) => tenant(name)));
+      const claims: string[] = [];
+      for (let turn = 0; turn < 6; turn += 1) {
+        const later = tenant('z', { state: 'scheduled', scheduledAt: T0 + turn });
+        await driver().insert(later);
+        await driver().do('cancel', { now: T0, id: later.id, terminate: false });
+        const other = tenant('y');
+        await driver().insert(other);
+        await driver().do('cancel', { now: T0, id: other.id, terminate: false });
+        claims.push(...(await claim(1)));
+      }
+      expect(claims).toEqual(['a', 'b', 'c', 'a', 'b', 'a']);
+    });
+
     it('counts a key over all priorities, and shares out what room is left', async () => {
       await change({ partition: { by: 'args.tenant', limit: 3 } });
       for (const priority of [0, 5, 9]) {

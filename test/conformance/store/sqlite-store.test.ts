@@ -10,6 +10,11 @@ describeStore('SQLite in memory', async () => ({
   dispose: async () => {},
 }));
 
+describeStore('SQLite whose lines of partitions are set aside from three jobs on', async () => ({
+  open: async () => openSqliteStore({ path: ':memory:', random: systemRandom, linedMax: 3 }),
+  dispose: async () => {},
+}));
+
 describeStore('SQLite in a file', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'rota-store-'));
   return {

@@ -72,9 +72,9 @@ test('it does not wait where a claim waits', async () => {
   await persistence.stop();
 });
 
-test('it does not wait where workers share a limit', async () => {
+test('it does not wait where the queue is paused', async () => {
   const { client, clock, persistence, claims, insert, stored } = await served();
-  await client.ask('changeQueue', { queue: 'default', change: { globalLimit: 5 }, now: clock.now() });
+  await client.ask('changeQueue', { queue: 'default', change: { paused: true }, now: clock.now() });
   await claims();
   await insert();
   expect(stored()).toBe(JOBS);

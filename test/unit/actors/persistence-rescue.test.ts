@@ -25,7 +25,7 @@ function world() {
   const rescue = async (): Promise<number> =>
     (await store.ask('rescue', { now: clock.now(), deadBefore: clock.now() - LEASE_MS, limit: 10 })).rescued;
   const owner = async (): Promise<Persistence> => {
-    const opened = sqliteStoreOver(db, seededRandom(1));
+    const opened = sqliteStoreOver(db, { random: seededRandom(1) });
     // A process that is killed closes nothing, and so writes nothing at the end.
     const killed: JobStore = {
       capabilities: opened.capabilities,

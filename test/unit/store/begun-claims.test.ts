@@ -36,8 +36,8 @@ it('knows the first of what comes for each queue, of what may be claimed', () =>
     claimOf(),
     claimOf({ queue: 'other' }),
   ]);
-  expect(claims.firstOf('default')).toBe(first);
-  expect(claims.firstOf('other')).toBe(theirs);
+  expect(claims.comingTo('default')).toEqual({ first, jobs: 2 });
+  expect(claims.comingTo('other')).toEqual({ first: theirs, jobs: 1 });
 });
 
 it.each<[string, Partial<NewJob>[], number]>([

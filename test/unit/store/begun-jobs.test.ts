@@ -54,12 +54,16 @@ function writes(): (string | number)[] {
   vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (this: StatementSync, ...values) {
     const [what = ''] = this.sourceSQL.split(' ');
     const isBegun = what === 'insert' && values.some((value: unknown) => value === 'executing');
-    // Twelve values are for all.
-    if (/\b(into|update) jobs\b/.test(this.sourceSQL)) texts.push(isBegun ? (values.length - 12) / 2 : what);
+    if (/\b(into|update) jobs\b/.test(this.sourceSQL))
+      texts.push(isBegun ? begunBy(this.sourceSQL, values.length) : what);
     return run.apply(this, values);
   });
   return texts;
 }
+
+/** How many jobs an insert begins: twelve values are for all, and two for each; with partitions thirteen and three. */
+const begunBy = (sql: string, values: number): number =>
+  sql.includes('partition_key') ? (values - 13) / 3 : (values - 12) / 2;
 
 /**
  * Replies with all rows made: a store may make one only where it is looked at. Of a job that was there already only which one:
@@ -235,9 +239,9 @@ const OTHERWISE: Record<
   },
   'it has tags': { job: { tags: ['a'] } },
   'the queue is paused': { before: say({ paused: true }) },
-  'the queue is full': { before: say({ globalLimit: 1 }) },
-  'the queue has a rate': { before: say({ rate: { limit: 1, periodMs: 1_000 } }) },
-  'the queue has partitions': { before: say({ partition: { by: 'args.to', limit: 1 } }) },
+  'the queue is full': { before: say({ globalLimit: 0 }) },
+  'the queue has a rate': { before: say({ rate: { limit: 0, periodMs: 1_000 } }) },
+  'its partition is full': { before: say({ partition: { by: 'args.to', limit: 0 } }) },
   'jobs were set aside that come behind it': {
     claim: { types: ['test.job', 'test.other'], limit: 2 },
     before: async (driver) => {
@@ -365,6 +369,43 @@ it('does in random groups what it does one by one', async () => {
     }
   }
   expect(all).toBeGreaterThan(0);
+});
+
+/** Rules that change nothing of what a claim of all may take at once, and some that do. */
+const RULES: Record<string, StoreOptions<'changeQueue'>['change']> = {
+  'a global limit': { globalLimit: 60 },
+  'a rate': { rate: { limit: 90, periodMs: 2_000 } },
+  partitions: { partition: { by: 'args.at', limit: 2 } },
+  'all three': { partition: { by: 'args.at', limit: 3 }, globalLimit: 120, rate: { limit: 200, periodMs: 3_000 } },
+};
+
+it.each(Object.keys(RULES))('does in random groups what it does one by one where the queue has %s', async (name) => {
+  const rule = RULES[name] ?? {};
+  let all = 0;
+  for (let seed = Number(process.env.SEED ?? 1), count = Number(process.env.SEEDS ?? 15); count > 0; seed++, count--) {
+    const groups = randomGroups(diceOf(seed)).map((requests) => {
+      const claims = requests.filter(({ verb }) => verb === 'claim');
+      // With partitions, claims that come together share out turns in another way: there is one, of all.
+      const ones = claims.slice(0, rule.partition ? 1 : 9).map((one) => ({
+        ...one,
+        ...(rule.partition ? { limit: 200, types: ['test.job', 'test.other', 'test.third'] } : {}),
+      }));
+      return [...requests.filter(({ verb }) => verb !== 'claim'), ...ones] as StoreRequest[];
+    });
+    try {
+      all += (await expectSame(groups, say(rule))).begun;
+    } catch (thrown) {
+      throw new Error(`seed ${seed}`, { cause: thrown });
+    }
+  }
+  expect(all).toBeGreaterThan(0);
+});
+
+it('begins jobs of partitions that have room past those that wait for theirs', async () => {
+  const group = [insertOf(...some(45, (at) => ({ args: { at: at % 9 } }))), claimOf({ limit: 99 })];
+  const next = [insertOf(...some(45, (at) => ({ args: { at: at % 20 } }))), claimOf({ limit: 99 })];
+  const { begun } = await expectSame([group, next], say({ partition: { by: 'args.at', limit: 4 } }));
+  expect(begun).toBe(9 * 4 + 11 * 2);
 });
 
 it('begins no more than an answer of so many bytes has room for, and leaves what is over to the next', async () => {

@@ -17,6 +17,7 @@ const SHIPPED = [
   '76b19ed2491d9428',
   '1e8bd3e3cfff99cf',
   'c4ed26ab6cfbdc9d',
+  '8cc9a0698ff3230c',
 ];
 
 let here: StoreFolder;

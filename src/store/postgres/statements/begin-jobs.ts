@@ -35,7 +35,7 @@ export async function beginJobs(tx: Transaction, jobs: readonly NewJob[]): Promi
   if (claims === undefined) return jobs;
   for (const queue of new Set(jobs.map((job) => job.queue))) {
     if (tx.queues.of(queue) !== undefined) continue;
-    for (const claim of claims.of(queue) ?? []) await look(tx, claim, claims.firstOf(queue));
+    for (const claim of claims.of(queue) ?? []) await look(tx, claim, claims.comingTo(queue)?.first);
   }
   const parts: Part[] = [];
   const left: NewJob[] = [];

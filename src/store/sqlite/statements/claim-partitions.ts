@@ -2,6 +2,7 @@ import type { SQLOutputValue } from 'node:sqlite';
 import { integer, text } from '../../cell.ts';
 import type { QueueRule } from '../queue-rules.ts';
 import { allows, type ListStatement, limitOf, type StoreWorld } from '../verb.ts';
+import type { PutInOrder } from './claim-in-order.ts';
 
 type ListRow = SQLOutputValue[];
 
@@ -57,6 +58,7 @@ const SHARE_MIN = 4;
  */
 export class PartitionPicker {
   readonly #world: StoreWorld;
+  readonly #inOrder: PutInOrder;
   readonly #nextPriority: ListStatement;
   readonly #head: (pick: Pick<PartitionPick, 'types'>) => ListStatement;
   readonly #keysAfter: ListStatement;
@@ -65,10 +67,11 @@ export class PartitionPicker {
   readonly #cursors = new Map<string, string>();
 
   /** @param columns of a row, beginning with the place */
-  constructor(world: StoreWorld, columns: string) {
+  constructor(world: StoreWorld, columns: string, inOrder: PutInOrder) {
     this.#world = world;
+    this.#inOrder = inOrder;
     const from = `from jobs indexed by jobs_partition
-      where queue = ?1 and ${allows('claim')} and partition_key is not null`;
+      where queue = ?1 and ${allows('claim')} and partition_key is not null and aside is not null`;
     this.#nextPriority = world.lists(`select priority ${from} and priority > ?2 order by priority limit 1`);
     const leap = (after: string): string =>
       `(select partition_key ${from} and priority = ?2 and partition_key > ${after} order by partition_key limit 1)`;
@@ -206,7 +209,7 @@ export class PartitionPicker {
     const statement = this.#rows(level, each);
     const rows = types === undefined ? statement.all(...values) : statement.all(...values, types);
     const got = new Map<string, number>();
-    for (const row of rows) {
+    for (const row of each === 1 ? rows : this.#inTurn(rows)) {
       const key = text(row.pop());
       if (picked.size === limit) break;
       if (this.#roomOf(level, key) <= 0) continue;
@@ -215,5 +218,16 @@ export class PartitionPicker {
       picked.set(row, key);
     }
     return keys.filter((key) => got.get(key) === each);
+  }
+
+  /** Rows of several keys, which come by key and place: those of each in the order of claims. */
+  #inTurn(rows: readonly ListRow[]): ListRow[] {
+    const byKey = new Map<unknown, ListRow[]>();
+    for (const row of rows) {
+      const its = byKey.get(row.at(-1));
+      if (its === undefined) byKey.set(row.at(-1), [row]);
+      else its.push(row);
+    }
+    return [...byKey.values()].flatMap((its) => this.#inOrder(its));
   }
 }

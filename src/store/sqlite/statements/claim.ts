@@ -7,23 +7,11 @@ import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import { referenceOf, scheduleOf } from '../../job-row.ts';
 import type { ClaimOptions } from '../../job-store.ts';
 import { claimedAlike } from '../first-runs.ts';
-import type { FreshJob } from '../fresh-jobs.ts';
 import { PlacesUpdate } from '../places-update.ts';
-import type { QueueRule } from '../queue-rules.ts';
 import { EXECUTING } from '../run-states.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
-import { OrderedPicker } from './claim-in-order.ts';
-import { PartitionPicker } from './claim-partitions.ts';
-
-const CLAIMED_COLUMNS = `seq, id, run, type, attempt, max_attempts, priority, timeout_ms, scheduled_at, inserted_at,
-  reference_type, reference_id, schedule_name, schedule_at, schedule_late, traceparent, tags, meta, args,
-  settled_run is null and backoff is null and errors is null and result is null and terminate is null`;
-
-/** Places of the columns that claims are ordered by. */
-const [SEQ, PRIORITY, SCHEDULED_AT] = [0, 6, 8];
-
-/** Of a job that was just inserted: no reference, schedule, traceparent, tags and meta. */
-const NOTHING = Array.from({ length: 8 }, () => null);
+import { claimPicker } from './claim-picks.ts';
+import { roomOf } from './queue-room.ts';
 
 /** Where the size is limited, rows are read so many at a time: each may have 256 KiB of args. */
 const STEP_ROWS = 128;
@@ -48,33 +36,23 @@ export type ClaimWaiting = (options: ClaimOptions, tell: Tell) => ClaimedJob[];
 
 /** See {@link ClaimWaiting}. */
 export function claimer(world: StoreWorld): ClaimWaiting {
-  const ordered = new OrderedPicker(world, CLAIMED_COLUMNS, inOrder);
+  const picker = claimPicker(world);
   const take = new PlacesUpdate(
     world,
     `update jobs set state = ?, attempt = attempt + 1, run = run + 1, attempted_at = ?, runner = ?, missed_at = null,
       aside = null`,
   );
-  const partitions = new PartitionPicker(world, CLAIMED_COLUMNS);
 
   return ({ now, queue, worker, node, limit, types, bytesMax }, tell) => {
     const runner = world.workers.seen(worker, node, now);
-    const typesText = types === undefined ? undefined : JSON.stringify(types);
     const jobs: ClaimedJob[] = [];
     const rule = world.queues.of(queue);
     const room = rule === undefined ? limit : Math.min(limit, roomOf(world, rule, now));
     let bytesLeft = bytesMax ?? Number.POSITIVE_INFINITY;
-    let isFresh = !rule?.partition;
-    let isClear = types === undefined || !isFresh;
+    const pick = picker({ now, queue, rule, types });
     while (jobs.length < room) {
       const step = bytesMax === undefined ? room : Math.min(room - jobs.length, STEP_ROWS);
-      const keys = rule?.partition && partitions.pick({ now, rule, limit: step, types: typesText });
-      const fresh = isFresh ? ordered.pickFresh({ queue, limit: step, types }) : undefined;
-      isFresh = fresh !== undefined;
-      // What is all to be taken has nothing in its way.
-      if (!isFresh && !isClear && types !== undefined) ordered.clear(queue, types);
-      isClear ||= !isFresh;
-      const found =
-        fresh?.map(freshRow) ?? (keys ? inOrder(keys.keys()) : ordered.pick({ now, queue, limit: step, types }));
+      const { rows: found, keys } = pick(step);
       const rows = found.filter((row, index) => {
         if (bytesMax !== undefined) bytesLeft -= bytesOf(row);
         return bytesLeft >= 0 || jobs.length + index === 0;
@@ -83,6 +61,7 @@ export function claimer(world: StoreWorld): ClaimWaiting {
       const places = rows.map(([seq]) => integer(seq));
       take.run(places, EXECUTING, now, runner);
       world.fresh.forget(places);
+      if (rule?.partition) world.queues.lines.of(queue)?.take(places);
       for (const row of rows) {
         const key = keys?.get(row);
         if (key !== undefined) world.queues.running.claimed(queue, integer(row[0]), key);
@@ -95,32 +74,11 @@ export function claimer(world: StoreWorld): ClaimWaiting {
       }
       if (rows.length < step) break;
     }
-    world.counts.add(queue, 'available', -jobs.length);
+    world.counts.wait(queue, -jobs.length);
     world.counts.add(queue, EXECUTING, jobs.length);
     if (rule !== undefined) world.queues.started(rule, jobs.length, now);
     return jobs;
   };
-}
-
-/** How many jobs of a queue may start now by what operators said of it, its partitions apart. */
-function roomOf(world: StoreWorld, rule: QueueRule, now: number): number {
-  if (rule.paused || rule.sorting) return 0;
-  const free =
-    rule.globalLimit === null ? Number.POSITIVE_INFINITY : rule.globalLimit - world.counts.of(rule.queue, 'executing');
-  return Math.max(0, Math.min(free, rule.window?.room(now) ?? Number.POSITIVE_INFINITY));
-}
-
-/** Rows of several partitions in the order of claims. */
-function inOrder(rows: Iterable<SQLOutputValue[]>): SQLOutputValue[][] {
-  const byColumn = (a: SQLOutputValue[], b: SQLOutputValue[], column: number) =>
-    integer(a[column]) - integer(b[column]);
-  return [...rows].sort((a, b) => byColumn(a, b, PRIORITY) || byColumn(a, b, SCHEDULED_AT) || byColumn(a, b, SEQ));
-}
-
-/** The row of a job that was just inserted, as it would be read. */
-function freshRow({ place, id, args, alike }: FreshJob): SQLOutputValue[] {
-  const { type, maxAttempts, priority, scheduledAt, insertedAt } = alike;
-  return [place, id, 0, type, 0, maxAttempts, priority, null, scheduledAt, insertedAt, ...NOTHING, args, 1];
 }
 
 /** At most how many bytes of JSON the job of a row takes. Names are plain, a reference may be all escapes of 6 bytes. */

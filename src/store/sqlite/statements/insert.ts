@@ -7,6 +7,7 @@ import { StoredAsSent } from '../../stored-as-sent.ts';
 import { JOB_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { beginJobs } from './begin-jobs.ts';
+import { nextJobs } from './next-jobs.ts';
 import { ALIKE_ROWS, argsOf, endOfAlike, putAlike, putRow } from './put-rows.ts';
 import { uniqueJobs } from './unique-jobs.ts';
 
@@ -51,15 +52,15 @@ export function insertJob(world: StoreWorld): InsertJob {
 export function insert(world: StoreWorld): Verb<'insert'> {
   const place = placeJob(world);
   const put = putAlike(world, ALIKE_ROWS);
-  const { claimFor, begin } = beginJobs(world);
+  const next = nextJobs(world);
+  const begin = beginJobs(world);
   return ({ jobs, brief = false }, tell) => {
     const results: InsertResult[] = [];
     for (let from = 0; from < jobs.length; ) {
-      const claim = claimFor(jobs[from]);
-      const end = endOfAlike(world, jobs, from);
+      const alikes = jobs.slice(from, endOfAlike(world, jobs, from));
       // For a claim they are stored so many at once, or one by one.
-      const isOne = claim !== undefined && (end - from < ALIKE_ROWS || claim.room < ALIKE_ROWS);
-      const part = jobs.slice(from, isOne ? from + 1 : end);
+      const { count, claim } = next(alikes);
+      const part = count < alikes.length ? alikes.slice(0, count) : alikes;
       from += part.length;
       const alike = part.length === ALIKE_ROWS;
       const stored = (claim && begin(part, claim)) ?? (alike ? put(part, argsOf(part)).stored : undefined);
@@ -77,6 +78,7 @@ export function insert(world: StoreWorld): Verb<'insert'> {
 
 /** Counts and tells a job that was stored. */
 function tellStored(world: StoreWorld, job: NewJob, tell: Tell): void {
-  world.counts.add(job.queue, job.state, 1);
+  if (job.state === 'available') world.counts.wait(job.queue, 1);
+  else world.counts.add(job.queue, job.state, 1);
   tellInserted(job, tell);
 }

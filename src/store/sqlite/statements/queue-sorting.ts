@@ -1,25 +1,27 @@
 import type { Job } from '../../../job/job.ts';
 import { INCOMPLETE_STATES } from '../../../job/state.ts';
-import { integer, json } from '../../cell.ts';
+import { integer, json, text } from '../../cell.ts';
 import { walkJobs } from '../job-walk.ts';
 import type { StoreWorld, Verb } from '../verb.ts';
 
 /** Places that one step looks at, at most: other queues' jobs may lie between. */
 const WINDOW_ROWS = 20_000;
 
-/** Writes the partition of the job at a place anew, by what it says then; where there are partitions none is set aside. */
-export type SortJob = (queue: string, seq: number) => void;
+/** Writes the partition of the job at a place anew, by what it says then. */
+export type SortJob = (queue: string, seq: number, to?: { isAside: boolean }) => void;
 
 /** What sorts one job. In queues without partitions nothing is read. */
 export function sortJob(world: StoreWorld): SortJob {
-  const read = world.lists('select args, meta from jobs where seq = ?');
-  const write = world.rows('update jobs set partition_key = ?, aside = null where seq = ?');
-  return (queue, seq) => {
+  const read = world.lists('select args, meta, type, state from jobs where seq = ?');
+  const write = world.rows('update jobs set partition_key = ?, aside = ? where seq = ?');
+  return (queue, seq, { isAside } = { isAside: false }) => {
     if (world.queues.of(queue)?.partition == null) return;
     const [row] = read.all(seq);
     if (row === undefined) return;
     const job = { args: json(row[0]), meta: json<Job['meta'] | null>(row[1]) ?? {} };
-    write.run(world.queues.keyOf(queue, job), seq);
+    const goesAside = isAside && row[3] === 'available';
+    if (goesAside) world.queues.aside.add(queue, [text(row[2])]);
+    write.run(world.queues.keyOf(queue, job), goesAside ? 1 : null, seq);
   };
 }
 
@@ -41,7 +43,8 @@ export function sortPartitions(world: StoreWorld): Verb<'sortPartitions'> {
     const upTo = Math.min(end, above + WINDOW_ROWS);
     const filter = { queue, states: INCOMPLETE_STATES };
     const seqs = above < end ? walkJobs(world, { filter, descending: false, above, below: upTo + 1, limit }) : [];
-    for (const seq of seqs) sort(queue, seq);
+    // There may be more of them than a line takes.
+    for (const seq of seqs) sort(queue, seq, { isAside: true });
     const reached = seqs.length < limit ? upTo : (seqs.at(-1) ?? upTo);
     const done = reached >= end;
     move.run(done ? null : reached, done ? null : end, queue);

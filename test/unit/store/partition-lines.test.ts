@@ -1,0 +1,205 @@
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { ClaimedJob, NewJob } from '../../../src/job/job.ts';
+import type { Outcome } from '../../../src/job/outcome.ts';
+import type { StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
+import { failure, newJob, request, StoreDriver, T0 } from '../../conformance/store/store-driver.ts';
+import { type Dice, diceOf } from '../../support/dice.ts';
+import { StoreFolder } from './store-folder.ts';
+
+let folders: StoreFolder[];
+beforeEach(() => {
+  folders = [];
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  for (const folder of folders) await folder.dispose();
+});
+
+function opened(linedMax?: number): { driver: StoreDriver; folder: StoreFolder } {
+  const folder = new StoreFolder();
+  folders.push(folder);
+  return { driver: new StoreDriver(folder.open(linedMax === undefined ? {} : { linedMax })), folder };
+}
+
+const TYPES = ['test.job', 'test.other'];
+const QUEUES = ['default', 'default', 'default', 'second'];
+const PATHS = ['args.tenant', 'args.tenant', 'meta.tenant'];
+
+const change = (queue: string, part: object): StoreRequest => request('changeQueue', { now: T0, queue, change: part });
+const partition = (by = 'args.tenant', limit = 2): object => ({ partition: { by, limit } });
+/** What is said of one store is said of all; what they answer and hold in the end is the same. */
+class Stores {
+  readonly #all = [opened(), opened(5), opened(0)];
+
+  /** The replies of the first. */
+  async group(...requests: StoreRequest[]): Promise<StoreReply[]> {
+    const [first = [], ...others] = await Promise.all(this.#all.map(({ driver }) => driver.group(...requests)));
+    for (const other of others)
+      expect([JSON.stringify(requests).slice(0, 900), told(other)]).toEqual([
+        JSON.stringify(requests).slice(0, 900),
+        told(first),
+      ]);
+    return first;
+  }
+
+  async restart(): Promise<void> {
+    for (const [at, one] of this.#all.entries()) {
+      await one.driver.store.close();
+      one.driver.store = one.folder.open({ linedMax: [20_000, 5, 0][at] ?? 0 });
+    }
+  }
+
+  async expectSame(): Promise<void> {
+    const rows: unknown[] = [];
+    for (const { driver, folder } of this.#all) {
+      await driver.expectCountsHold();
+      await driver.store.close();
+      using db = new DatabaseSync(folder.path);
+      const columns = 'seq, id, queue, state, run, attempt, priority, scheduled_at, partition_key, args';
+      rows.push(db.prepare(`select ${columns} from jobs order by seq`).all());
+      // No job that waits in a queue with partitions is in both ways to wait, and all that are set aside can be found.
+      const lost = `select queue from jobs where state = 'available' and aside is not null
+        and not exists (select 1 from set_aside where set_aside.queue = jobs.queue and set_aside.type = jobs.type)`;
+      expect(db.prepare(lost).all()).toEqual([]);
+    }
+    expect(rows[1]).toEqual(rows[0]);
+    expect(rows[2]).toEqual(rows[0]);
+  }
+}
+
+/** What replies say, but for the facts of claims, which come by where jobs were picked. */
+const told = (replies: readonly StoreReply[]): unknown =>
+  replies.map((reply) => {
+    if (!reply.ok) return reply;
+    const isInsert = Array.isArray(reply.answer) && reply.answer.some((one) => 'conflict' in one);
+    return {
+      answer: isInsert ? undefined : reply.answer,
+      facts: reply.facts.map(({ id, what }) => `${id} ${what}`).sort(),
+    };
+  });
+
+/** A test's jobs as they go. */
+interface Going {
+  now: number;
+  ids: string[];
+  running: ClaimedJob[];
+}
+
+/** New jobs; those that come with a claim meet no other by their keys or ids, for what waits may begin before they are stored. */
+function someJobs({ below, one, random }: Dice, { now, ids }: Going, meets = true): NewJob[] {
+  const alike = { type: one(TYPES), queue: one(QUEUES), priority: one([5, 5, 1]), scheduledAt: now, insertedAt: now };
+  return Array.from({ length: 1 + below(one([2, 12, 45])) }, () => {
+    const job = newJob({ ...alike, args: { tenant: one(['a', 'b', 'c', 'd', 'e', null]) } });
+    if (random() < 0.05) job.deadlineAt = now + below(3_000);
+    if (random() < 0.05) job.meta = { tenant: one(['a', 'b']) };
+    if (random() < 0.05) Object.assign(job, { state: 'scheduled', scheduledAt: now + below(4_000) });
+    if (meets && random() < 0.03 && ids.length > 0) job.id = one(ids);
+    if (meets && random() < 0.04) {
+      const onConflict = { kind: 'replace' as const, fields: ['args' as const, 'priority' as const] };
+      job.unique = { key: one(['x', 'y']), states: ['available', 'scheduled'], withinMs: null, onConflict };
+    }
+    return job;
+  });
+}
+
+/** One thing that may be done; claims take all that they may, so that it is one set in whichever order partitions have their turns. */
+function anyRequest(dice: Dice, going: Going): StoreRequest[] {
+  const { below, one } = dice;
+  const { now, ids, running } = going;
+  const claim = (): StoreRequest =>
+    request('claim', {
+      now,
+      queue: one(QUEUES),
+      worker: 'worker-a',
+      node: 'node-a',
+      limit: 999,
+      types: one([TYPES, TYPES, ['test.job']]),
+    });
+  const insert = (meets?: false): StoreRequest => {
+    const jobs = someJobs(dice, going, meets);
+    ids.push(...jobs.map(({ id }) => id));
+    return request('insert', { jobs });
+  };
+  const settle = (): StoreRequest => {
+    const outcomes = running.splice(0, 1 + below(12)).map(({ id, attempt, run }) => {
+      const end = one<Outcome>([
+        { outcome: 'complete', result: null },
+        { outcome: 'complete', result: null },
+        { outcome: 'release' },
+        { outcome: 'snooze', forMs: 500 },
+        failure('later', 700),
+      ]);
+      return { id, attempt, run, ...end };
+    });
+    return request('settle', { now, worker: 'worker-a', outcomes });
+  };
+  const id = ids.length > 0 ? one(ids) : newJob().id;
+  const draw = below(100);
+  if (draw < 30) return [insert()];
+  if (draw < 45) return [claim()];
+  if (draw < 57) return [insert(false), claim()];
+  if (draw < 72) return [settle()];
+  if (draw < 77) return [settle(), insert(false), claim()];
+  if (draw < 82) return [request('stage', { now, limit: 99 })];
+  if (draw < 84) return [request('expire', { now, limit: 99 })];
+  if (draw < 87) return [request('cancel', { now, id, terminate: false })];
+  if (draw < 90) return [request('retry', { now, id })];
+  if (draw < 93) {
+    const changes = one([{ args: { tenant: one(['a', 'z']) } }, { priority: one([1, 9]) }, { queue: one(QUEUES) }]);
+    return [request('update', { now, id, changes })];
+  }
+  if (draw < 94)
+    return [
+      request('sweep', {
+        now,
+        action: one(['delete', 'retry']),
+        filter: { queue: one(QUEUES) },
+        terminate: false,
+        limit: 5,
+      }),
+    ];
+  if (draw < 96)
+    return [change('default', one([partition(one(PATHS), 1 + below(4)), { partition: null }, partition()]))];
+  if (draw < 97) return [change(one(QUEUES), { paused: one([true, false]) })];
+  return [request('rescue', { now, deadBefore: now + 1, limit: 3 })];
+}
+
+async function someTime(seed: number): Promise<number> {
+  const dice = diceOf(seed);
+  const stores = new Stores();
+  const going: Going = { now: T0, ids: [], running: [] };
+  let claimed = 0;
+  await stores.group(change('default', partition()), change('second', partition('args.tenant', 1)));
+  for (let step = 0; step < 70; step += 1) {
+    going.now += dice.below(400);
+    const requests = anyRequest(dice, going);
+    const replies = await stores.group(...requests);
+    for (const [at, reply] of replies.entries()) {
+      if (!reply.ok || requests[at]?.verb !== 'claim') continue;
+      const jobs = reply.answer as ClaimedJob[];
+      claimed += jobs.length;
+      going.running.push(...jobs);
+    }
+    while (requests[0]?.verb === 'changeQueue') {
+      const sorted = await stores.group(request('sortPartitions', { queue: 'default', limit: 20 }));
+      if (sorted.every((reply) => reply.ok && (reply.answer as { done: boolean }).done)) break;
+      if (dice.random() < 0.3) await stores.group(request('insert', { jobs: someJobs(dice, going) }));
+    }
+    if (dice.random() < 0.03) await stores.restart();
+  }
+  await stores.expectSame();
+  return claimed;
+}
+
+it('claims the same from lines, from the index, and while one becomes the other', async () => {
+  let claimed = 0;
+  for (let seed = Number(process.env.SEED ?? 1), count = Number(process.env.SEEDS ?? 12); count > 0; seed++, count--) {
+    try {
+      claimed += await someTime(seed);
+    } catch (thrown) {
+      throw new Error(`seed ${seed}`, { cause: thrown });
+    }
+  }
+  expect(claimed).toBeGreaterThan(1_000);
+});
