@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ClaimedJob, NewJob } from '../../../src/job/job.ts';
 import type { StoreOptions, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
+import { diceOf } from '../../support/dice.ts';
 import type { StoreSuite } from './store-conformance.ts';
 import { failure, newJob, request, type StoreDriver, T0 } from './store-driver.ts';
 
@@ -313,4 +314,65 @@ export function begunJobCases({ driver }: StoreSuite): void {
     expect(claimedBy(requests, replies).map(ids)).toEqual([ids(jobs.slice(0, 40))]);
     expect(ids(await driver().claim({ limit: 99 }))).toEqual(ids(jobs.slice(40)));
   });
+
+  limitCases(driver);
+}
+
+/** Limits of a queue, and how many of its jobs they let execute, of how many in each partition. */
+const LIMITS: readonly { change: StoreOptions<'changeQueue'>['change']; all: number; each: number }[] = [
+  { change: { globalLimit: 40 }, all: 40, each: 99 },
+  { change: { partition: { by: 'args.key', limit: 3 } }, all: 999, each: 3 },
+  { change: { partition: { by: 'args.key', limit: 4 }, globalLimit: 50 }, all: 50, each: 4 },
+];
+
+/** What claims of all that they may take, in groups with inserts and ends, leave of a queue with limits. */
+function limitCases(driver: () => StoreDriver): void {
+  it.each(LIMITS)(
+    'keeps to the limits of a queue and leaves nothing that might run: $change',
+    async ({ change, all, each }) => {
+      const dice = diceOf(11);
+      await driver().do('changeQueue', { now: T0, queue: 'default', change });
+      await driver().claim();
+      const running = new Map<string, ClaimedJob>();
+      const workers = new Map<string, string>();
+      const waiting: NewJob[] = [];
+      const keyOf = ({ args }: { args: unknown }): number => (args as { key: number }).key;
+      for (let step = 0; step < 25; step += 1) {
+        const ends = [...running.values()].filter(() => dice.random() < 0.5).slice(0, 30);
+        const jobs = some(1 + dice.below(dice.one([2, 30, 70])), () => ({ args: { key: dice.below(12) } }));
+        const claims = Array.from({ length: dice.below(3) }, (_, at) =>
+          claimOf({ limit: 200, worker: `worker-${at}` }),
+        );
+        const byWorker = Map.groupBy(ends, ({ id }) => workers.get(id) ?? '');
+        const settles = [...byWorker].map(([worker, its]) => completed(its, { worker }));
+        const answers = await performed(driver(), ...settles, insertOf(...jobs), ...claims);
+        // What a claim left to the next one.
+        if (claims.length > 0)
+          answers.push(...(await performed(driver(), claimOf({ limit: 200, worker: `worker-${claims.length}` }))));
+        for (const { id } of ends) running.delete(id);
+        waiting.push(...jobs);
+        for (const [nth, got] of answers.entries()) {
+          for (const job of got) {
+            workers.set(job.id, `worker-${nth}`);
+            running.set(job.id, job);
+            const at = waiting.findIndex(({ id }) => id === job.id);
+            // Of its partition it is the first.
+            const before = waiting.slice(0, at).filter((one) => each < 99 && keyOf(one) === keyOf(job));
+            expect(before.filter(({ id }) => !ids(answers.flat()).includes(id))).toEqual([]);
+          }
+        }
+        for (const id of running.keys()) {
+          const at = waiting.findIndex((one) => one.id === id);
+          if (at >= 0) waiting.splice(at, 1);
+        }
+        const counts = new Map<number, number>();
+        for (const job of running.values()) counts.set(keyOf(job), (counts.get(keyOf(job)) ?? 0) + 1);
+        expect(running.size).toBeLessThanOrEqual(all);
+        expect(Math.max(0, ...counts.values())).toBeLessThanOrEqual(each);
+        const mightRun = waiting.filter((job) => (counts.get(keyOf(job)) ?? 0) < each);
+        if (claims.length > 0 && running.size < all) expect(mightRun).toEqual([]);
+      }
+      await driver().expectCountsHold();
+    },
+  );
 }

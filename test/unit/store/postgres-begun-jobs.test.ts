@@ -283,3 +283,39 @@ it('begins each job once where many groups of two stores insert and claim at onc
   expect(got).toHaveLength(executing.length + available.length);
   expect(got.toSorted()).toEqual(ids(jobs.flat()).toSorted());
 });
+
+it.each<[string, StoreOptions<'changeQueue'>['change'], number]>([
+  ['a global limit', { globalLimit: 30 }, 30],
+  ['a rate', { rate: { limit: 30, periodMs: 60_000 } }, 30],
+  ['partitions', { partition: { by: 'args.key', limit: 6 } }, 30],
+])(
+  'begins jobs in a queue with %s as far as that leaves room, and leaves the rest to claims',
+  async (_, change, most) => {
+    const store = await driver();
+    await store.do('changeQueue', { now: T0, queue: 'default', change });
+    expect(await store.claim()).toEqual([]);
+    const counts = seen();
+    const jobs = some(44, (at) => ({ args: { key: at % 5 } }));
+    const first = await store.group(insertOf(...jobs.slice(0, 20)), claimOf({ limit: 99 }));
+    expect([claimedOf(first), counts.begun]).toEqual([ids(jobs.slice(0, 20)), 20]);
+    const next = await store.group(insertOf(...jobs.slice(20)), claimOf({ limit: 99 }));
+    expect(claimedOf(next)).toEqual(ids(jobs.slice(20, most)));
+    expect(await table()).toEqual({ executing: ids(jobs.slice(0, most)), available: ids(jobs.slice(most)) });
+    expect(await store.claim({ limit: 99 })).toEqual([]);
+  },
+);
+
+it('gives what waits of partitions first, and begins jobs of others past those that are full', async () => {
+  const store = await driver();
+  await store.do('changeQueue', { now: T0, queue: 'default', change: { partition: { by: 'args.key', limit: 2 } } });
+  const [waiting, jobs] = [
+    some(5, () => ({ args: { key: 'a' } })),
+    some(6, (at) => ({ args: { key: 'abc'[at % 3] ?? '' } })),
+  ];
+  await store.insert(...waiting);
+  const counts = seen();
+  const replies = await store.group(insertOf(...jobs), claimOf({ limit: 99 }));
+  const begun = jobs.filter(({ args }) => (args as { key: string }).key !== 'a');
+  expect(claimedOf(replies)).toEqual(ids([...waiting.slice(0, 2), ...begun]));
+  expect(counts.begun).toBe(4);
+});

@@ -66,7 +66,8 @@ export async function pickPartitions(tx: Transaction, pick: PartitionPick): Prom
   return picked;
 }
 
-async function runningOf(tx: Transaction, queue: string): Promise<Map<string, number>> {
+/** How many jobs of each partition execute. */
+export async function runningOf(tx: Transaction, queue: string): Promise<Map<string, number>> {
   const rows = await tx.lists(
     `select partition_key, count(*) from @jobs where queue = $1 and state = 'executing' and partition_key is not null
       group by partition_key`,

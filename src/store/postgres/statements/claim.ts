@@ -1,6 +1,7 @@
 import type { ClaimedJob } from '../../../job/job.ts';
 import { startedFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
+import type { BegunClaim } from '../../begun-claims.ts';
 import { integer } from '../../cell.ts';
 import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import { firstRun } from '../../first-run.ts';
@@ -96,16 +97,23 @@ export const claim: Verb<'claim'> = async (tx, asked) => {
 /** Claims beside what the claim has got already, as the group inserted it. */
 async function claimBeside(tx: Transaction, { options, tell }: Asked<'claim'>): Promise<ClaimedJob[]> {
   const begun = tx.claims?.got(options);
-  if (begun === undefined || begun.jobs.length === 0) return claimOne(tx, { options, tell });
+  const mayMore = begun === undefined || mayWait(tx, begun);
+  if (begun === undefined || (begun.jobs.length === 0 && mayMore)) return claimOne(tx, { options, tell });
   begun.facts.forEach(tell);
-  const { queue, types } = options;
-  const line = tx.starts.line(queue, types);
-  const isMore = line === undefined || line.size > 0 || tx.starts.ownFirst(queue, types) !== undefined;
-  const rest = isMore ? begun.rest : undefined;
+  const rest = mayMore ? begun.rest : undefined;
   return begun.with(rest === undefined ? [] : await claimOne(tx, { options: rest, tell }));
 }
 
-async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Promise<ClaimedJob[]> {
+/** Whether something may wait for a claim beside what began for it. */
+function mayWait(tx: Transaction, { options: { queue, types }, hasLooked }: BegunClaim): boolean {
+  // As long as jobs of a queue with partitions may begin, what waits there is of full ones.
+  if (tx.queues.of(queue)?.partition) return !hasLooked || tx.claims?.of(queue) === undefined;
+  const line = tx.starts.line(queue, types);
+  return line === undefined || line.size > 0 || tx.starts.ownFirst(queue, types) !== undefined;
+}
+
+/** Claims what waits, as far as the limits of its queue go. */
+export async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Promise<ClaimedJob[]> {
   const { now, queue, limit, types } = options;
   const rule = tx.queues.of(queue);
   const room = rule === undefined ? limit : Math.min(limit, await roomOf(tx, rule, now));

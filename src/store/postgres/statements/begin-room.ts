@@ -1,0 +1,67 @@
+import type { NewJob } from '../../../job/job.ts';
+import type { BegunClaim } from '../../begun-claims.ts';
+import type { QueueRule, QueueRules } from '../queue-rules.ts';
+import type { Transaction } from '../transaction.ts';
+import { allows } from '../verb.ts';
+import { nothingWaits } from './claim-fresh.ts';
+import { runningOf } from './claim-partitions.ts';
+import { roomOf } from './queue-room.ts';
+
+const ANY_WAITS = `select 1 from @jobs where queue = $1 and ${allows('claim')} and partition_key is not null limit 1`;
+
+/** How many more jobs of each partition may begin in this group. */
+export class PartitionRooms {
+  readonly #queues: QueueRules;
+  readonly #running: Map<string, number>;
+
+  constructor(queues: QueueRules, running: Map<string, number>) {
+    this.#queues = queues;
+    this.#running = running;
+  }
+
+  has(job: NewJob): boolean {
+    const limit = this.#queues.of(job.queue)?.partition?.limit ?? 0;
+    return (this.#running.get(this.#keyOf(job)) ?? 0) < limit;
+  }
+
+  take(job: NewJob): void {
+    const key = this.#keyOf(job);
+    this.#running.set(key, (this.#running.get(key) ?? 0) + 1);
+  }
+
+  #keyOf = (job: NewJob): string => this.#queues.keyOf(job.queue, job) ?? '';
+}
+
+/** Claims what waits in a queue with partitions, as any claim of it does. */
+type ClaimWaiting = (claim: BegunClaim) => Promise<void>;
+
+/**
+ * Whether the limits of a queue, which is locked, leave room for all that its claims may begin of what comes: where they do
+ * not, claims share it out among what waits. With partitions claims are first given what waits, so that what goes on waiting
+ * is of full ones, and there must be room for all that comes, so that none waits behind another partition's.
+ */
+export async function roomBeside(
+  tx: Transaction,
+  rule: QueueRule,
+  { claims, claimWaiting }: { claims: readonly BegunClaim[]; claimWaiting: ClaimWaiting },
+): Promise<PartitionRooms | 'unbound' | 'none'> {
+  const { queue, partition } = rule;
+  const coming = tx.claims?.comingTo(queue)?.jobs ?? 0;
+  const now = Math.min(...claims.map(({ options }) => options.now));
+  const waits = partition !== null && (await tx.lists(ANY_WAITS, [queue])).length > 0;
+  const wanted = waits ? roomIn(claims) : Math.min(roomIn(claims), coming);
+  if ((await roomOf(tx, rule, now)) < wanted) return 'none';
+  if (partition === null) {
+    for (const { options } of claims) if (!(await nothingWaits(tx, options))) return 'none';
+    return 'unbound';
+  }
+  for (const claim of claims) {
+    claim.hasLooked = true;
+    if (waits) await claimWaiting(claim);
+  }
+  // One that has hardly room for another job has perhaps left some for its size.
+  const isFull = claims.some(({ room, rest }) => room > 0 && rest === undefined);
+  return isFull || coming > roomIn(claims) ? 'none' : new PartitionRooms(tx.queues, await runningOf(tx, queue));
+}
+
+const roomIn = (claims: readonly BegunClaim[]): number => claims.reduce((sum, { room }) => sum + room, 0);
