@@ -1,6 +1,7 @@
 import { backlogRates } from './backlog-bench.ts';
 import { busHop } from './bus-hop.ts';
 import { intakeRates } from './intake-bench.ts';
+import { limitNodeRates } from './limits-node-bench.ts';
 import { NodeBench, type NodeRound } from './node-bench.ts';
 import { idleCost, memoryUnderLoad, startTimes } from './node-costs.ts';
 import { peerRates } from './peers-bench.ts';
@@ -72,6 +73,8 @@ if (process.env.ROTA_BENCH_BACKLOG === '1' || process.argv.includes('--backlog')
 if (process.argv.includes('--limits')) {
   console.log('\nClaim and settle through the store port with limits on (wanted: at least 0.7 of without):');
   await import('./limits-bench.ts');
+  console.log('\nThe whole way through a node on SQLite with limits on (wanted: at least 0.7 of without):');
+  console.table(await limitNodeRates(Math.max(ROUNDS, 5)));
 }
 if (process.argv.includes('--contention')) {
   console.log(

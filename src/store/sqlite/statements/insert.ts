@@ -8,6 +8,7 @@ import { JOB_COLUMNS } from '../job-columns.ts';
 import type { StoreWorld, Tell, Verb } from '../verb.ts';
 import { beginJobs } from './begin-jobs.ts';
 import { nextJobs } from './next-jobs.ts';
+import { firstOf, withPartitions } from './partition-wait.ts';
 import { ALIKE_ROWS, argsOf, endOfAlike, putAlike, putRow } from './put-rows.ts';
 import { uniqueJobs } from './unique-jobs.ts';
 
@@ -57,14 +58,14 @@ export function insert(world: StoreWorld): Verb<'insert'> {
   return ({ jobs, brief = false }, tell) => {
     const results: InsertResult[] = [];
     for (let from = 0; from < jobs.length; ) {
-      const alikes = jobs.slice(from, endOfAlike(world, jobs, from));
+      const alike = withPartitions(world, jobs.slice(from, endOfAlike(world, jobs, from)));
       // For a claim they are stored so many at once, or one by one.
-      const { count, claim } = next(alikes);
-      const part = count < alikes.length ? alikes.slice(0, count) : alikes;
-      from += part.length;
-      const alike = part.length === ALIKE_ROWS;
-      const stored = (claim && begin(part, claim)) ?? (alike ? put(part, argsOf(part)).stored : undefined);
-      for (const job of part) {
+      const { count, claim } = next(alike);
+      const part = firstOf(alike, count);
+      from += count;
+      const isMany = count === ALIKE_ROWS;
+      const stored = (claim && begin(part, claim)) ?? (isMany ? put(part, argsOf(part.jobs)).stored : undefined);
+      for (const job of part.jobs) {
         // An id that is twice among them is stored by the first.
         const isStored = stored === 'all' || stored?.delete(job.id) === true;
         if (isStored) tellStored(world, job, tell);

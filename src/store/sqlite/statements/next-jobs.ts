@@ -4,6 +4,7 @@ import type { BegunClaim } from '../../begun-claims.ts';
 import type { QueueRule } from '../queue-rules.ts';
 import { allows, type StoreWorld } from '../verb.ts';
 import { claimer } from './claim.ts';
+import type { NewJobs } from './partition-wait.ts';
 import { ALIKE_ROWS } from './put-rows.ts';
 import { roomOf } from './queue-room.ts';
 
@@ -16,27 +17,26 @@ export interface NextJobs {
 }
 
 /** Tells how jobs are stored that are alike, {@link ALIKE_ROWS} at most: those that begin, so many together or one by one. */
-export function nextJobs(world: StoreWorld): (alike: readonly NewJob[]) => NextJobs {
+export function nextJobs(world: StoreWorld): (alike: NewJobs) => NextJobs {
   const claimsFor = claimsThatTake(world);
   const { queues } = world;
 
   /** As far as their partitions have room. */
-  function byPartition(jobs: readonly NewJob[], claim: BegunClaim): NextJobs {
+  function byPartition(keys: readonly string[], claim: BegunClaim): NextJobs {
     const rooms = new Map<string, number>();
-    const fits = jobs.map((job) => {
-      const key = queues.keyOf(job.queue, job) ?? '';
-      const room = rooms.get(key) ?? queues.roomFor(job.queue, key);
+    const fits = keys.map((key) => {
+      const room = rooms.get(key) ?? queues.roomFor(claim.options.queue, key);
       rooms.set(key, room - 1);
       return room > 0;
     });
-    if (fits.every(Boolean)) return { count: jobs.length, claim };
-    if (!fits.some(Boolean)) return { count: jobs.length, claim: undefined };
+    if (fits.every(Boolean)) return { count: keys.length, claim };
+    if (!fits.some(Boolean)) return { count: keys.length, claim: undefined };
     return { count: 1, claim: fits[0] === true ? claim : undefined };
   }
 
-  return (alike) => {
-    const [first] = alike;
-    const waiting = { count: alike.length, claim: undefined };
+  return ({ jobs, keys }) => {
+    const [first] = jobs;
+    const waiting = { count: jobs.length, claim: undefined };
     const claims = first && claimsFor(first);
     if (claims === undefined || first === undefined) return waiting;
     const claim = claims.find((one) => one.room > 0 && one.takes(first.type));
@@ -44,8 +44,8 @@ export function nextJobs(world: StoreWorld): (alike: readonly NewJob[]) => NextJ
       world.begun?.close(first.queue);
       return waiting;
     }
-    const jobs = alike.length < ALIKE_ROWS || claim.room < ALIKE_ROWS ? [first] : alike;
-    return queues.of(first.queue)?.partition ? byPartition(jobs, claim) : { count: jobs.length, claim };
+    const count = jobs.length < ALIKE_ROWS || claim.room < ALIKE_ROWS ? 1 : jobs.length;
+    return keys === undefined ? { count, claim } : byPartition(keys.slice(0, count), claim);
   };
 }
 

@@ -4,7 +4,7 @@ import { assert } from '../../../kernel/error.ts';
 import { isLike, isOfOneTime, isPlain } from '../../alike-jobs.ts';
 import { filledCell, integer, jsonCell, text } from '../../cell.ts';
 import type { StoreWorld } from '../verb.ts';
-import { PartitionWait } from './partition-wait.ts';
+import { type NewJobs, PartitionWait, withPartitions } from './partition-wait.ts';
 
 /** Inserts a job's row, unless its id or its tick is there; whether it did. */
 export type PutRow = (job: NewJob) => boolean;
@@ -20,7 +20,8 @@ export function putRow(world: StoreWorld): PutRow {
   return (job) => {
     const { reference, schedule } = job;
     const args = JSON.stringify(job.args);
-    const wait = PartitionWait.of(world, [job]);
+    const { keys } = withPartitions(world, [job]);
+    const wait = PartitionWait.of(world, { jobs: [job], keys });
     const { changes, lastInsertRowid } = insert.run(
       world.places.next(),
       job.id,
@@ -44,7 +45,7 @@ export function putRow(world: StoreWorld): PutRow {
       filledCell(job.tags),
       filledCell(job.meta),
       args,
-      wait?.keys[0] ?? null,
+      keys?.[0] ?? null,
       wait?.aside ?? null,
     );
     if (changes !== 1) return false;
@@ -91,7 +92,7 @@ const COMMON = `seq, queue, type, state, priority, attempt, max_attempts, run, s
 export function putAlike(
   world: StoreWorld,
   rows: number,
-): (jobs: readonly NewJob[], args: readonly string[], begun?: RunBegun) => PutAlike {
+): (alike: NewJobs, args: readonly string[], begun?: RunBegun) => PutAlike {
   // Those of a row's own have no number, for the driver looks through all that have one at each value that it binds.
   const common = Array.from({ length: 12 }, (_, at) => `?${at + 1}`).join(', ');
   const into = (columns: string, row: string): StatementSync =>
@@ -100,12 +101,13 @@ export function putAlike(
   const inLine = into(`${COMMON}, finished_at, id, args`, `(${common}, ?10, ?, ?)`);
   const byKey = into(`${COMMON}, aside, finished_at, id, args, partition_key`, `(${common}, ?13, ?10, ?, ?, ?)`);
   const storedLast = world.lists('select id, seq from jobs where seq > ? and seq <= ?');
-  return (jobs, args, begun) => {
+  return (alike, args, begun) => {
+    const { jobs } = alike;
     const [first] = jobs;
     assert(first !== undefined && jobs.length === rows, `${rows} jobs are stored at once`);
     const { queue, type, state, priority, maxAttempts, scheduledAt, insertedAt } = first;
     const [is, run] = begun === undefined ? ([state, 0] as const) : (['executing', 1] as const);
-    const wait = PartitionWait.of(world, jobs, begun !== undefined);
+    const wait = PartitionWait.of(world, alike, begun !== undefined);
     const own: string[] = [];
     for (const [at, { id }] of jobs.entries()) own.push(id, args[at] ?? '');
     const { changes, lastInsertRowid } = (wait === undefined ? inLine : byKey).run(
