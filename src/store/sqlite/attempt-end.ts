@@ -68,7 +68,7 @@ export class AttemptEnd {
     const { firstRuns, queues, counts } = this.#world;
     firstRuns.forget(id);
     queues.running.ended(queue, seq);
-    counts.move(queue, from, to);
+    counts.move(seq, { queue, from, to });
   }
 
   /** Writes what was gathered, all ended at `now`. Every verb that writes completions ends with it. */

@@ -19,8 +19,8 @@ export function writeChanged(world: StoreWorld): WriteChanged {
     const { queue, state, priority, maxAttempts, scheduledAt, tags, meta, args } = after;
     const texts = [filledCell(tags), filledCell(meta), JSON.stringify(args), world.queues.keyOf(queue, after)] as const;
     write.run(queue, state, priority, maxAttempts, scheduledAt, ...texts, seq);
-    world.counts.add(before.queue, before.state, -1);
-    world.counts.add(queue, state, 1);
+    world.counts.put(seq, { queue: before.queue, state: before.state, jobs: -1 });
+    world.counts.put(seq, { queue, state, jobs: 1 });
     tell(jobFact('updated', after, { at: now, ...(state === 'scheduled' ? { nextAt: scheduledAt } : {}) }));
   };
 }

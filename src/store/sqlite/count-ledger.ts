@@ -10,27 +10,32 @@ export class CountLedger {
   readonly #changes = new Map<string, Map<JobState, number>>();
   /** What is written of those that were asked for: this process owns the store alone. */
   readonly #written = new Map<string, Map<JobState, number>>();
-  /** Told when other jobs of a queue wait than before. */
-  readonly #onWaiting: (queue: string) => void;
+  /** Told that the job at a place waits in a queue, or waits there no more. */
+  readonly #onWaiting: (queue: string, place: number) => void;
   readonly #write: StatementSync;
   readonly #read: StatementSync;
 
-  constructor(prepare: (sql: string) => StatementSync, onWaiting: (queue: string) => void) {
+  constructor(prepare: (sql: string) => StatementSync, onWaiting: (queue: string, place: number) => void) {
     this.#onWaiting = onWaiting;
     this.#write = prepare(`insert into job_counts (queue, state, jobs) values (?, ?, ?)
       on conflict (queue, state) do update set jobs = jobs + excluded.jobs`);
     this.#read = prepare('select jobs from job_counts where queue = ? and state = ?');
   }
 
-  /** Notes that a queue has `jobs` more (or fewer) jobs in a state. */
+  /** Notes that a queue has `jobs` more (or fewer) jobs in a state; of those that wait its line was told. */
   add(queue: string, state: JobState, jobs: number): void {
-    if (state === 'available') this.#onWaiting(queue);
-    this.#add(queue, state, jobs);
+    let states = this.#changes.get(queue);
+    if (states === undefined) {
+      states = new Map();
+      this.#changes.set(queue, states);
+    }
+    states.set(state, (states.get(state) ?? 0) + jobs);
   }
 
-  /** Notes that a queue has `jobs` more (or fewer) jobs that wait, of which its line was told. */
-  wait(queue: string, jobs: number): void {
-    this.#add(queue, 'available', jobs);
+  /** Notes that the job at a place came into a state (`jobs` is 1) or left it (-1), which nobody else was told. */
+  put(place: number, { queue, state, jobs }: { queue: string; state: JobState; jobs: 1 | -1 }): void {
+    if (state === 'available') this.#onWaiting(queue, place);
+    this.add(queue, state, jobs);
   }
 
   /** How many jobs a queue has in a state, with what is not written yet. */
@@ -39,19 +44,10 @@ export class CountLedger {
     return written + (this.#changes.get(queue)?.get(state) ?? 0);
   }
 
-  /** Notes that one job went from a state to another. */
-  move(queue: string, from: JobState, to: JobState): void {
-    this.add(queue, from, -1);
-    this.add(queue, to, 1);
-  }
-
-  #add(queue: string, state: JobState, jobs: number): void {
-    let states = this.#changes.get(queue);
-    if (states === undefined) {
-      states = new Map();
-      this.#changes.set(queue, states);
-    }
-    states.set(state, (states.get(state) ?? 0) + jobs);
+  /** Notes that the job at a place went from a state to another. */
+  move(place: number, { queue, from, to }: { queue: string; from: JobState; to: JobState }): void {
+    this.put(place, { queue, state: from, jobs: -1 });
+    this.put(place, { queue, state: to, jobs: 1 });
   }
 
   /** Writes what was noted, inside the group's transaction. */

@@ -44,30 +44,11 @@ const GONE_MAX = 64;
 export class PartitionLine {
   /** By priority and key; the keys of a priority in the order of their turns. */
   readonly #levels = new Map<number, Map<string, Key>>();
-  /** Those of the last pick, by their places. */
-  readonly #picked = new Map<number, LinedJob>();
-  #size = 0;
-
-  /**
-   * @param jobs in any order
-   * @param before an earlier state of the line: its keys keep their turns
-   */
-  static of(jobs: Iterable<LinedJob>, before?: PartitionLine): PartitionLine {
-    const line = new PartitionLine();
-    for (const [priority, level] of before === undefined ? [] : before.#levels) {
-      line.#levels.set(priority, new Map([...level.keys()].map((key) => [key, { jobs: [], gone: 0 }])));
-    }
-    for (const job of jobs) line.add(job);
-    for (const [priority, level] of line.#levels) {
-      for (const [key, { jobs: its }] of level) if (its.length === 0) level.delete(key);
-      if (level.size === 0) line.#levels.delete(priority);
-    }
-    return line;
-  }
+  readonly #byPlace = new Map<number, LinedJob>();
 
   /** How many jobs are in it. */
   get size(): number {
-    return this.#size;
+    return this.#byPlace.size;
   }
 
   /** A job came to wait, mostly behind those that are there. */
@@ -88,7 +69,7 @@ export class PartitionLine {
       if (at === key.jobs.length) key.jobs.push(job);
       else key.jobs.splice(at, 0, job);
     }
-    this.#size += 1;
+    this.#byPlace.set(job.place, job);
   }
 
   /** What may be claimed, in the order of claims. It stays until {@link take}. */
@@ -100,34 +81,48 @@ export class PartitionLine {
       const level = this.#levels.get(priority) ?? new Map<string, Key>();
       pickLevel(level, pick, { picked, taken });
     }
-    this.#picked.clear();
-    for (const job of picked) this.#picked.set(job.place, job);
     return picked.sort((a, b) => a.priority - b.priority || (comesBefore(a, b) ? -1 : 1));
   }
 
-  /** Jobs of the last pick, by their places, wait no more. */
+  /** The jobs at these places were claimed; their keys have had their turns. */
   take(places: readonly number[]): void {
     for (const place of places) {
-      const job = this.#picked.get(place);
-      if (job !== undefined) this.#remove(job);
+      const job = this.#byPlace.get(place);
+      if (job === undefined) continue;
+      this.#byPlace.delete(place);
+      const key = this.#remove(job);
+      const level = this.#levels.get(job.priority);
+      if (key === undefined || level === undefined) continue;
+      level.delete(job.key);
+      level.set(job.key, key);
     }
-    this.#picked.clear();
   }
 
-  #remove(job: LinedJob): void {
+  /** What waits at a place has changed, or nothing does any more; its key keeps its turn. */
+  change(place: number, job: LinedJob | undefined): void {
+    const before = this.#byPlace.get(place);
+    this.#byPlace.delete(place);
+    if (job !== undefined) this.add(job);
+    if (before !== undefined) this.#remove(before);
+  }
+
+  /** Takes a job out of its list; the rest of that, if there is any. */
+  #remove(job: LinedJob): Key | undefined {
     const level = this.#levels.get(job.priority);
     const key = level?.get(job.key);
-    if (level === undefined || key === undefined) return;
+    if (level === undefined || key === undefined) return undefined;
     if (key.jobs[key.gone] === job) key.gone += 1;
     else key.jobs.splice(key.jobs.indexOf(job, key.gone), 1);
-    this.#size -= 1;
-    level.delete(job.key);
-    if (key.gone < key.jobs.length) level.set(job.key, key);
-    else if (level.size === 0) this.#levels.delete(job.priority);
+    if (key.gone === key.jobs.length) {
+      level.delete(job.key);
+      if (level.size === 0) this.#levels.delete(job.priority);
+      return undefined;
+    }
     if (key.gone > GONE_MAX && key.gone * 2 > key.jobs.length) {
       key.jobs.splice(0, key.gone);
       key.gone = 0;
     }
+    return key;
   }
 }
 

@@ -6,6 +6,9 @@ import type { SetAside } from './set-aside.ts';
 /** So many jobs, of all queues together, are in lines: some 2 MiB. */
 export const LINED_MAX = 20_000;
 
+/** So many more changes than jobs in a line make it worth reading as a whole. */
+const CHANGED_MAX = 100;
+
 /** What lines are made of. */
 export interface PartitionLinesWorld {
   prepare(sql: string): StatementSync;
@@ -21,15 +24,16 @@ export interface PartitionLinesWorld {
  * set aside, in the index of partitions. A claim from a line looks into no index, and what is inserted and claimed from there
  * was never written to the index of partitions, where each key has pages of its own: 0.9 of the rate that a queue without
  * partitions has, against 0.6. Sound because this process owns the store alone, and because whatever changes what waits in a
- * queue goes through `CountLedger`, which tells {@link changed} unless the line was told: it is then read again, 1 µs a job.
+ * queue goes through `CountLedger`, which tells {@link changed} of what the line was not told: that is read again.
  */
 export class PartitionLines {
   readonly #world: PartitionLinesWorld;
   readonly #queues = new Map<string, PartitionLine | 'aside'>();
-  /** Lines that have changed since, for the turns of their keys. */
-  readonly #stale = new Map<string, PartitionLine>();
+  /** Places of lines where something has changed since. */
+  readonly #changed = new Map<string, Set<number>>();
   readonly #isAside: StatementSync;
   readonly #line: StatementSync;
+  readonly #places: StatementSync;
   readonly #types: StatementSync;
   readonly #setAside: StatementSync;
 
@@ -40,7 +44,11 @@ export class PartitionLines {
       and state = 'available' and partition_key is not null and aside is not null limit 1`);
     const line = 'jobs indexed by jobs_claim';
     const its = `where queue = ? and state = 'available' and aside is null`;
-    this.#line = prepare(`select seq, partition_key, type, priority, scheduled_at, deadline_at from ${line} ${its}
+    const columns = 'seq, partition_key, type, priority, scheduled_at, deadline_at';
+    // By place, for what it finds is mostly what was just inserted or changed.
+    this.#places = prepare(`select ${columns} from jobs where seq in (select value from json_each(?))
+      and queue = ? and state = 'available' and aside is null`);
+    this.#line = prepare(`select ${columns} from ${line} ${its}
       order by priority, scheduled_at, seq limit ${world.linedMax + 1}`);
     this.#types = prepare(`select distinct type from ${line} ${its}`);
     this.#setAside = prepare(`update ${line} set aside = 1 ${its}`);
@@ -53,7 +61,9 @@ export class PartitionLines {
       this.#world.aside.forget(queue);
       line = new PartitionLine();
     }
-    line ??= this.#look(queue);
+    const changed = this.#changed.get(queue);
+    if (line === undefined) line = this.#look(queue);
+    else if (line !== 'aside' && changed !== undefined) line = this.#lookAgain(queue, line, changed);
     this.#queues.set(queue, line);
     return line === 'aside' ? undefined : line;
   }
@@ -70,18 +80,31 @@ export class PartitionLines {
     return undefined;
   }
 
-  /** What waits in a queue has changed in a way that its line was not told. */
-  changed(queue: string): void {
+  /** Jobs were claimed from a queue, of whichever of its ways to wait. */
+  took(queue: string, places: readonly number[]): void {
+    const line = this.#queues.get(queue);
+    if (line !== undefined && line !== 'aside') line.take(places);
+  }
+
+  /** The job at a place has begun or ceased to wait in a queue, or waits as another one, and its line was not told. */
+  changed(queue: string, place: number): void {
     const line = this.#queues.get(queue);
     if (line === undefined) return;
-    if (line !== 'aside') this.#stale.set(queue, line);
-    this.#queues.delete(queue);
+    const places = this.#changed.get(queue) ?? new Set();
+    // What is set aside is looked at as a whole, and so is a line of which most has changed.
+    if (line === 'aside' || places.size > line.size + CHANGED_MAX) this.#forget(queue);
+    else this.#changed.set(queue, places.add(place));
   }
 
   /** All are read again when next asked for. */
   drop(): void {
     this.#queues.clear();
-    this.#stale.clear();
+    this.#changed.clear();
+  }
+
+  #forget(queue: string): void {
+    this.#queues.delete(queue);
+    this.#changed.delete(queue);
   }
 
   get #size(): number {
@@ -91,13 +114,22 @@ export class PartitionLines {
   }
 
   #look(queue: string): PartitionLine | 'aside' {
-    const before = this.#stale.get(queue);
-    this.#stale.delete(queue);
     if (this.#isAside.get(queue) !== undefined) return this.#putAside(queue);
-    if (this.#world.waiting(queue) === 0) return new PartitionLine();
+    const line = new PartitionLine();
+    if (this.#world.waiting(queue) === 0) return line;
     const rows = this.#line.all(queue);
     if (rows.length + this.#size > this.#world.linedMax) return this.#putAside(queue);
-    return PartitionLine.of(rows.map(linedJob), before);
+    for (const row of rows) line.add(linedJob(row));
+    return line;
+  }
+
+  /** Reads again what has changed; the rest of the line, and the turns of its keys, stay. */
+  #lookAgain(queue: string, line: PartitionLine, places: ReadonlySet<number>): PartitionLine | 'aside' {
+    this.#changed.delete(queue);
+    const rows = this.#places.all(JSON.stringify([...places]), queue);
+    const jobs = new Map(rows.map((row) => [integer(row.seq), linedJob(row)]));
+    for (const place of places) line.change(place, jobs.get(place));
+    return this.#size > this.#world.linedMax ? this.#putAside(queue) : line;
   }
 
   #putAside(queue: string): 'aside' {

@@ -214,7 +214,7 @@ function worldOf(db: DatabaseSync, { random, linedMax = LINED_MAX }: SqliteStore
   const prepare = (sql: string): StatementSync => db.prepare(sql);
   const waiting = (queue: string): number => counts.of(queue, 'available');
   const queues: QueueRules = new QueueRules({ prepare, waiting, linedMax });
-  const counts = new CountLedger(prepare, (queue) => queues.lines.changed(queue));
+  const counts = new CountLedger(prepare, (queue, place) => queues.lines.changed(queue, place));
   return {
     rows,
     lists,

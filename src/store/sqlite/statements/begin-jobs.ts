@@ -47,7 +47,7 @@ export function beginJobs(world: StoreWorld): BeginJobs {
     }
     const begun = stored === 'all' ? jobs.length : stored.size;
     claim.missed(jobs.length - begun);
-    counts.wait(queue, -begun);
+    counts.add(queue, 'available', -begun);
     counts.add(queue, EXECUTING, begun);
     const rule = queues.of(queue);
     if (rule !== undefined) queues.started(rule, begun, now);

@@ -61,7 +61,7 @@ export function claimer(world: StoreWorld): ClaimWaiting {
       const places = rows.map(([seq]) => integer(seq));
       take.run(places, EXECUTING, now, runner);
       world.fresh.forget(places);
-      if (rule?.partition) world.queues.lines.of(queue)?.take(places);
+      if (rule?.partition) world.queues.lines.took(queue, places);
       for (const row of rows) {
         const key = keys?.get(row);
         if (key !== undefined) world.queues.running.claimed(queue, integer(row[0]), key);
@@ -74,7 +74,7 @@ export function claimer(world: StoreWorld): ClaimWaiting {
       }
       if (rows.length < step) break;
     }
-    world.counts.wait(queue, -jobs.length);
+    world.counts.add(queue, 'available', -jobs.length);
     world.counts.add(queue, EXECUTING, jobs.length);
     if (rule !== undefined) world.queues.started(rule, jobs.length, now);
     return jobs;

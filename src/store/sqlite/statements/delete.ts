@@ -16,7 +16,7 @@ export function deleteJob(world: StoreWorld): JobDeed {
     if (row === undefined || !DELETABLE_STATES.includes(row.state)) return false;
     remove.run(seq);
     world.places.removed();
-    world.counts.add(row.queue, row.state, -1);
+    world.counts.put(seq, { queue: row.queue, state: row.state, jobs: -1 });
     tell(jobFact('deleted', row, { at: now }));
     return true;
   };

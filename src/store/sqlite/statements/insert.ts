@@ -79,7 +79,6 @@ export function insert(world: StoreWorld): Verb<'insert'> {
 
 /** Counts and tells a job that was stored. */
 function tellStored(world: StoreWorld, job: NewJob, tell: Tell): void {
-  if (job.state === 'available') world.counts.wait(job.queue, 1);
-  else world.counts.add(job.queue, job.state, 1);
+  world.counts.add(job.queue, job.state, 1);
   tellInserted(job, tell);
 }

@@ -31,7 +31,7 @@ export function retryJob(world: StoreWorld): JobDeed {
     write.run(state, scheduledAt, maxAttempts, deadlineAt, seq);
     // One that had ended may be from before its queue had partitions.
     sort(row.queue, seq);
-    world.counts.move(row.queue, row.state, state);
+    world.counts.move(seq, { queue: row.queue, from: row.state, to: state });
     tell(jobFact('retried', { ...row, ...retry }, { at: now }));
     return true;
   };

@@ -17,10 +17,10 @@ export function stage(world: StoreWorld): Verb<'stage'> {
     const queues = new Set<string>();
     const available = nextState('scheduled', 'due');
     assert(available !== undefined, 'a scheduled job becomes due');
-    for (const [, queueCell, stateCell] of rows) {
+    for (const [seq, queueCell, stateCell] of rows) {
       const queue = text(queueCell);
       queues.add(queue);
-      world.counts.move(queue, stateOf(stateCell), available);
+      world.counts.move(integer(seq), { queue, from: stateOf(stateCell), to: available });
     }
     if (rows.length > 0) move.run(available, JSON.stringify(rows.map(([seq]) => integer(seq))));
     const later = next.get();
