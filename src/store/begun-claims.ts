@@ -104,6 +104,7 @@ export interface ComingJobs {
   /** By the order of claims. */
   readonly first: NewJob;
   jobs: number;
+  readonly types: Set<string>;
 }
 
 /** The claims of a group, of queues that it inserts jobs into. */
@@ -111,6 +112,7 @@ export class BegunClaims {
   readonly #byQueue = new Map<string, BegunClaim[]>();
   readonly #coming = new Map<string, ComingJobs>();
   readonly #closed = new Set<string>();
+  #hasEndsBetween = false;
 
   /**
    * @param requests of the group; none of its claims counts where one comes before an insert, and none behind what may
@@ -127,7 +129,10 @@ export class BegunClaims {
           return;
         }
         hasInserts = true;
-      } else isOver ||= hasInserts && !leavesWaiting(request);
+      } else {
+        isOver ||= hasInserts && !leavesWaiting(request);
+        this.#hasEndsBetween ||= hasInserts && request.verb === 'settle';
+      }
     }
     if (this.#byQueue.size > 0) this.#leaveOrdered(requests);
   }
@@ -145,6 +150,19 @@ export class BegunClaims {
   /** What of the group comes for a queue and may be claimed. */
   comingTo(queue: string): ComingJobs | undefined {
     return this.#coming.get(queue);
+  }
+
+  /**
+   * Whether the jobs of a queue with partitions may begin: every claim must take all that comes, so that none waits behind
+   * another partition's, and nothing may free a partition between a job that waits for it and the claims.
+   */
+  mayBeginByPartition(queue: string): boolean {
+    const { jobs, types } = this.#coming.get(queue) ?? { jobs: 0, types: new Set<string>() };
+    const open = (this.of(queue) ?? []).filter(({ room }) => room > 0);
+    const room = open.reduce((sum, claim) => sum + claim.room, 0);
+    return (
+      !this.#hasEndsBetween && jobs <= room && open.every((claim) => [...types].every((type) => claim.takes(type)))
+    );
   }
 
   /** What a claim of the group has got already; undefined: it was not looked at. */
@@ -170,8 +188,11 @@ export class BegunClaims {
           this.#byQueue.delete(job.queue);
         } else last.set(job.queue, job);
         const coming = this.#coming.get(job.queue);
-        if (coming === undefined) this.#coming.set(job.queue, { first: job, jobs: 1 });
-        else coming.jobs += 1;
+        if (coming === undefined) this.#coming.set(job.queue, { first: job, jobs: 1, types: new Set([job.type]) });
+        else {
+          coming.jobs += 1;
+          coming.types.add(job.type);
+        }
       }
     }
   }

@@ -61,7 +61,7 @@ class World {
   readonly #parked: StoreRequest[] = [];
   /** Claims that wait and ride in a group. */
   readonly #rode = new Set<StoreRequest>();
-  readonly #pace = new InsertPace();
+  readonly #pace = new InsertPace(() => false);
   #checked = 0;
   #hurried = false;
 
@@ -76,6 +76,7 @@ class World {
         },
       },
       clock: this.clock,
+      isShared: () => false,
       awaited: (name) => this.#awaited(name),
       complete: (requests) => this.#complete(requests),
       onFacts: () => {},

@@ -17,6 +17,8 @@ export interface CommitGroupWorld {
   clock: Clock;
   /** How many jobs of a queue claims wait for; undefined: its jobs do not begin as they are stored. */
   awaited(queue: string): number | undefined;
+  /** Whether a claim of a queue may get less than it asks for though more waits. */
+  isShared(queue: string): boolean;
   /** Adds what should ride in the same transaction, right before it begins. */
   complete(requests: readonly StoreRequest[]): Waiting[];
   /** Told after the commit, when the answers are out. */
@@ -82,8 +84,8 @@ export class CommitGroup {
 
   constructor(world: CommitGroupWorld) {
     this.#world = world;
-    const { clock, awaited } = world;
-    this.#inserts = new ManyInserts({ clock, awaited, wake: () => this.#start() });
+    const { clock, awaited, isShared } = world;
+    this.#inserts = new ManyInserts({ clock, awaited, isShared, wake: () => this.#start() });
   }
 
   /** Requests that wait for a transaction. */

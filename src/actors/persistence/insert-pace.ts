@@ -25,6 +25,12 @@ interface Line {
  */
 export class InsertPace {
   readonly #lines = new Map<string, Line>();
+  readonly #isShared: (queue: string) => boolean;
+
+  /** @param isShared whether a claim of a queue may get less than it asks for though more waits */
+  constructor(isShared: (queue: string) => boolean) {
+    this.#isShared = isShared;
+  }
 
   /** Notes that a group is about to be written. */
   begins(requests: readonly StoreRequest[], now: number): void {
@@ -52,8 +58,9 @@ export class InsertPace {
         const line = this.#lines.get(request.queue);
         if (line === undefined) continue;
         const claimed = (reply.answer as unknown[]).length;
-        // Who gets less than it asked for leaves nothing.
-        line.jobs = claimed < request.limit ? 0 : Math.max(0, line.jobs - claimed);
+        // Who gets less than it asked for leaves nothing, but where limits cut it: there it is so only at first.
+        const leavesNothing = claimed < request.limit && !(this.#isShared(request.queue) && Number.isFinite(line.jobs));
+        line.jobs = leavesNothing ? 0 : Math.max(0, line.jobs - claimed);
         claims(line, claimed, now);
       }
     }

@@ -8,6 +8,8 @@ export interface ManyInsertsWorld {
   clock: Clock;
   /** How many jobs of a queue claims wait for; undefined: its jobs do not begin as they are stored. */
   awaited(queue: string): number | undefined;
+  /** Whether a claim of a queue may get less than it asks for though more waits. */
+  isShared(queue: string): boolean;
   /** Told when some have waited long enough. */
   wake(): void;
 }
@@ -30,7 +32,7 @@ const AWAITED_MAX = 2_000;
 
 /** Inserts of many jobs, which may wait for claims of their queue (see {@link InsertPace}). Those of one queue stay in order. */
 export class ManyInserts {
-  readonly pace = new InsertPace();
+  readonly pace: InsertPace;
   readonly #world: ManyInsertsWorld;
   #inserts: ManyInsert[] = [];
   #hurried = false;
@@ -39,6 +41,7 @@ export class ManyInserts {
 
   constructor(world: ManyInsertsWorld) {
     this.#world = world;
+    this.pace = new InsertPace(world.isShared);
   }
 
   /** How many requests wait. */

@@ -89,6 +89,7 @@ export class Persistence {
       ...{ store, clock },
       awaited: (queue) =>
         this.#gates.isClosed(queue) || this.#fellows?.areThere ? undefined : this.#waiting.awaited(queue),
+      isShared: (queue) => this.#gates.isShared(queue),
       complete: (requests) => this.#claimsFor(requests),
       onFacts: (facts) => this.#factsCommitted(facts),
       onFailure: (error) => {

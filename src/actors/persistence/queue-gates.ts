@@ -73,8 +73,8 @@ export class QueueGates {
   }
 
   /**
-   * Whether workers share something of a queue, so that who frees a place must not take it again before others had their
-   * turn; or it gives nothing at all.
+   * Whether workers share something of a queue, so that a claim may get less than it asks for though more waits, and who frees
+   * a place must not take it again before those had their turn who wait elsewhere; or it gives nothing at all.
    */
   isShared(queue: string): boolean {
     const said = this.#said.get(queue);

@@ -104,6 +104,7 @@ export async function runTogether(
 ): Promise<StoreReply[]> {
   const replies: StoreReply[] = [];
   tx.claims = new BegunClaims(requests);
+  for (const request of requests) if (request.verb === 'claim') tx.toLock.add(request.queue);
   for (const { verb, places } of planOf(requests)) {
     const asked = places.map((place) => requests[place]).filter((request) => request !== undefined);
     const answers = await runVerb(tx, asked, verbs[verb] as Verb<StoreVerb>);
@@ -123,7 +124,11 @@ export async function runApart(
   verbs: Verbs,
 ): Promise<StoreReply[]> {
   const replies: StoreReply[] = [];
-  for (const request of requests) replies.push(await runAlone(tx, request, verbs));
+  for (const request of requests) {
+    // What is locked on a savepoint is locked no more when that is rolled back.
+    if (request.verb === 'claim') tx.toLock.add(request.queue);
+    replies.push(await runAlone(tx, request, verbs));
+  }
   return replies;
 }
 

@@ -52,6 +52,8 @@ export class Transaction {
   readonly turns: PartitionTurns;
   readonly heads: QueueHeads;
   readonly prunes: PruneWalks;
+  /** Queues that the group claims from, as long as none of them is locked. */
+  readonly toLock = new Set<string>();
   /** The claims of the group; none where each of its requests stands or falls alone. */
   claims: BegunClaims | undefined;
   readonly careful: boolean;

@@ -1,5 +1,5 @@
 import type { StatementSync } from 'node:sqlite';
-import { integer, integerOrNull, type Row, text } from '../cell.ts';
+import { integer, integerOrNull, type Row, text, textOrNull } from '../cell.ts';
 import { type LinedJob, PartitionLine } from './partition-line.ts';
 import type { SetAside } from './set-aside.ts';
 
@@ -20,8 +20,8 @@ export interface PartitionLinesWorld {
 }
 
 /**
- * The lines of queues with partitions. A queue's available jobs are all in its line, and this knows their partitions, or all
- * set aside, in the index of partitions. A claim from a line looks into no index, and what is inserted and claimed from there
+ * The lines of queues with partitions. Once a queue is sorted, what waits is all in its line, and this knows its partitions, or
+ * all set aside, in the index of partitions. A claim from a line looks into no index, and what is inserted and claimed from there
  * was never written to the index of partitions, where each key has pages of its own: 0.9 of the rate that a queue without
  * partitions has, against 0.6. Sound because this process owns the store alone, and because whatever changes what waits in a
  * queue goes through `CountLedger`, which tells {@link changed} of what the line was not told: that is read again.
@@ -54,8 +54,11 @@ export class PartitionLines {
     this.#setAside = prepare(`update ${line} set aside = 1 ${its}`);
   }
 
-  /** The line of a queue with partitions, whose jobs are sorted; undefined: all that waits is set aside. */
-  of(queue: string): PartitionLine | undefined {
+  /**
+   * The line of a queue with partitions, whose jobs are sorted: as it is known, or read, or emptied where it is too long.
+   * @returns undefined: all that waits is set aside
+   */
+  open(queue: string): PartitionLine | undefined {
     let line = this.#queues.get(queue);
     if (line === 'aside' && this.#world.waiting(queue) === 0) {
       this.#world.aside.forget(queue);
@@ -73,7 +76,7 @@ export class PartitionLines {
    * @returns undefined: they are stored as set aside
    */
   toJoin(queue: string, jobs: { count: number; type: string }): PartitionLine | undefined {
-    const line = this.of(queue);
+    const line = this.open(queue);
     if (line !== undefined && this.#size + jobs.count <= this.#world.linedMax) return line;
     if (line !== undefined) this.#queues.set(queue, this.#putAside(queue));
     this.#world.aside.add(queue, [jobs.type]);
@@ -143,7 +146,8 @@ export class PartitionLines {
 
 const linedJob = (row: Row): LinedJob => ({
   place: integer(row.seq),
-  key: text(row.partition_key),
+  // A sorted queue's jobs all have one.
+  key: textOrNull(row.partition_key) ?? '',
   type: text(row.type),
   priority: integer(row.priority),
   scheduledAt: integer(row.scheduled_at),

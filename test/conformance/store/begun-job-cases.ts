@@ -315,7 +315,47 @@ export function begunJobCases({ driver }: StoreSuite): void {
     expect(ids(await driver().claim({ limit: 99 }))).toEqual(ids(jobs.slice(40)));
   });
 
+  partitionCases(driver);
   limitCases(driver);
+}
+
+/** What a group with partitions gives, whatever comes between its inserts and its claims. */
+function partitionCases(driver: () => StoreDriver): void {
+  const ofKey = (...keys: string[]): NewJob[] => keys.map((key) => newJob({ args: { key } }));
+  const limited = async (limit: number): Promise<void> => {
+    const change = { partition: { by: 'args.key', limit } };
+    await driver().do('changeQueue', { now: T0, queue: 'default', change });
+    await driver().claim();
+  };
+
+  it('gives each partition its turn also where other claims take none of it', async () => {
+    await limited(9);
+    const other = claimOf({ limit: 5, types: ['test.other'], worker: 'worker-b' });
+    const claims = [claimOf({ limit: 5, types: ['test.job'] }), other];
+    const [got = []] = await performed(driver(), insertOf(...ofKey(...'aaaaabbbbb')), ...claims);
+    expect(new Set(got.map(({ args }) => (args as { key: string }).key))).toEqual(new Set('ab'));
+  });
+
+  it('keeps the order of a partition that ends free between its jobs', async () => {
+    await limited(1);
+    const [running] = ofKey('a');
+    if (running === undefined) return expect.unreachable('there is one');
+    const before = await performed(driver(), insertOf(running), claimOf());
+    const [first, second] = [ofKey('a'), ofKey('a')];
+    const ends = completed(before.flat());
+    const [got = []] = await performed(driver(), insertOf(...first), ends, insertOf(...second), claimOf());
+    expect(ids(got)).toEqual(ids(first));
+  });
+
+  it('gives a claim no more than it asked for where inserts come apart', async () => {
+    await limited(10);
+    const running = await performed(driver(), insertOf(...ofKey(...'aaaaaaaaaa')), claimOf());
+    await driver().insert(...ofKey(...'aaaaaaaaaa'));
+    const look = request('announced', { places: [] });
+    const inserts = [insertOf(...ofKey('b')), completed(running.flat()), look, insertOf(...ofKey('c'))];
+    await performed(driver(), ...inserts, claimOf({ limit: 3 }));
+    await performed(driver(), insertOf(...ofKey('d')), look, insertOf(...ofKey('e')), claimOf({ limit: 3 }));
+  });
 }
 
 /** Limits of a queue, and how many of its jobs they let execute, of how many in each partition. */

@@ -4,6 +4,7 @@ import type { ClaimedJob } from '../../../src/job/job.ts';
 import { followingClock, systemClock } from '../../../src/kernel/clock.ts';
 import { systemRandom, uuidSource } from '../../../src/kernel/identity.ts';
 import type { InsertResult, JobStore, StoreReply } from '../../../src/store/job-store.ts';
+import { Connection } from '../../../src/store/postgres/connection.ts';
 import { openPostgresStore } from '../../../src/store/postgres/postgres-store.ts';
 import type { FreshDatabase } from '../../support/postgres/database.ts';
 import { freshDatabase } from '../../support/postgres/fresh-database.ts';
@@ -112,6 +113,46 @@ describe('several owners of one database', () => {
     const tenants = claimed.map(({ args }) => JSON.stringify(args));
     if ('partition' in change)
       for (const one of new Set(tenants)) expect(tenants.filter((t) => t === one)).toHaveLength(2);
+  });
+
+  it.each([{}, { globalLimit: 9 }, { partition: { by: 'args.to', limit: 9 } }])(
+    'give a claim what another one stored after it had found nothing: %j',
+    async (change) => {
+      const [one, other] = await two();
+      await one.do('changeQueue', { now: T0, queue: 'default', change });
+      expect(await one.claim()).toEqual([]);
+      for (const at of [1, 2]) {
+        await other.insert(newJob());
+        expect(await one.claim(), `claim ${at}`).toHaveLength(1);
+        await other.insert(newJob({ state: 'scheduled', scheduledAt: T0 + 1 }));
+        await other.do('stage', { now: T0 + 2, limit: 9 });
+        expect(await one.claim({ now: T0 + 2 }), `claim ${at} of what was staged`).toHaveLength(1);
+      }
+    },
+  );
+
+  it("claim of several limited queues without standing in each other's way", async () => {
+    const [one, other] = await two();
+    for (const queue of ['a', 'b']) await one.do('changeQueue', { now: T0, queue, change: { globalLimit: 900 } });
+    const claimOf = (queue: string) => request('claim', { now: T0, queue, worker: 'w', node: 'n', limit: 3 });
+    const codes: unknown[] = [];
+    const { run } = Connection.prototype;
+    vi.spyOn(Connection.prototype, 'run').mockImplementation(async function (this: Connection, statement, values) {
+      try {
+        return await run.call(this, statement, values);
+      } catch (thrown) {
+        codes.push((thrown as { code?: unknown }).code);
+        throw thrown;
+      }
+    });
+    for (let round = 0; round < 20; round += 1) {
+      await Promise.all([
+        one.group(request('insert', { jobs: [newJob({ queue: 'b' })] }), claimOf('b'), claimOf('a')),
+        other.group(claimOf('a'), claimOf('b')),
+      ]);
+    }
+    vi.restoreAllMocks();
+    expect(codes).toEqual([]);
   });
 
   it('hold to a pause from its answer on, wherever it was said', async () => {

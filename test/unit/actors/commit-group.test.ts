@@ -23,6 +23,7 @@ function setup(complete: (requests: readonly StoreRequest[]) => Waiting[] = () =
   const group = new CommitGroup({
     store: fake.store,
     clock,
+    isShared: () => false,
     awaited: () => 0,
     complete,
     onFacts: (told) => facts.push(...told),
@@ -210,7 +211,13 @@ describe('group commit', () => {
   test('a rate holds where a claim was made before a question that it comes behind', async () => {
     const store = openSqliteStore({ path: ':memory:', random: systemRandom });
     const clock = new VirtualClock();
-    const nobody = { awaited: () => 0, complete: () => [], onFacts: () => {}, onFailure: () => {} };
+    const nobody = {
+      isShared: () => false,
+      awaited: () => 0,
+      complete: () => [],
+      onFacts: () => {},
+      onFailure: () => {},
+    };
     const group = new CommitGroup({ store, clock, ...nobody });
     const queue = 'default';
     const claims = (now: number) =>

@@ -19,7 +19,7 @@ const claimedJobs = (jobs: number): StoreReply => ok(Array.from({ length: jobs }
 const refused: StoreReply = { ok: false, error: { code: 'conflict', message: 'no' } };
 
 function setup() {
-  const pace = new InsertPace();
+  const pace = new InsertPace(() => false);
   /** A group of one request, written at once. */
   const commit = (request: StoreRequest, reply: StoreReply, now: number): void => {
     pace.begins([request], now);

@@ -25,6 +25,7 @@ function setup(groupsMax = 1) {
   const group = new CommitGroup({
     store: fake.store,
     clock,
+    isShared: () => false,
     awaited: (queue) => (awaited.has(queue) ? awaited.get(queue) : 0),
     complete: (): Waiting[] => [],
     onFacts: () => {},
@@ -54,7 +55,7 @@ function setup(groupsMax = 1) {
     fake.groups.length = 0;
     log.length = 0;
   };
-  return { fake, clock, failures, awaited, group, log, add, commit, begun, claim };
+  return { fake, clock, failures, isShared: () => false, awaited, group, log, add, commit, begun, claim };
 }
 
 describe('inserts of many go at once', () => {

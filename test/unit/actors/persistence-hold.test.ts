@@ -81,6 +81,21 @@ test('it does not wait where the queue is paused', async () => {
   await persistence.stop();
 });
 
+test('it does not wait where a limit keeps what is there from starting', async () => {
+  const { bus, client, clock, persistence, claims, insert, stored } = await served();
+  await client.ask('changeQueue', { queue: 'default', change: { globalLimit: 2 }, now: clock.now() });
+  await claims();
+  await insert();
+  await clock.advance(HOLD_MS);
+  for (let round = 1; round <= 3; round += 1) {
+    const value = { worker: WORKER, node: 'here', limit: 9 };
+    await ask(bus, subjects.work('default', 'claim'), { value, timeoutMs: 15_000 });
+    await insert();
+    expect(stored()).toBe(JOBS * (1 + round));
+  }
+  await persistence.stop();
+});
+
 test('what has no room in the answer of one who waits goes to the next who does', async () => {
   const { bus, clock, persistence } = await served();
   const claims = [WORKER, OTHER_WORKER].map((worker) => {

@@ -36,8 +36,8 @@ it('knows the first of what comes for each queue, of what may be claimed', () =>
     claimOf(),
     claimOf({ queue: 'other' }),
   ]);
-  expect(claims.comingTo('default')).toEqual({ first, jobs: 2 });
-  expect(claims.comingTo('other')).toEqual({ first: theirs, jobs: 1 });
+  expect(claims.comingTo('default')).toMatchObject({ first, jobs: 2 });
+  expect(claims.comingTo('other')).toMatchObject({ first: theirs, jobs: 1 });
 });
 
 it.each<[string, Partial<NewJob>[], number]>([

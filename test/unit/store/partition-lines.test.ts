@@ -273,3 +273,40 @@ it('finds what was set aside once its queue has partitions no more, in order', a
   await driver.insert(later);
   expect((await driver.claim({ limit: 99 })).map(({ id }) => id)).toEqual([later.id, ...jobs.map(({ id }) => id)]);
 });
+
+it('finds a job that was set aside, cancelled and retried once its queue has partitions no more', async () => {
+  const { driver } = opened(0);
+  await driver.group(change('default', partition()));
+  const [job, other] = tenants(2, 2);
+  if (job === undefined || other === undefined) return expect.unreachable('there are two');
+  await driver.insert(job, other);
+  await driver.do('cancel', { now: T0, id: job.id, terminate: false });
+  // All that was set aside is gone, and nothing is known of that any more.
+  expect(await driver.claim()).toHaveLength(1);
+  expect(await driver.claim()).toEqual([]);
+  await driver.group(change('default', { partition: null }));
+  await driver.do('retry', { now: T0, id: job.id });
+  expect(await driver.claim()).toHaveLength(1);
+});
+
+it('loses none of many that are set aside as they come, one of them by an id that is there', async () => {
+  const { driver } = opened(20);
+  await driver.group(change('default', partition('args.tenant', 99)), change('second', partition()));
+  const there = newJob({ queue: 'third' });
+  await driver.insert(there, ...tenants(5, 5).map((job) => ({ ...job, queue: 'second' })));
+  await driver.insert(...tenants(20, 3).map((job, at) => (at === 0 ? { ...job, id: there.id } : job)));
+  expect(await driver.claim({ limit: 99 })).toHaveLength(19);
+});
+
+it('does nothing to a queue that is being sorted when somebody claims of it', async () => {
+  const { driver } = opened(5);
+  await driver.insert(...tenants(30, 3));
+  await driver.group(change('default', partition()));
+  await driver.do('sortPartitions', { queue: 'default', limit: 2 });
+  const run = vi.spyOn(StatementSync.prototype, 'run');
+  const texts = reads();
+  expect(await driver.claim()).toEqual([]);
+  expect(texts).toEqual([]);
+  const updates = run.mock.contexts.map((statement) => (statement as StatementSync).sourceSQL);
+  expect(updates.filter((sql) => sql.includes('update jobs'))).toEqual([]);
+});

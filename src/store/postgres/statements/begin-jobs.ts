@@ -4,13 +4,12 @@ import { isLike, isPlain } from '../../alike-jobs.ts';
 import type { BegunClaim } from '../../begun-claims.ts';
 import type { ClaimOptions } from '../../job-store.ts';
 import { EXECUTING } from '../claimed-jobs.ts';
-import { isLimited } from '../queue-rules.ts';
 import { jsonTexts, numbers, numbersIn, texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type PartitionRooms, roomBeside } from './begin-room.ts';
 import { claimOne, startedBy } from './claim.ts';
 import { claimFresh, nothingWaits } from './claim-fresh.ts';
-import { lockLimited, noteStarts } from './queue-room.ts';
+import { noteStarts } from './queue-room.ts';
 
 /** Plain jobs that came together, which begin for one claim; places in the order of the list, for nothing sorts them. */
 const beginText = (column: string, list: string): string => `with begun as (
@@ -40,8 +39,9 @@ export async function beginJobs(tx: Transaction, jobs: readonly NewJob[]): Promi
   const { claims } = tx;
   if (claims === undefined) return jobs;
   const rooms = new Map<string, PartitionRooms>();
-  for (const queue of await openQueues(tx, jobs)) {
-    const its = claims.of(queue) ?? [];
+  for (const queue of new Set(jobs.map((job) => job.queue))) {
+    const its = claims.of(queue);
+    if (its === undefined) continue;
     for (const claim of its) await look(tx, claim, claims.comingTo(queue)?.first);
     const rule = tx.queues.of(queue);
     const claimWaiting = (claim: BegunClaim): Promise<void> => lookByPartition(tx, claim);
@@ -66,17 +66,6 @@ export async function beginJobs(tx: Transaction, jobs: readonly NewJob[]): Promi
   }
   for (const part of parts) await begin(tx, part);
   return left;
-}
-
-/** The queues whose jobs may begin; those whose limits count what executes are locked, in one order. */
-async function openQueues(tx: Transaction, jobs: readonly NewJob[]): Promise<string[]> {
-  const queues = [...new Set(jobs.map(({ queue }) => queue))].filter((queue) => tx.claims?.of(queue) !== undefined);
-  const rules = queues.map((queue) => tx.queues.of(queue)).filter((rule) => rule !== undefined);
-  await lockLimited(
-    tx,
-    rules.filter(isLimited).map(({ queue }) => queue),
-  );
-  return queues;
 }
 
 /** What waits and comes before the first of the new jobs goes first. */

@@ -37,8 +37,8 @@ type ClaimWaiting = (claim: BegunClaim) => Promise<void>;
 
 /**
  * Whether the limits of a queue, which is locked, leave room for all that its claims may begin of what comes: where they do
- * not, claims share it out among what waits. With partitions claims are first given what waits, so that what goes on waiting
- * is of full ones, and there must be room for all that comes, so that none waits behind another partition's.
+ * not, claims share it out among what waits. With partitions claims are first given what waits, once in a group, so that what
+ * goes on waiting is of full ones.
  */
 export async function roomBeside(
   tx: Transaction,
@@ -49,19 +49,19 @@ export async function roomBeside(
   const coming = tx.claims?.comingTo(queue)?.jobs ?? 0;
   const now = Math.min(...claims.map(({ options }) => options.now));
   const waits = partition !== null && (await tx.lists(ANY_WAITS, [queue])).length > 0;
-  const wanted = waits ? roomIn(claims) : Math.min(roomIn(claims), coming);
-  if ((await roomOf(tx, rule, now)) < wanted) return 'none';
+  const claimed = claims.reduce((sum, { room }) => sum + room, 0);
+  if ((await roomOf(tx, rule, now)) < (waits ? claimed : Math.min(claimed, coming))) return 'none';
   if (partition === null) {
     for (const { options } of claims) if (!(await nothingWaits(tx, options))) return 'none';
     return 'unbound';
   }
+  if (claims.some(({ hasLooked }) => hasLooked)) return 'none';
   for (const claim of claims) {
     claim.hasLooked = true;
     if (waits) await claimWaiting(claim);
   }
   // One that has hardly room for another job has perhaps left some for its size.
   const isFull = claims.some(({ room, rest }) => room > 0 && rest === undefined);
-  return isFull || coming > roomIn(claims) ? 'none' : new PartitionRooms(tx.queues, await runningOf(tx, queue));
+  if (isFull || !tx.claims?.mayBeginByPartition(queue)) return 'none';
+  return new PartitionRooms(tx.queues, await runningOf(tx, queue));
 }
-
-const roomIn = (claims: readonly BegunClaim[]): number => claims.reduce((sum, { room }) => sum + room, 0);

@@ -1,7 +1,6 @@
 import type { ClaimedJob } from '../../../job/job.ts';
 import { startedFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
-import type { BegunClaim } from '../../begun-claims.ts';
 import { integer } from '../../cell.ts';
 import { CLAIM_FRAME_BYTES } from '../../claim-size.ts';
 import { firstRun } from '../../first-run.ts';
@@ -9,7 +8,7 @@ import type { ClaimOptions } from '../../job-store.ts';
 import type { ClaimPlace } from '../claim-starts.ts';
 import { CLAIMED, CLAIMED_CELLS, type Claimed, claimedJobs, TAKE } from '../claimed-jobs.ts';
 import type { Value } from '../connection.ts';
-import { isLimited, type QueueRule } from '../queue-rules.ts';
+import type { QueueRule } from '../queue-rules.ts';
 import { texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type Asked, allows, type Verb } from '../verb.ts';
@@ -84,11 +83,7 @@ const CLAIM_PICKED = `with picked as materialized (select jobs.ctid as at, ${BYT
  * queue whose limits count what executes is first locked against the claims of other stores.
  */
 export const claim: Verb<'claim'> = async (tx, asked) => {
-  const limited = asked.map(({ options }) => tx.queues.of(options.queue)).filter((rule) => rule !== undefined);
-  await lockLimited(
-    tx,
-    limited.filter(isLimited).map(({ queue }) => queue),
-  );
+  await lockLimited(tx);
   const claims: ClaimedJob[][] = [];
   for (const one of asked) claims.push(await claimBeside(tx, one));
   return claims;
@@ -97,17 +92,17 @@ export const claim: Verb<'claim'> = async (tx, asked) => {
 /** Claims beside what the claim has got already, as the group inserted it. */
 async function claimBeside(tx: Transaction, { options, tell }: Asked<'claim'>): Promise<ClaimedJob[]> {
   const begun = tx.claims?.got(options);
-  const mayMore = begun === undefined || mayWait(tx, begun);
-  if (begun === undefined || (begun.jobs.length === 0 && mayMore)) return claimOne(tx, { options, tell });
+  // As long as jobs of a queue with partitions may begin, what goes on waiting there is of full ones.
+  const hasAll =
+    begun?.hasLooked && tx.queues.of(options.queue)?.partition && tx.claims?.of(options.queue) !== undefined;
+  if (begun === undefined || (begun.jobs.length === 0 && !hasAll)) return claimOne(tx, { options, tell });
   begun.facts.forEach(tell);
-  const rest = mayMore ? begun.rest : undefined;
+  const rest = hasAll || !mayWaitBeside(tx, options) ? undefined : begun.rest;
   return begun.with(rest === undefined ? [] : await claimOne(tx, { options: rest, tell }));
 }
 
-/** Whether something may wait for a claim beside what began for it. */
-function mayWait(tx: Transaction, { options: { queue, types }, hasLooked }: BegunClaim): boolean {
-  // As long as jobs of a queue with partitions may begin, what waits there is of full ones.
-  if (tx.queues.of(queue)?.partition) return !hasLooked || tx.claims?.of(queue) === undefined;
+/** Whether something may wait for a claim beside the jobs that have just begun for it, before which nothing waited. */
+function mayWaitBeside(tx: Transaction, { queue, types }: ClaimOptions): boolean {
   const line = tx.starts.line(queue, types);
   return line === undefined || line.size > 0 || tx.starts.ownFirst(queue, types) !== undefined;
 }

@@ -9,6 +9,7 @@ import type { Transaction } from '../transaction.ts';
 import type { Asked, Tell, Verb } from '../verb.ts';
 import { beginJobs } from './begin-jobs.ts';
 import { putNew, putRows } from './put-rows.ts';
+import { lockLimited } from './queue-room.ts';
 import { followed, partSameKeys } from './same-keys.ts';
 import { conflictOf, UniqueJobs } from './unique-jobs.ts';
 
@@ -164,6 +165,7 @@ async function insertNew(tx: Transaction, asked: readonly Asked<'insert'>[]): Pr
 
 /** Stores jobs, in order; those of all requests together. */
 export const insert: Verb<'insert'> = async (tx, asked) => {
+  await lockLimited(tx);
   if (!tx.careful && asked.every(({ options }) => options.jobs.every(({ unique }) => unique === undefined))) {
     return insertNew(tx, asked);
   }

@@ -1,14 +1,20 @@
 import { RateWindow } from '../../../job/rate-window.ts';
 import { integer } from '../../cell.ts';
-import type { QueueRule } from '../queue-rules.ts';
+import { isLimited, type QueueRule } from '../queue-rules.ts';
 import { numbers, texts } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 
 /**
- * Locks the rows of queues whose limits count what executes, in one order, so that the claims of all stores go in turn:
- * what is counted from now on stays so until the group has committed.
+ * Locks the rows of all queues that the group claims from whose limits count what executes, once and in one order, so that the
+ * claims of all stores go in turn: what is counted from now on stays so until the group has committed. Before any job is
+ * stored, for that may wait for a group that stores the same.
  */
-export async function lockLimited(tx: Transaction, queues: readonly string[]): Promise<void> {
+export async function lockLimited(tx: Transaction): Promise<void> {
+  const queues = [...tx.toLock].filter((queue) => {
+    const rule = tx.queues.of(queue);
+    return rule !== undefined && isLimited(rule);
+  });
+  tx.toLock.clear();
   if (queues.length === 0) return;
   await tx.run('select 1 from @queues where queue = any($1::text[]) order by queue for update', [texts(queues)]);
 }

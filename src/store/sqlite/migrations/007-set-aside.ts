@@ -1,7 +1,7 @@
 /**
  * Available jobs of types that a claim could not take and that stood at the head of their queue, long enough in the way
  * to be worth an index of their own: `aside` is 1 and they are in `jobs_aside`, by type, instead of in `jobs_claim`.
- * `set_aside` names the types that some are of, or were: it forgets none.
+ * `set_aside` names the types that some are of, or were; those of a queue with partitions are forgotten when none waits.
  *
  * An index by type for all jobs would take a tenth of the rate (measured); jobs that are not set aside pay nothing.
  */

@@ -2,7 +2,6 @@ import { startedFact } from '../../../job/job-event.ts';
 import { assert } from '../../../kernel/error.ts';
 import type { BegunClaim } from '../../begun-claims.ts';
 import { type ClaimedAlike, claimedAlike } from '../first-runs.ts';
-import { EXECUTING } from '../run-states.ts';
 import type { StoreWorld } from '../verb.ts';
 import type { NewJobs } from './partition-wait.ts';
 import { ALIKE_ROWS, argsOf, putAlike } from './put-rows.ts';
@@ -17,7 +16,7 @@ export type BeginJobs = (part: NewJobs, claim: BegunClaim) => Map<string, number
 /** See {@link BeginJobs}. */
 export function beginJobs(world: StoreWorld): BeginJobs {
   const puts = new Map([1, ALIKE_ROWS].map((rows) => [rows, putAlike(world, rows)]));
-  const { counts, queues } = world;
+  const { queues } = world;
   return (part, claim) => {
     const { jobs, keys } = part;
     const [first] = jobs;
@@ -47,8 +46,6 @@ export function beginJobs(world: StoreWorld): BeginJobs {
     }
     const begun = stored === 'all' ? jobs.length : stored.size;
     claim.missed(jobs.length - begun);
-    counts.add(queue, 'available', -begun);
-    counts.add(queue, EXECUTING, begun);
     const rule = queues.of(queue);
     if (rule !== undefined) queues.started(rule, begun, now);
     return stored;

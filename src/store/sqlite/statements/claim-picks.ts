@@ -76,7 +76,7 @@ export function claimPicker(world: StoreWorld): (options: PickOptions) => PickNe
   return (options) => {
     const { now, queue, rule, types } = options;
     if (!rule?.partition) return inTurn(options);
-    const line = world.queues.lines.of(queue);
+    const line = world.queues.lines.open(queue);
     if (line !== undefined) return fromLine(line, options);
     const typesText = types && JSON.stringify(types);
     return (limit) => {

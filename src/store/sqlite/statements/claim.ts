@@ -48,6 +48,7 @@ export function claimer(world: StoreWorld): ClaimWaiting {
     const jobs: ClaimedJob[] = [];
     const rule = world.queues.of(queue);
     const room = rule === undefined ? limit : Math.min(limit, roomOf(world, rule, now));
+    if (room <= 0) return jobs;
     let bytesLeft = bytesMax ?? Number.POSITIVE_INFINITY;
     const pick = picker({ now, queue, rule, types });
     while (jobs.length < room) {

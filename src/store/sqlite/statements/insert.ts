@@ -31,7 +31,7 @@ export function placeJob(world: StoreWorld): PlaceJob {
       if (existing !== undefined) return { job: existing, conflict: true };
     }
     if (put(job)) {
-      tellStored(world, job, tell);
+      tellInserted(job, tell);
       return { job: storedJob(job), conflict: false };
     }
     const row = sameRow(job);
@@ -68,17 +68,11 @@ export function insert(world: StoreWorld): Verb<'insert'> {
       for (const job of part.jobs) {
         // An id that is twice among them is stored by the first.
         const isStored = stored === 'all' || stored?.delete(job.id) === true;
-        if (isStored) tellStored(world, job, tell);
+        if (isStored) tellInserted(job, tell);
         const found = isStored ? undefined : place(job, tell);
         if (!brief) results.push(found ?? new StoredAsSent(job));
       }
     }
     return brief ? [] : results;
   };
-}
-
-/** Counts and tells a job that was stored. */
-function tellStored(world: StoreWorld, job: NewJob, tell: Tell): void {
-  world.counts.add(job.queue, job.state, 1);
-  tellInserted(job, tell);
 }

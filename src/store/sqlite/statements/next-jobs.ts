@@ -70,20 +70,15 @@ function claimsThatTake(world: StoreWorld): (job: NewJob) => readonly BegunClaim
 
   /** Whether a queue's limits, its partitions apart, let the claims take all that waits and comes, so that they change nothing. */
   function hasRoom(rule: QueueRule, claims: readonly BegunClaim[]): boolean {
-    const { coming, claimed } = sizesOf(rule.queue, claims);
+    const coming = world.begun?.comingTo(rule.queue)?.jobs ?? 0;
+    const claimed = claims.reduce((sum, { room }) => sum + room, 0);
     const now = Math.min(...claims.map(({ options }) => options.now));
     return roomOf(world, rule, now) >= Math.min(coming + counts.of(rule.queue, 'available'), claimed);
   }
 
-  /** How many jobs come for a queue, and how many its claims take. */
-  function sizesOf(queue: string, claims: readonly BegunClaim[]): { coming: number; claimed: number } {
-    const claimed = claims.reduce((sum, { room }) => sum + room, 0);
-    return { coming: world.begun?.comingTo(queue)?.jobs ?? 0, claimed };
-  }
-
   /** Whether what waits in a queue with partitions is of full ones: no claim may take any of it. */
   function mayPassLine(queue: string, claims: readonly BegunClaim[]): boolean {
-    const line = queues.lines.of(queue);
+    const line = queues.lines.open(queue);
     return claims.every(({ room, options: { now, types } }) => {
       const wanted = types && new Set(types);
       const free = (key: string): number => queues.roomFor(queue, key);
@@ -96,10 +91,7 @@ function claimsThatTake(world: StoreWorld): (job: NewJob) => readonly BegunClaim
     const rule = queues.of(queue);
     if (rule !== undefined && !hasRoom(rule, claims)) return false;
     claims.forEach(look);
-    if (!rule?.partition) return true;
-    // None must wait behind another partition's.
-    const { coming, claimed } = sizesOf(queue, claims);
-    return coming <= claimed && mayPassLine(queue, claims);
+    return !rule?.partition || (world.begun?.mayBeginByPartition(queue) === true && mayPassLine(queue, claims));
   }
 
   return (job) => {

@@ -3,10 +3,11 @@ import type { NewJob } from '../../../job/job.ts';
 import { assert } from '../../../kernel/error.ts';
 import { isLike, isOfOneTime, isPlain } from '../../alike-jobs.ts';
 import { filledCell, integer, jsonCell, text } from '../../cell.ts';
+import { EXECUTING } from '../run-states.ts';
 import type { StoreWorld } from '../verb.ts';
 import { type NewJobs, PartitionWait, withPartitions } from './partition-wait.ts';
 
-/** Inserts a job's row, unless its id or its tick is there; whether it did. */
+/** Inserts and counts a job's row, unless its id or its tick is there; whether it did. */
 export type PutRow = (job: NewJob) => boolean;
 
 /** What stores any job. One row per call: rows from one JSON text cost twice that. */
@@ -51,6 +52,7 @@ export function putRow(world: StoreWorld): PutRow {
     if (changes !== 1) return false;
     const place = Number(lastInsertRowid);
     world.places.given(place);
+    world.counts.add(job.queue, job.state, 1);
     wait?.joined(0, job, place);
     if (isPlain(job)) world.fresh.remember(place, job, [job.id, args]);
     return true;
@@ -85,7 +87,7 @@ const COMMON = `seq, queue, type, state, priority, attempt, max_attempts, run, s
   runner`;
 
 /**
- * What stores so many plain jobs, which are alike but for their ids and args, as available or as executing in their first
+ * What stores and counts so many plain jobs, which are alike but for their ids and args, as available or as executing in their first
  * run. At each start of an insert SQLite opens the table and all its indexes: with many rows to a statement, and two values
  * of its own to each (three with its partition), a job costs 2.3 µs instead of 4.7.
  */
@@ -106,7 +108,7 @@ export function putAlike(
     const [first] = jobs;
     assert(first !== undefined && jobs.length === rows, `${rows} jobs are stored at once`);
     const { queue, type, state, priority, maxAttempts, scheduledAt, insertedAt } = first;
-    const [is, run] = begun === undefined ? ([state, 0] as const) : (['executing', 1] as const);
+    const [is, run] = begun === undefined ? ([state, 0] as const) : ([EXECUTING, 1] as const);
     const wait = PartitionWait.of(world, alike, begun !== undefined);
     const own: string[] = [];
     for (const [at, { id }] of jobs.entries()) own.push(id, args[at] ?? '');
@@ -118,6 +120,7 @@ export function putAlike(
     // Places are given out in order and without a gap.
     const last = Number(lastInsertRowid);
     if (changes > 0) world.places.given(last);
+    world.counts.add(queue, is, Number(changes));
     if (changes === rows) {
       const place = last - rows + 1;
       if (wait?.line !== undefined) for (const [at, job] of jobs.entries()) wait.joined(at, job, place + at);

@@ -19,7 +19,7 @@ export function retryJob(world: StoreWorld): JobDeed {
   const sort = sortJob(world);
   const write =
     world.rows(`update jobs set state = ?, scheduled_at = ?, max_attempts = ?, deadline_at = ?, result = null,
-      progress = null, missed_at = null
+      progress = null, missed_at = null, aside = null
     where seq = ?`);
   return (seq, { now, tell }) => {
     const [list] = read.all(seq);
