@@ -86,10 +86,9 @@ export class Persistence {
     this.#waiting = new WaitingClaims(clock);
     this.#untold = new UntoldFacts({ clock, restMs, tell: (facts) => this.#announcer.tell(facts) });
     this.#group = new CommitGroup({
-      ...{ store, clock },
+      ...{ store, clock, isShared: (queue: string) => this.#gates.isShared(queue) },
       awaited: (queue) =>
         this.#gates.isClosed(queue) || this.#fellows?.areThere ? undefined : this.#waiting.awaited(queue),
-      isShared: (queue) => this.#gates.isShared(queue),
       complete: (requests) => this.#claimsFor(requests),
       onFacts: (facts) => this.#factsCommitted(facts),
       onFailure: (error) => {
