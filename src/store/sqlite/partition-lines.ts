@@ -3,7 +3,7 @@ import { integer, integerOrNull, type Row, text, textOrNull } from '../cell.ts';
 import { type LinedJob, PartitionLine } from './partition-line.ts';
 import type { SetAside } from './set-aside.ts';
 
-/** So many jobs, of all queues together, are in lines: some 2 MiB. */
+/** So many jobs, of all queues together, are in lines: 3 to 4 MiB. */
 export const LINED_MAX = 20_000;
 
 /** So many more changes than jobs in a line make it worth reading as a whole. */
