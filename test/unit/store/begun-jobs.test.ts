@@ -1,24 +1,19 @@
 import { DatabaseSync, StatementSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { ClaimedJob, NewJob } from '../../../src/job/job.ts';
 import type { Outcome } from '../../../src/job/outcome.ts';
 import type { StoreAnswer, StoreOptions, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
 import { newJob, request, StoreDriver, T0 } from '../../conformance/store/store-driver.ts';
 import { type Dice, diceOf } from '../../support/dice.ts';
-import { StoreFolder } from './store-folder.ts';
+import { useStoreFolders } from './store-folders.ts';
 
-let folders: StoreFolder[];
-beforeEach(() => {
-  folders = [];
-});
-afterEach(async () => {
+const makeFolder = useStoreFolders();
+afterEach(() => {
   vi.restoreAllMocks();
-  for (const folder of folders) await folder.dispose();
 });
 
 function opened(): { driver: StoreDriver; path: string } {
-  const folder = new StoreFolder();
-  folders.push(folder);
+  const folder = makeFolder();
   return { driver: new StoreDriver(folder.open()), path: folder.path };
 }
 
