@@ -58,9 +58,11 @@ export class InsertPace {
         const line = this.#lines.get(request.queue);
         if (line === undefined) continue;
         const claimed = (reply.answer as unknown[]).length;
-        // Who gets less than it asked for leaves nothing, but where limits cut it: there it is so only at first.
-        const leavesNothing = claimed < request.limit && !(this.#isShared(request.queue) && Number.isFinite(line.jobs));
-        line.jobs = leavesNothing ? 0 : Math.max(0, line.jobs - claimed);
+        const left = Math.max(0, line.jobs - claimed);
+        // Who gets less than it asked for leaves nothing. Where limits may have cut it, what went another way is not known.
+        const isShort = claimed < request.limit;
+        const mayLeave = this.#isShared(request.queue) && Number.isFinite(left);
+        line.jobs = isShort ? (mayLeave ? Math.floor(left / 2) : 0) : left;
         claims(line, claimed, now);
       }
     }

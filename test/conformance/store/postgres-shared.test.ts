@@ -131,6 +131,18 @@ describe('several owners of one database', () => {
     },
   );
 
+  it('claim by partition past a job that another group is at', async () => {
+    const [one, other] = await two();
+    await one.do('changeQueue', { now: T0, queue: 'default', change: { partition: { by: 'args.to', limit: 5 } } });
+    const [held, free] = [newJob(), newJob()];
+    await one.insert(held, free);
+    await admin.query('begin');
+    await admin.query(`select 1 from rota.jobs where id = '${held.id}' for update`);
+    expect((await other.claim()).map(({ id }) => id)).toEqual([free.id]);
+    await admin.query('rollback');
+    expect((await one.claim()).map(({ id }) => id)).toEqual([held.id]);
+  });
+
   it("claim of several limited queues without standing in each other's way", async () => {
     const [one, other] = await two();
     for (const queue of ['a', 'b']) await one.do('changeQueue', { now: T0, queue, change: { globalLimit: 900 } });

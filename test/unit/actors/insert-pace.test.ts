@@ -18,8 +18,8 @@ const ok = (answer: unknown): StoreReply => ({ ok: true, answer, facts: [] });
 const claimedJobs = (jobs: number): StoreReply => ok(Array.from({ length: jobs }));
 const refused: StoreReply = { ok: false, error: { code: 'conflict', message: 'no' } };
 
-function setup() {
-  const pace = new InsertPace(() => false);
+function setup(isShared = false) {
+  const pace = new InsertPace(() => isShared);
   /** A group of one request, written at once. */
   const commit = (request: StoreRequest, reply: StoreReply, now: number): void => {
     pace.begins([request], now);
@@ -47,6 +47,19 @@ describe('the pace of inserts', () => {
     expect(pace.before('q', 0)).toBeUndefined();
     commit(claim(10), claimedJobs(9), 0);
     expect(pace.before('q', 0)).toBe(0);
+  });
+
+  test('where limits may have cut a claim what waits is not thought to be gone, nor for ever to be there', () => {
+    const { pace, commit } = setup(true);
+    commit(claim(900), claimedJobs(850), 0);
+    expect(pace.before('q', 0)).toBe(0);
+    commit(inserted(100), ok([]), 0);
+    const known: unknown[] = [];
+    for (let round = 0; round < 8; round += 1) {
+      commit(claim(10), claimedJobs(0), 0);
+      known.push(pace.before('q', 0));
+    }
+    expect(known).toEqual([50, 25, 12, 6, 3, 1, 0, 0]);
   });
 
   test('claims are waited for as long as the last one, begun or committed, is not too long ago', () => {

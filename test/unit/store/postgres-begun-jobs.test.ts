@@ -319,3 +319,32 @@ it('gives what waits of partitions first, and begins jobs of others past those t
   expect(claimedOf(replies)).toEqual(ids([...waiting.slice(0, 2), ...begun]));
   expect(counts.begun).toBe(4);
 });
+
+it('begins none past what waits of its partition because it did not fit an answer', async () => {
+  const store = await driver();
+  await store.do('changeQueue', { now: T0, queue: 'default', change: { partition: { by: 'args.key', limit: 5_000 } } });
+  expect(await store.claim()).toEqual([]);
+  const of = (count: number) => some(count, () => ({ args: { key: 'a' } }));
+  await store.insert(...of(2_000));
+  const late = of(1);
+  // Jobs are thought to be larger than they are, so that there seems to be room for it.
+  const replies = await store.group(insertOf(...late), claimOf({ limit: 3_000, bytesMax: 1_000_000 }));
+  const { executing, available } = await table();
+  expect(claimedOf(replies)).toHaveLength(executing.length);
+  expect([...executing, ...available]).toHaveLength(2_001);
+  expect(available.length === 0 || available.includes(late[0]?.id ?? '')).toBe(true);
+});
+
+it('begins none past what waits of its partition because another group is at the one before', async () => {
+  const store = await driver();
+  await store.do('changeQueue', { now: T0, queue: 'default', change: { partition: { by: 'args.key', limit: 1 } } });
+  const jobs = some(3, (at) => ({ args: { key: 'a' }, scheduledAt: T0 + at }));
+  await store.insert(...jobs.slice(0, 2));
+  await client().query('begin');
+  await client().query("update rota.jobs set state = 'cancelled', finished_at = $2 where id = $1", [jobs[0]?.id, T0]);
+  const group = store.group(insertOf(...jobs.slice(2)), claimOf({ now: T0 + 5, limit: 3 }));
+  await group;
+  await client().query('commit');
+  expect((await table()).executing).not.toContain(jobs[2]?.id);
+  expect(ids(await store.claim({ now: T0 + 5 }))).toEqual([jobs[1]?.id]);
+});

@@ -4,10 +4,11 @@ import { isLike, isPlain } from '../../alike-jobs.ts';
 import type { BegunClaim } from '../../begun-claims.ts';
 import type { ClaimOptions } from '../../job-store.ts';
 import { EXECUTING } from '../claimed-jobs.ts';
+import type { QueueRule } from '../queue-rules.ts';
 import { jsonTexts, numbers, numbersIn, texts, words } from '../sql-list.ts';
 import type { Transaction } from '../transaction.ts';
 import { type PartitionRooms, roomBeside } from './begin-room.ts';
-import { claimOne, startedBy } from './claim.ts';
+import { claimPartitions, startedBy } from './claim.ts';
 import { claimFresh, nothingWaits } from './claim-fresh.ts';
 import { noteStarts } from './queue-room.ts';
 
@@ -44,8 +45,8 @@ export async function beginJobs(tx: Transaction, jobs: readonly NewJob[]): Promi
     if (its === undefined) continue;
     for (const claim of its) await look(tx, claim, claims.comingTo(queue)?.first);
     const rule = tx.queues.of(queue);
-    const claimWaiting = (claim: BegunClaim): Promise<void> => lookByPartition(tx, claim);
-    const room = rule === undefined ? 'unbound' : await roomBeside(tx, rule, { claims: its, claimWaiting });
+    const room =
+      rule === undefined ? 'unbound' : await roomBeside(tx, rule, { claims: its, claimWaiting: lookByPartition });
     if (room === 'none') claims.close(queue);
     else if (room !== 'unbound') rooms.set(queue, room);
   }
@@ -80,10 +81,13 @@ async function look(tx: Transaction, claim: BegunClaim, first: NewJob | undefine
   if (claim.room > 0) await nothingWaits(tx, options);
 }
 
-/** What waits in a queue with partitions goes first. */
-async function lookByPartition(tx: Transaction, claim: BegunClaim): Promise<void> {
+/** What waits in a queue with partitions goes first; whether all of it did that the claim may take. */
+async function lookByPartition(tx: Transaction, claim: BegunClaim, rule: QueueRule): Promise<boolean> {
   const { options, facts } = claim;
-  claim.take(await claimOne(tx, { options, tell: (fact) => facts.push(fact) }));
+  const { jobs, isAll } = await claimPartitions(tx, { options, rule, room: options.limit });
+  await noteStarts(tx, rule, { jobs: jobs.length, now: options.now });
+  claim.take(jobs.map((one) => startedBy(tx, one, { options, tell: (fact) => facts.push(fact) })));
+  return isAll;
 }
 
 /** Whether jobs were set aside that a claim takes: they come back in line. */

@@ -32,8 +32,8 @@ export class PartitionRooms {
   #keyOf = (job: NewJob): string => this.#queues.keyOf(job.queue, job) ?? '';
 }
 
-/** Claims what waits in a queue with partitions, as any claim of it does. */
-type ClaimWaiting = (claim: BegunClaim) => Promise<void>;
+/** Gives a claim what waits in a queue with partitions; whether it got all of that which it may take. */
+type ClaimWaiting = (tx: Transaction, claim: BegunClaim, rule: QueueRule) => Promise<boolean>;
 
 /**
  * Whether the limits of a queue, which is locked, leave room for all that its claims may begin of what comes: where they do
@@ -56,12 +56,11 @@ export async function roomBeside(
     return 'unbound';
   }
   if (claims.some(({ hasLooked }) => hasLooked)) return 'none';
+  let isAll = true;
   for (const claim of claims) {
     claim.hasLooked = true;
-    if (waits) await claimWaiting(claim);
+    if (waits) isAll = (await claimWaiting(tx, claim, rule)) && isAll;
   }
-  // One that has hardly room for another job has perhaps left some for its size.
-  const isFull = claims.some(({ room, rest }) => room > 0 && rest === undefined);
-  if (isFull || !tx.claims?.mayBeginByPartition(queue)) return 'none';
+  if (!isAll || !tx.claims?.mayBeginByPartition(queue)) return 'none';
   return new PartitionRooms(tx.queues, await runningOf(tx, queue));
 }

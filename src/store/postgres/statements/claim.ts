@@ -71,10 +71,10 @@ const shapeName = ({ types, start }: Shape): string => `${types} ${start}`;
 const SHAPES = BOTH.flatMap((types) => BOTH.map((start) => ({ types, start })));
 const CLAIMS: ReadonlyMap<string, string> = new Map(SHAPES.map((shape) => [shapeName(shape), claimText(shape)]));
 
-/** Claims rows that were picked by partition, those that are still there. */
+/** Claims rows that were picked by partition, those that are still there and that nobody is at. */
 const CLAIM_PICKED = `with picked as materialized (select jobs.ctid as at, ${BYTES} as bytes
       from unnest($3::uuid[]) with ordinality as wanted (id, nth) join @jobs as jobs on jobs.id = wanted.id
-      order by wanted.nth)
+      order by wanted.nth for update of jobs skip locked)
   ${TAKE} where jobs.ctid = any(array(${fitting('$4')}))
     and case when ${allows('claim', 'jobs.state')} then true end ${CLAIMED}`;
 
@@ -108,13 +108,13 @@ function mayWaitBeside(tx: Transaction, { queue, types }: ClaimOptions): boolean
 }
 
 /** Claims what waits, as far as the limits of its queue go. */
-export async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Promise<ClaimedJob[]> {
+async function claimOne(tx: Transaction, { options, tell }: Asked<'claim'>): Promise<ClaimedJob[]> {
   const { now, queue, limit, types } = options;
   const rule = tx.queues.of(queue);
   const room = rule === undefined ? limit : Math.min(limit, await roomOf(tx, rule, now));
   if (room <= 0 || types?.length === 0) return [];
   const claimed = rule?.partition
-    ? await claimPartitions(tx, { options, rule, room })
+    ? (await claimPartitions(tx, { options, rule, room })).jobs
     : await claimInOrder(tx, options, room);
   if (rule !== undefined) await noteStarts(tx, rule, { jobs: claimed.length, now });
   return claimed.map((one) => startedBy(tx, one, { options, tell }));
@@ -169,13 +169,15 @@ async function claimRows(
   };
 }
 
-async function claimPartitions(
+/** Claims what waits in a queue with partitions. `isAll`: of what may be claimed it leaves only what there is no room for. */
+export async function claimPartitions(
   tx: Transaction,
   { options, rule, room }: { options: ClaimOptions; rule: QueueRule; room: number },
-): Promise<Claimed[]> {
+): Promise<{ jobs: Claimed[]; isAll: boolean }> {
   const { now, queue, worker, types, bytesMax = Number.MAX_SAFE_INTEGER } = options;
   const ids = await pickPartitions(tx, { now, rule, limit: room, types: types && texts(types) });
-  if (ids.length === 0) return [];
+  if (ids.length === 0) return { jobs: [], isAll: true };
   const values = [now, tx.signs.keyOf(worker), words(ids), Math.min(Math.trunc(bytesMax), Number.MAX_SAFE_INTEGER)];
-  return claimedJobs(await tx.lists(CLAIM_PICKED, values), queue);
+  const jobs = claimedJobs(await tx.lists(CLAIM_PICKED, values), queue);
+  return { jobs, isAll: jobs.length === ids.length };
 }
