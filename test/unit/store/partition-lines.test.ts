@@ -306,3 +306,28 @@ it('does nothing to a queue that is being sorted when somebody claims of it', as
   const updates = run.mock.contexts.map((statement) => (statement as StatementSync).sourceSQL);
   expect(updates.filter((sql) => sql.includes('update jobs'))).toEqual([]);
 });
+
+it.each(['insert', 'claim', 'cancel'] as const)(
+  'knows what waits after a disk that failed the commit of a group with %s',
+  async (what) => {
+    const { driver } = opened();
+    await driver.group(change('default', partition()));
+    const [jobs, others] = [tenants(6, 3), tenants(6, 3)];
+    await driver.insert(...jobs);
+    const run = StatementSync.prototype.run;
+    const spy = vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (this: StatementSync, ...values) {
+      if (this.sourceSQL === 'commit') throw Object.assign(new Error('disk I/O error'), { errcode: 10 });
+      return run.apply(this, values);
+    });
+    const claim = request('claim', { now: T0, queue: 'default', worker: 'worker-a', node: 'node-a', limit: 4 });
+    const group = {
+      insert: [request('insert', { jobs: others }), claim],
+      claim: [claim],
+      cancel: [request('cancel', { now: T0, id: jobs[0]?.id ?? '', terminate: false })],
+    }[what];
+    await expect(driver.group(...group)).rejects.toMatchObject({ code: 'unavailable' });
+    spy.mockRestore();
+    expect((await driver.claim({ limit: 99 })).map(({ id }) => id)).toEqual(jobs.map(({ id }) => id));
+    await driver.expectCountsHold();
+  },
+);
