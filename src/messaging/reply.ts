@@ -9,6 +9,12 @@ export const ERROR_CODE_HEADER = 'Nats-Service-Error-Code';
 /** The header with the sentence of an error reply. */
 export const ERROR_TEXT_HEADER = 'Nats-Service-Error';
 
+/** Where the answers to requests go that never leave their process. No subject on the wire has a space in it. */
+export const LOCAL_INBOX = 'in this process.';
+
+/** Whether a request was made in this process, and reached us without the broker. */
+export const isFromHere = ({ reply }: Message): boolean => reply?.startsWith(LOCAL_INBOX) === true;
+
 /** The error reply to a request: status and sentence in the headers, all of it in the body. */
 export function errorReply(thrown: unknown, codec: Codec): Envelope {
   const error =

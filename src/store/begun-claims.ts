@@ -3,7 +3,7 @@ import type { JobFact } from '../job/job-event.ts';
 import { utf8Bytes } from '../kernel/json.ts';
 import { BegunJob } from './begun-job.ts';
 import { CLAIM_FRAME_BYTES } from './claim-size.ts';
-import type { ClaimOptions, StoreRequest, StoreVerb } from './job-store.ts';
+import type { BegunAnswer, ClaimOptions, StoreRequest, StoreVerb } from './job-store.ts';
 
 /** More than any job takes of a claim's answer, in bytes. */
 const JOB_BYTES_MAX = 400 * 1024;
@@ -22,10 +22,16 @@ export class BegunClaim {
   /** How many of its jobs are spoken for. */
   #spoken = 0;
   #bytesLeft: number;
+  #begun = 0;
 
   constructor(options: ClaimOptions) {
     this.options = options;
     this.#bytesLeft = options.bytesMax ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether all that it has got began as it was stored. */
+  get isAllNew(): boolean {
+    return this.#begun > 0 && this.#begun === this.jobs.length;
   }
 
   /** How many more jobs it takes. */
@@ -83,6 +89,7 @@ export class BegunClaim {
   begin(job: NewJob, args: string): ClaimedJob {
     const begun = new BegunJob(job, args);
     this.jobs.push(begun);
+    this.#begun += 1;
     return begun;
   }
 }
@@ -168,6 +175,17 @@ export class BegunClaims {
   /** What a claim of the group has got already; undefined: it was not looked at. */
   got(options: ClaimOptions): BegunClaim | undefined {
     return this.#byQueue.get(options.queue)?.find((claim) => claim.options === options);
+  }
+
+  /** The claims that got nothing but jobs which the group stored. @param requests of the group, all of them done */
+  allNew(requests: readonly StoreRequest[]): BegunAnswer[] {
+    const answers: BegunAnswer[] = [];
+    if (this.#byQueue.size === 0) return answers;
+    for (const [index, request] of requests.entries()) {
+      const got = request.verb === 'claim' ? this.got(request) : undefined;
+      if (got?.isAllNew) answers.push({ index, jobs: got.jobs });
+    }
+    return answers;
   }
 
   #add(options: ClaimOptions): void {

@@ -7,13 +7,7 @@ import type { Json } from '../kernel/json.ts';
 import type { ChangeVerbs, StoppedAttempt } from './change-verbs.ts';
 import type { IntakeVerbs } from './intake-verbs.ts';
 import type { QueueVerbs } from './queue-record.ts';
-import type {
-  ScheduleChange,
-  ScheduleChangeResult,
-  ScheduleRecord,
-  TickRecord,
-  TickResult,
-} from './schedule-record.ts';
+import type { ScheduleVerbs } from './schedule-verbs.ts';
 
 /**
  * The port to SQL, the truth about jobs. Verbs are batch-first and speak the domain; the caller passes `now`
@@ -25,11 +19,25 @@ export interface JobStore {
   /**
    * Runs requests in order as one group, whose writes become durable together before this resolves (group commit). A
    * request that is refused answers for itself and changes nothing; the rest of the group stands.
-   * @throws RotaError `unavailable` when nothing of the group was written
+   * @param onBegun see {@link OnBegun}; a store may never call it
+   * @throws RotaError `unavailable` when nothing of the group was written, or nobody knows whether it is durable
    */
-  perform(requests: readonly StoreRequest[]): Promise<StoreReply[]>;
+  perform(requests: readonly StoreRequest[], onBegun?: OnBegun): Promise<StoreReply[]>;
   close(): Promise<void>;
 }
+
+/** A claim of a group, by its place among the requests, all of whose jobs the same group stored. */
+export interface BegunAnswer {
+  index: number;
+  jobs: ClaimedJob[];
+}
+
+/**
+ * Told of such claims once the group is written, before it is durable: a power loss may still take it back. It then takes
+ * back the jobs too, of which nobody has been told that they are stored; so a worker which that power loss stops with the
+ * store may begin them. It is waited for, and the replies answer these claims again.
+ */
+export type OnBegun = (claims: readonly BegunAnswer[]) => Promise<void>;
 
 /** What stores differ in. */
 export interface StoreCapabilities {
@@ -160,7 +168,7 @@ export interface PlaceRun {
 }
 
 /** Every verb: what it takes and what it answers. */
-export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
+export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs, ScheduleVerbs {
   /**
    * Stores jobs, in order. An id that is there already answers the existing row; nothing of it changes. `brief` answers
    * nothing, for who needs no rows.
@@ -244,45 +252,6 @@ export interface StoreVerbs extends ChangeVerbs, IntakeVerbs, QueueVerbs {
   /** Ends one's own lead at once. */
   resign: { options: { now: number; node: string; instance: string }; answer: null };
   leader: { options: Record<never, never>; answer: Leadership | null };
-  /** Schedules by name: those named, else a page of those after a name, of at most `bytesMax` of JSON (one always is). */
-  schedules: {
-    options: { names?: readonly string[]; after?: string; limit?: number; bytesMax?: number };
-    answer: { schedules: ScheduleRecord[]; more: boolean };
-  };
-  /**
-   * What changed after a revision (-1: everything), by revision. `count` is how many schedules there are, to notice
-   * removed ones by; `syncedTerm` the last leader's term that laid its config beside them (0: none yet).
-   */
-  scheduleChanges: {
-    options: { after: number; bytesMax?: number };
-    answer: { changed: ScheduleRecord[]; more: boolean; revision: number; count: number; syncedTerm: number };
-  };
-  /**
-   * Adds, changes and removes schedules, each only if it is still as it was decided on. With `term`, refused as
-   * `conflict` when that is not the leader's; `synced` marks that all of its config is in.
-   */
-  changeSchedules: {
-    options: { now: number; term?: number; synced?: boolean; changes: readonly ScheduleChange[] };
-    answer: ScheduleChangeResult[];
-  };
-  /**
-   * Records what was decided about due ticks: cursors, jobs and what was cancelled for them, in one transaction. A job
-   * is unique on (schedule, nominal time). Refused as `conflict` when `term` is not the leader's.
-   */
-  tick: { options: { now: number; term: number; ticks: readonly TickRecord[] }; answer: TickResult[] };
-  /**
-   * Records the ticks that a program's start has, once per `instance`, whoever leads. `done` is false where one was
-   * stale: ask again. Repeats record nothing.
-   */
-  reboot: {
-    options: { now: number; instance: string; ticks: readonly TickRecord[] };
-    answer: { done: boolean; results: TickResult[] };
-  };
-  /**
-   * Stores jobs that schedules were asked for by hand; their nominal time is in `schedule`. A job that is there already,
-   * by id, nominal time or unique key, answers that one as a conflict; null: there is no such schedule.
-   */
-  runSchedules: { options: { now: number; jobs: readonly NewJob[] }; answer: (InsertResult | null)[] };
 }
 
 export type StoreVerb = keyof StoreVerbs;

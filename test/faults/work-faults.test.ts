@@ -11,6 +11,7 @@ const JOURNEY: Record<string, readonly string[]> = {
     ...['claim:sent#3', 'claim:commit#4', 'claim:committed#3', 'claim:reply#5', 'claim:replied#3', 'run:sent#4'],
     ...['run:answered#2', 'handler:before#9', 'handler:after#8'],
   ],
+  'while it begins before it is durable': ['begun:written#2', 'begun:handed#3', 'begun:written#4', 'begun:handed#2'],
   'while it is settled': [
     ...['settle:sent#6', 'settle:commit#5', 'settle:committed#4', 'settle:reply#6', 'settle:replied#4'],
     ...['settle:answered#5'],

@@ -1,5 +1,5 @@
 import { RotaError } from '../../src/kernel/error.ts';
-import type { JobStore, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
+import type { BegunAnswer, JobStore, OnBegun, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
 import type { Chance } from './chance.ts';
 import type { SimDatabase } from './sim-database.ts';
@@ -24,8 +24,12 @@ export interface NodeStoreWorld {
   trouble: StoreTrouble;
   /** How long a group is under way each way, in milliseconds; 0: the store is in the node. */
   latencyMs: number;
+  /** How long after it is written a group becomes durable, in milliseconds; 0: at once. */
+  syncMs: number;
   /** More groups than any load here explains. */
   onSpin(words: string): void;
+  /** A claim was answered before its group was durable. */
+  onEarly(): void;
   onFault(what: 'store-fail' | 'store-stall' | 'store-lost-answer'): void;
 }
 
@@ -52,8 +56,8 @@ export class NodeStore implements JobStore {
     return this.#parts.database.capabilities;
   }
 
-  async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
-    const { process, database, trouble, world, chance, onFault } = this.#parts;
+  async perform(requests: readonly StoreRequest[], onBegun?: OnBegun): Promise<StoreReply[]> {
+    const { process, database, trouble, world, chance, syncMs, onEarly, onFault } = this.#parts;
     if (!process.passes()) return new Promise(() => {});
     this.#count(requests);
     if (trouble.stalledUntilMs > world.monotonicMs()) onFault('store-stall');
@@ -71,8 +75,17 @@ export class NodeStore implements JobStore {
       onFault('store-fail');
       throw await this.#inside(new RotaError('unavailable', 'the simulated store fails'));
     }
-    const replies = await database.perform(requests, process.name);
+    let begun: readonly BegunAnswer[] = [];
+    const replies = await database.perform(requests, process.name, (claims) => {
+      begun = claims;
+    });
     if (!process.passes()) return new Promise(() => {});
+    if (begun.length > 0 && syncMs > 0) {
+      onEarly();
+      await new Promise((resolve) => process.enter(() => resolve(onBegun?.(begun))));
+      await this.#rest(syncMs);
+      if (!process.passes()) return new Promise(() => {});
+    }
     if (trouble.lostAnswers > 0 && chance.hits(trouble.lostAnswers)) {
       onFault('store-lost-answer');
       throw await this.#inside(new RotaError('unavailable', 'the simulated connection broke after the commit'));

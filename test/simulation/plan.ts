@@ -44,6 +44,8 @@ export interface Plan {
   /** When much is asked for. */
   phases: readonly BusyPhase[];
   storeLatencyMs: number;
+  /** How long after it is written a group becomes durable; 0: at once. */
+  syncMs: number;
   nodes: readonly NodePlan[];
   faults: readonly Fault[];
   /** Wall clocks differ or jump, so what is counted by them is not exact. */
@@ -90,6 +92,7 @@ export function planOf(seed: number, mode: Mode, activeMs: number = ACTIVE_MS): 
     ...{ seed, mode, topology, activeMs, phases, nodes, faults },
     startAt: chance.of(STARTS),
     storeLatencyMs: topology === 'owned' ? 0 : chance.of([2, 20, 200]),
+    syncMs: topology === 'owned' ? new Chance(streamOf(seed, 'log')).of([0, 0, 1, 4]) : 0,
     clocksDiffer: clocksDiffer || faults.some(({ kind }) => kind === 'jump'),
   };
 }

@@ -102,7 +102,7 @@ class SimWorld {
   readonly #scheduleEndAt: number;
 
   constructor(plan: Plan, mutation: PlantedBug | undefined) {
-    const { seed, startAt, activeMs, storeLatencyMs, clocksDiffer } = plan;
+    const { seed, startAt, activeMs, storeLatencyMs, syncMs, clocksDiffer } = plan;
     const clock = new VirtualClock(startAt);
     const trace = new Trace(() => clock.monotonicMs());
     const complain: Complain = (rule, about, words) => {
@@ -138,7 +138,7 @@ class SimWorld {
       complain,
       endAt: this.#scheduleEndAt,
     });
-    const shared = { seed, clock, broker, database, trace, sightings, handlers, storeLatencyMs, mutation };
+    const shared = { seed, clock, broker, database, trace, sightings, handlers, storeLatencyMs, syncMs, mutation };
     const scheduleEndAt = this.#scheduleEndAt;
     this.#nodes = new Map(plan.nodes.map((node) => [node.name, new SimNode(node, { ...shared, scheduleEndAt })]));
     this.#observe(complain);

@@ -21,6 +21,7 @@ export const WANTED = [
   'global limit reached',
   'rate reached',
   'partition full',
+  'begun before it was durable',
 ] as const;
 
 /** How often each remarkable thing was seen. */

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Random } from '../../src/kernel/identity.ts';
-import type { JobStore, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
+import type { BegunAnswer, JobStore, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { sqliteStoreOver } from '../../src/store/sqlite/sqlite-store.ts';
 import type { VirtualClock } from '../../src/testing/testing.ts';
@@ -53,7 +53,7 @@ export class SimDatabase {
     this.#opened = sqliteStoreOver(this.#db, { random: world.random, linedMax: LINED_MAX });
     const store: JobStore = {
       capabilities: { ...this.#opened.capabilities, shared },
-      perform: (requests) => this.#opened.perform(requests),
+      perform: (requests, onBegun) => this.#opened.perform(requests, onBegun),
       close: () => this.#opened.close(),
     };
     this.#store = mutation?.store?.(store) ?? store;
@@ -78,10 +78,20 @@ export class SimDatabase {
     this.#opened = sqliteStoreOver(this.#db, { random, linedMax: LINED_MAX });
   }
 
-  perform(requests: readonly StoreRequest[], by: string): Promise<StoreReply[]> {
+  /**
+   * Writes a group.
+   * @param onBegun told, as `OnBegun` says, before the answer, where one node owns the store
+   */
+  perform(
+    requests: readonly StoreRequest[],
+    by: string,
+    onBegun: (claims: readonly BegunAnswer[]) => void = () => {},
+  ): Promise<StoreReply[]> {
     const written = this.#last.then(async () => {
       const owners = this.#owners;
-      const done = await this.#store.perform(owners ? requests.map((request) => owners.asked(request)) : requests);
+      const done = await (owners
+        ? this.#store.perform(requests.map((request) => owners.asked(request)))
+        : this.#store.perform(requests, async (claims) => onBegun(claims)));
       const replies = done.map((reply, index) => {
         const request = requests[index];
         return owners && request ? owners.answered(request, reply, by) : reply;

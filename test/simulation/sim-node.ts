@@ -26,6 +26,7 @@ export interface NodeWorld {
   sightings: Sightings;
   handlers: Handlers;
   storeLatencyMs: number;
+  syncMs: number;
   scheduleEndAt: number;
   mutation: PlantedBug | undefined;
 }
@@ -172,11 +173,12 @@ export class SimNode {
   }
 
   #openStore(process: SimProcess, chance: Chance): JobStore {
-    const { clock: world, broker, database, handlers, storeLatencyMs, sightings, mutation } = this.#world;
+    const { clock: world, broker, database, handlers, storeLatencyMs, syncMs, sightings, mutation } = this.#world;
     const store = new NodeStore({
-      ...{ process, database, world, chance, trouble: this.trouble, latencyMs: storeLatencyMs },
+      ...{ process, database, world, chance, trouble: this.trouble, latencyMs: storeLatencyMs, syncMs },
       onSpin: (words) => handlers.complain('everybody rests', process.name, words),
       onFault: (what) => sightings.saw(`fault ${what}`),
+      onEarly: () => sightings.saw('begun before it was durable'),
     });
     this.#store = store;
     return mutation?.nodeStore?.(store, { process, database, world, broker }) ?? store;

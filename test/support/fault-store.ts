@@ -1,7 +1,7 @@
 import { StatementSync } from 'node:sqlite';
 import type { ClaimedJob, Job } from '../../src/job/job.ts';
 import { assert } from '../../src/kernel/error.ts';
-import type { JobPage, JobStore, StoreAnswer, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
+import type { JobPage, JobStore, OnBegun, StoreAnswer, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
 import { faultIsAt, passFaultPoint } from './fault-point.ts';
 
 /** What the transaction that is being written does: the points before its commit. */
@@ -16,7 +16,8 @@ StatementSync.prototype.run = function (this: StatementSync, ...values: unknown[
 
 /**
  * A store with fault points around each commit: `<step>:commit` right before it, inside the transaction, and
- * `<step>:committed` right after it, before anybody is told. A step is a verb that does something; settlements that hand
+ * `<step>:committed` right after it, before anybody is told, and between them `begun:written` and `begun:handed`, before and
+ * after claims are told of jobs whose group is not yet durable. A step is a verb that does something; settlements that hand
  * back count as `release` and those of a timeout as `timeout`, inserts of the durable intake as `keep`, of a message that is
  * handled alone as `alone`, and the rejection of one that was so too often as `giveUp`.
  */
@@ -36,7 +37,7 @@ export class FaultStore implements JobStore {
     return this.#store.capabilities;
   }
 
-  async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
+  async perform(requests: readonly StoreRequest[], onBegun?: OnBegun): Promise<StoreReply[]> {
     const before: string[] = [];
     const steps = requests.map((request) => this.#stepOf(request));
     for (const [index, request] of requests.entries()) {
@@ -44,7 +45,11 @@ export class FaultStore implements JobStore {
       if (faultIsAt(`${step}:commit`) && (await this.#willDo(request))) before.push(step);
     }
     inTransaction = before;
-    const written = this.#store.perform(requests);
+    const written = this.#store.perform(requests, async (claims) => {
+      passFaultPoint('begun:written');
+      await onBegun?.(claims);
+      passFaultPoint('begun:handed');
+    });
     inTransaction = [];
     const replies = await written;
     for (const [index, request] of requests.entries()) {

@@ -1,9 +1,17 @@
 import type { NewJob } from '../../src/job/job.ts';
-import type { JobStore, StoreCapabilities, StoreReply, StoreRequest } from '../../src/store/job-store.ts';
+import type {
+  BegunAnswer,
+  JobStore,
+  OnBegun,
+  StoreCapabilities,
+  StoreReply,
+  StoreRequest,
+} from '../../src/store/job-store.ts';
 
 interface Gate {
   requests: readonly StoreRequest[];
   replies: PromiseWithResolvers<StoreReply[]>;
+  onBegun: OnBegun | undefined;
 }
 
 /** A store that records its groups and commits when it is told to. Where nothing is said of its replies, claims get nothing. */
@@ -13,10 +21,10 @@ export class GatedStore {
   readonly #gates: Gate[] = [];
   readonly store = {
     capabilities: this.capabilities,
-    perform: (requests: readonly StoreRequest[]) => {
+    perform: (requests: readonly StoreRequest[], onBegun?: OnBegun) => {
       this.groups.push(requests);
       const replies = Promise.withResolvers<StoreReply[]>();
-      this.#gates.push({ requests, replies });
+      this.#gates.push({ requests, replies, onBegun });
       return replies.promise;
     },
   } as unknown as JobStore;
@@ -29,6 +37,11 @@ export class GatedStore {
   /** What a group that is being written holds; the oldest is at 0. */
   begun(at: number): readonly StoreRequest[] {
     return this.#gates[at]?.requests ?? [];
+  }
+
+  /** Tells of claims of the oldest group before it is durable. */
+  async tellEarly(claims: readonly BegunAnswer[]): Promise<void> {
+    await this.#gates[0]?.onBegun?.(claims);
   }
 
   /** Commits the oldest group, or the one at a place; what it held. */

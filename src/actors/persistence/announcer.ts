@@ -74,7 +74,8 @@ export class Announcer {
   #catchUpAt = 0;
   /** What is under way, and whether it got through. */
   #loop: Promise<boolean> | undefined;
-  #stopped = false;
+  /** Started and not stopped. */
+  #runs = false;
   /** Where events are put together; empty in between. */
   readonly #lines = new LineWriter();
   /** The one at hand: an object for each would be garbage at once. */
@@ -91,6 +92,7 @@ export class Announcer {
 
   /** Begins with what an earlier life left untold. Before that it hears of nothing: who made it may not come to start. */
   start(): void {
+    this.#runs = true;
     this.#listen();
     if (this.#world.bus.state === 'up') this.#isUp();
     this.#armLook();
@@ -113,6 +115,13 @@ export class Announcer {
     return up;
   }
 
+  /** A group may be committed though it failed: what it has to tell is read back once the store is well. */
+  inDoubt(): void {
+    this.#behind = true;
+    this.#missed = true;
+    if (this.#loop === undefined) this.#arm(RETRY_MS);
+  }
+
   /** Resolves when nothing is left to tell, or the bus is down or failing. */
   async drain(): Promise<void> {
     this.#catchUpAt = 0;
@@ -124,7 +133,7 @@ export class Announcer {
   }
 
   stop(): void {
-    this.#stopped = true;
+    this.#runs = false;
     this.#unlisten();
     this.#world.clock.clearTimeout(this.#timer);
     this.#world.clock.clearTimeout(this.#lookTimer);
@@ -182,7 +191,7 @@ export class Announcer {
   }
 
   #run(): void {
-    if (this.#loop !== undefined || this.#stopped || this.#world.bus.state === 'down') return;
+    if (this.#loop !== undefined || !this.#runs || this.#world.bus.state === 'down') return;
     this.#loop = this.#tellAll()
       .then(
         () => undefined,
@@ -204,11 +213,11 @@ export class Announcer {
   #arm(ms: number): void {
     const { clock } = this.#world;
     clock.clearTimeout(this.#timer);
-    if (!this.#stopped) this.#timer = clock.setTimeout(() => this.#run(), Math.max(0, ms));
+    if (this.#runs) this.#timer = clock.setTimeout(() => this.#run(), Math.max(0, ms));
   }
 
   async #tellAll(): Promise<void> {
-    while (!this.#stopped && this.#world.bus.state === 'up') {
+    while (this.#runs && this.#world.bus.state === 'up') {
       // What is published already first: then it is not read back and told again.
       if (this.#fresh.length > 0) await this.#confirm();
       else if (this.#behind && this.#world.clock.monotonicMs() >= this.#catchUpAt) await this.#catchUp();

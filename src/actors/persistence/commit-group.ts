@@ -1,12 +1,14 @@
 import type { JobFact } from '../../job/job-event.ts';
 import type { Clock, TimerHandle } from '../../kernel/clock.ts';
-import { RotaError } from '../../kernel/error.ts';
 import type { JobStore, StoreReply, StoreRequest } from '../../store/job-store.ts';
+import { GroupAnswers } from './group-answers.ts';
 import { ManyInserts } from './many-inserts.ts';
 
 /** A request that waits for the next group, and who is told what it came to. */
 export interface Waiting {
   request: StoreRequest;
+  /** A claim of a worker of this process, which ends with it. */
+  isOwn?: boolean;
   resolve(answer: unknown): void;
   reject(error: unknown): void;
 }
@@ -199,18 +201,19 @@ export class CommitGroup {
     const { clock, store } = this.#world;
     const requests = group.map(({ request }) => request);
     let replies: StoreReply[];
+    const answers = new GroupAnswers(group);
     this.#inserts.pace.begins(requests, clock.monotonicMs());
     try {
-      replies = await store.perform(requests);
+      replies = await store.perform(requests, answers.begun);
     } catch (error) {
-      for (const waiting of group) waiting.reject(error);
+      answers.failed(error);
       this.#world.onFailure(error);
       return;
     }
     this.#inserts.pace.committed(requests, replies, clock.monotonicMs());
     try {
       // Who waits hears of it first; what the facts bring about comes after it.
-      answerAll(group, replies);
+      answers.all(replies);
     } finally {
       // It is committed, whatever became of telling it.
       this.#world.onFacts(factsOf(replies));
@@ -224,15 +227,6 @@ function factsOf(replies: readonly StoreReply[]): readonly JobFact[] {
   for (const reply of replies) if (reply.ok && reply.facts.length > 0) told.push(reply.facts);
   const [first = NO_FACTS, ...others] = told;
   return others.length === 0 ? first : first.concat(...others);
-}
-
-function answerAll(group: readonly Waiting[], replies: readonly StoreReply[]): void {
-  for (const [index, waiting] of group.entries()) {
-    const reply = replies[index];
-    if (reply === undefined) waiting.reject(new RotaError('unavailable', 'the store gave no answer'));
-    else if (reply.ok) waiting.resolve(reply.answer);
-    else waiting.reject(new RotaError(reply.error.code, reply.error.message));
-  }
 }
 
 function kindOf({ request }: Waiting): 'insert' | 'claim' | 'other' {

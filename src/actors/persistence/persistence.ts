@@ -1,6 +1,6 @@
 import type { ClaimedJob } from '../../job/job.ts';
 import type { JobFact } from '../../job/job-event.ts';
-import type { Clock, TimerHandle } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import { errorText } from '../../kernel/error.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { Body } from '../../messaging/body.ts';
@@ -27,6 +27,7 @@ import { QueueGates } from './queue-gates.ts';
 import { StoreDesk } from './store-desk.ts';
 import { UntoldFacts } from './untold-facts.ts';
 import { type WaitingClaim, WaitingClaims } from './waiting-claims.ts';
+import { WaitingSigns } from './waiting-signs.ts';
 import { WorkDesk } from './work-desk.ts';
 
 /** What the persistence actor works with. */
@@ -68,6 +69,7 @@ export class Persistence {
   readonly #announcer: Announcer;
   readonly #untold: UntoldFacts;
   readonly #gates: QueueGates;
+  readonly #signs: WaitingSigns;
   readonly #known = new KnownNames();
   readonly #refused: Record<RefusalReason, number> = { not_owner: 0, not_executing: 0, not_found: 0 };
   readonly #subscriptions: Subscription[] = [];
@@ -78,12 +80,12 @@ export class Persistence {
   #serve: () => void = () => {};
   /** The last group could not be written. */
   #failing = false;
-  #touchTimer: TimerHandle;
 
   constructor(world: PersistenceWorld) {
     const { store, bus, subjects, clock, node, log, eventsKept, restMs } = world;
     this.#world = world;
     this.#waiting = new WaitingClaims(clock);
+    this.#signs = new WaitingSigns(this.#waiting, { ...world, touch: (workers) => this.perform('touch', workers) });
     this.#untold = new UntoldFacts({ clock, restMs, tell: (facts) => this.#announcer.tell(facts) });
     this.#group = new CommitGroup({
       ...{ store, clock, isShared: (queue: string) => this.#gates.isShared(queue) },
@@ -95,6 +97,7 @@ export class Persistence {
         // An outage is told once.
         log[this.#failing ? 'debug' : 'error']({ error: errorText(error) }, 'the store could not write a group');
         this.#failing = true;
+        this.#announcer.inDoubt();
       },
     });
     const outbox = {
@@ -115,7 +118,7 @@ export class Persistence {
 
   /** Begins to serve. */
   async start(): Promise<void> {
-    const { store, bus, subjects, clock, node, leaseMs } = this.#world;
+    const { store, bus, subjects, node } = this.#world;
     await this.#refreshKnown();
     await this.#gates.start();
     const desk = new WorkDesk({
@@ -160,12 +163,7 @@ export class Persistence {
     const counts = subjects.actor(node, 'persistence', 'counts');
     this.#subscriptions.push(bus.subscribe(counts, {}, (message) => answer(message, desk.counts.view())));
     this.#announcer.start();
-    const touch = (): void => {
-      const workers = this.#waiting.workers();
-      if (workers.length > 0) this.perform('touch', { now: clock.now(), workers }).catch(() => {});
-      this.#touchTimer = clock.setTimeout(touch, leaseMs / 4);
-    };
-    this.#touchTimer = clock.setTimeout(touch, leaseMs / 4);
+    this.#signs.start();
   }
 
   /** Serves no more, finishes what waits, tells what is committed, closes the store. */
@@ -227,7 +225,7 @@ export class Persistence {
     this.#fellows?.stop();
     this.#stores?.close();
     for (const subscription of [...this.#shared, ...this.#subscriptions]) subscription.unsubscribe();
-    this.#world.clock.clearTimeout(this.#touchTimer);
+    this.#signs.stop();
     this.#gates.stop();
     this.#waiting.clear();
     this.#group.hurry();
@@ -272,6 +270,7 @@ export class Persistence {
     };
     return {
       request: { verb: 'claim', ...claim.options, now: this.#world.clock.now() },
+      isOwn: claim.isOwn,
       resolve: (jobs) => finish(jobs as ClaimedJob[]),
       reject: (error) => this.#waiting.fail(claim, error),
     };

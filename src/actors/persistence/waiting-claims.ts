@@ -5,6 +5,8 @@ import type { ClaimOptions } from '../../store/job-store.ts';
 /** A claim that found nothing and waits for the first job. */
 export interface WaitingClaim {
   options: Omit<ClaimOptions, 'now'>;
+  /** Its worker is one of this process, which ends with it. */
+  isOwn: boolean;
   /** Called once: with the jobs, or with none when its time is over. */
   answer(jobs: ClaimedJob[]): void;
   /** Called instead when the store fails it. */

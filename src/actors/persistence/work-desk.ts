@@ -15,7 +15,7 @@ import {
   withdrawRequest,
 } from '../../messaging/contract/work.ts';
 import { listBytesMax } from '../../messaging/payload.ts';
-import { answer, answerCodec, refuse } from '../../messaging/reply.ts';
+import { answer, answerCodec, isFromHere, refuse } from '../../messaging/reply.ts';
 import { tokensAfter, WORK_VERBS, type WorkVerb } from '../../messaging/subjects.ts';
 import type { RefusalReason, StoreAnswer, StoreOptions, StoreVerb } from '../../store/job-store.ts';
 import { RequestCounts } from '../request-counts.ts';
@@ -94,7 +94,8 @@ export class WorkDesk {
     };
     if (waitMs === 0) return this.#hand(message, await this.#parts.perform('claim', { ...options, now: clock.now() }));
     const hand = (jobs: readonly ClaimedJob[]): void => this.#hand(message, jobs);
-    this.#parts.wait({ options, answer: hand, refuse: (error) => refuse(message, error) }, waitMs);
+    const isOwn = isFromHere(message);
+    this.#parts.wait({ options, isOwn, answer: hand, refuse: (error) => refuse(message, error) }, waitMs);
   }
 
   async #withdraw(queue: string, message: Message): Promise<void> {

@@ -17,6 +17,7 @@ import { type JsonLines, publishLines } from '../json-lines.ts';
 import { PAYLOAD_BYTES_MAX_DEFAULT } from '../payload.ts';
 import { PendingRequests } from '../pending-requests.ts';
 import { PublishLedger } from '../publish-ledger.ts';
+import { LOCAL_INBOX } from '../reply.ts';
 import { StateSignal } from '../state-signal.ts';
 import { checkPattern, checkSubject, receiversOf, SubjectIndex } from '../subject-index.ts';
 import type { Subjects } from '../subjects.ts';
@@ -212,7 +213,7 @@ export class LocalRoute implements Bus {
     { fitting, timeoutMs }: RequestOptions & { fitting: readonly Served[] },
   ): Promise<Message> {
     return this.#pending.open(subject, timeoutMs, (id) => {
-      const reply = `_INBOX.local.${id}`;
+      const reply = `${LOCAL_INBOX}${id}`;
       const { body, headers = NO_HEADERS } = envelope;
       const send = (answer: Envelope): void => {
         this.#pending.settle(id, answerMessage(reply, answer.body, answer.headers ?? NO_HEADERS));

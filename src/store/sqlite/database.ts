@@ -17,8 +17,8 @@ const OWNER_WAIT_MS = 2_000;
 /**
  * Opens and migrates a database that this process owns alone until it is closed or dies.
  *
- * `synchronous = full` syncs the WAL at each commit: what was acknowledged survives power loss. `locking_mode =
- * exclusive` keeps out every other process (and spares the shared-memory file); the lock dies with its owner, so a
+ * `synchronous = full` syncs the WAL at each commit: what was acknowledged survives power loss. (A store takes these syncs
+ * over: see `LogSync`.) `locking_mode = exclusive` keeps out every other process (and spares the shared-memory file); the lock dies with its owner, so a
  * `kill -9` leaves nothing to clean up. The WAL is checkpointed at 4,000 pages (16 MiB) instead of 1,000: what is inserted,
  * claimed and ended meanwhile is written back once, which is worth 1.05 of the rate. The pages that SQLite itself keeps, 4
  * MiB of them, are no more than a few commits change: with 32 MiB the rate was the same under steady load.

@@ -3,46 +3,19 @@ import type { JobFact } from '../../job/job-event.ts';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import type { Random } from '../../kernel/identity.ts';
 import { BegunClaims } from '../begun-claims.ts';
-import type { JobStore, StoreReply, StoreRequest, StoreVerb } from '../job-store.ts';
+import type { BegunAnswer, JobStore, OnBegun, StoreReply, StoreRequest, StoreVerb } from '../job-store.ts';
 import { CountLedger } from './count-ledger.ts';
 import { type DatabaseOptions, isWorldFault, openDatabase } from './database.ts';
 import { FirstRuns } from './first-runs.ts';
 import { FreshJobs } from './fresh-jobs.ts';
 import { JobPlaces } from './job-places.ts';
+import { LogSync, type SyncFile } from './log-sync.ts';
 import { Outbox } from './outbox.ts';
 import { LINED_MAX } from './partition-lines.ts';
 import { QueueRules } from './queue-rules.ts';
-import { announced, unannounced } from './statements/announced.ts';
-import { beat } from './statements/beat.ts';
-import { cancel } from './statements/cancel.ts';
-import { changeSchedules } from './statements/change-schedules.ts';
-import { claim } from './statements/claim.ts';
-import { count } from './statements/count.ts';
-import { deleteOne } from './statements/delete.ts';
-import { expire } from './statements/expire.ts';
-import { get, states } from './statements/get.ts';
-import { insert } from './statements/insert.ts';
-import { lead, leader, resign } from './statements/leadership.ts';
-import { list } from './statements/list.ts';
-import { nodes, registerNode, removeNode } from './statements/nodes.ts';
-import { progress, touch } from './statements/progress.ts';
-import { prune } from './statements/prune.ts';
-import { changeQueue, nextStart, queues } from './statements/queue-changes.ts';
-import { sortPartitions } from './statements/queue-sorting.ts';
-import { reject, rejected, suspect } from './statements/rejected-messages.ts';
-import { finishRequests, holdRequests, takeRequests } from './statements/requests.ts';
-import { rescue } from './statements/rescue.ts';
-import { retry } from './statements/retry.ts';
-import { runSchedules } from './statements/run-schedules.ts';
-import { scheduleChanges, schedules } from './statements/schedules.ts';
-import { settle } from './statements/settle.ts';
-import { stage } from './statements/stage.ts';
-import { sweep } from './statements/sweep.ts';
-import { reboot, tick } from './statements/tick.ts';
-import { update } from './statements/update.ts';
-import { claimable, waitingTypes } from './statements/waiting-jobs.ts';
 import { type ListStatement, Refusal, type StoreWorld, type Verb } from './verb.ts';
 import { LEAVES_FRESH, READS } from './verb-kinds.ts';
+import { type Verbs, verbsOf } from './verbs.ts';
 import { WorkerSigns } from './worker-signs.ts';
 
 /** What the store itself goes by. */
@@ -54,9 +27,10 @@ export interface SqliteStoreSettings {
 }
 
 /** What {@link openSqliteStore} takes. */
-export interface SqliteStoreOptions extends DatabaseOptions, SqliteStoreSettings {}
-
-type Verbs = { [V in StoreVerb]: Verb<V> };
+export interface SqliteStoreOptions extends DatabaseOptions, SqliteStoreSettings {
+  /** What makes the log durable behind each commit. Default: `fdatasync`. */
+  syncFile?: SyncFile;
+}
 
 /**
  * Opens the embedded store: one SQLite file, owned by this process alone until {@link JobStore.close}.
@@ -64,8 +38,17 @@ type Verbs = { [V in StoreVerb]: Verb<V> };
  */
 export function openSqliteStore(options: SqliteStoreOptions): JobStore {
   const db = openDatabase(options);
-  const durable = options.path !== ':memory:';
-  return new SqliteStore(db, { ...options, durable, letGo: () => db.close() });
+  try {
+    const log = LogSync.of(db, options.syncFile);
+    const letGo = (): void => {
+      log?.close();
+      db.close();
+    };
+    return new SqliteStore(db, { ...options, log, letGo });
+  } catch (thrown) {
+    db.close();
+    throw thrown;
+  }
 }
 
 /**
@@ -73,7 +56,7 @@ export function openSqliteStore(options: SqliteStoreOptions): JobStore {
  * open, so that the next one finds there what a restarted process finds in its file. One at a time.
  */
 export function sqliteStoreOver(db: DatabaseSync, settings: SqliteStoreSettings): JobStore {
-  return new SqliteStore(db, { ...settings, durable: false, letGo: () => {} });
+  return new SqliteStore(db, { ...settings, log: undefined, letGo: () => {} });
 }
 
 class SqliteStore implements JobStore {
@@ -83,12 +66,15 @@ class SqliteStore implements JobStore {
   readonly #world: StoreWorld;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  /** Left out: nothing is durable. */
+  readonly #log: LogSync | undefined;
   readonly #letGo: () => void;
 
-  constructor(db: DatabaseSync, options: SqliteStoreSettings & { durable: boolean; letGo: () => void }) {
-    const { durable, letGo } = options;
-    this.capabilities = { name: 'sqlite', durable, shared: false, groupsMax: 1 };
+  constructor(db: DatabaseSync, options: SqliteStoreSettings & { log: LogSync | undefined; letGo: () => void }) {
+    const { log, letGo } = options;
+    this.capabilities = { name: 'sqlite', durable: log !== undefined, shared: false, groupsMax: 1 };
     this.#db = db;
+    this.#log = log;
     this.#letGo = letGo;
     this.#world = worldOf(db, options);
     this.#verbs = verbsOf(this.#world);
@@ -96,11 +82,23 @@ class SqliteStore implements JobStore {
     this.#commit = this.#db.prepare('commit');
   }
 
-  async perform(requests: readonly StoreRequest[]): Promise<StoreReply[]> {
+  async perform(requests: readonly StoreRequest[], onBegun?: OnBegun): Promise<StoreReply[]> {
     if (!this.#db.isOpen) throw new RotaError('unavailable', 'the store is closed');
+    attempt(() => this.#log?.settleDoubt());
+    const { replies, begun } = this.#write(requests);
+    if (requests.every(isRead)) return replies;
+    if (begun.length > 0) await onBegun?.(begun);
+    attempt(() => this.#log?.sync());
+    return replies;
+  }
+
+  /** Does what is asked in one transaction: committed, and not yet durable. */
+  #write(requests: readonly StoreRequest[]): { replies: StoreReply[]; begun: BegunAnswer[] } {
     try {
-      this.#world.begun = new BegunClaims(requests);
-      return this.#group(requests, (request) => this.#answer(request));
+      const begun = new BegunClaims(requests);
+      this.#world.begun = begun;
+      const replies = this.#group(requests, (request) => this.#answer(request));
+      return { replies, begun: begun.allNew(requests) };
     } catch (thrown) {
       if (isWorldFault(thrown)) throw unavailable(thrown);
     } finally {
@@ -108,11 +106,8 @@ class SqliteStore implements JobStore {
     }
     // A request that SQLite or an assertion chokes on must not take its neighbours with it; so rare that the good case
     // pays nothing: the group is run again, each request on a savepoint of its own.
-    try {
-      return this.#group(requests, (request) => this.#answerAlone(request));
-    } catch (thrown) {
-      throw unavailable(thrown);
-    }
+    const replies = attempt(() => this.#group(requests, (request) => this.#answerAlone(request)));
+    return { replies, begun: [] };
   }
 
   async close(): Promise<void> {
@@ -127,7 +122,7 @@ class SqliteStore implements JobStore {
 
   /** Runs requests in one transaction; what is thrown has rolled everything back. */
   #group(requests: readonly StoreRequest[], answer: (request: StoreRequest) => StoreReply): StoreReply[] {
-    if (requests.every(({ verb }) => READS.has(verb))) return requests.map(answer);
+    if (requests.every(isRead)) return requests.map(answer);
     try {
       this.#begin.run();
       const replies = requests.map(answer);
@@ -188,6 +183,17 @@ class SqliteStore implements JobStore {
   }
 }
 
+const isRead = ({ verb }: StoreRequest): boolean => READS.has(verb);
+
+/** Does it, or else nothing can be done. @throws RotaError `unavailable` */
+function attempt<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (thrown) {
+    throw unavailable(thrown);
+  }
+}
+
 function unavailable(cause: unknown): RotaError {
   return new RotaError('unavailable', `the store could not write: ${errorText(cause)}`, { cause });
 }
@@ -227,55 +233,5 @@ function worldOf(db: DatabaseSync, { random, linedMax = LINED_MAX }: SqliteStore
     firstRuns: new FirstRuns(),
     workers: new WorkerSigns(prepare),
     queues,
-  };
-}
-
-function verbsOf(world: StoreWorld): Verbs {
-  return {
-    insert: insert(world),
-    claim: claim(world),
-    settle: settle(world),
-    beat: beat(world),
-    touch: touch(world),
-    progress: progress(world),
-    get: get(world),
-    states: states(world),
-    list: list(world),
-    count: count(world),
-    waitingTypes: waitingTypes(world),
-    claimable: claimable(world),
-    cancel: cancel(world),
-    retry: retry(world),
-    delete: deleteOne(world),
-    update: update(world),
-    sweep: sweep(world),
-    expire: expire(world),
-    stage: stage(world),
-    rescue: rescue(world),
-    prune: prune(world),
-    unannounced: unannounced(world),
-    announced: announced(world),
-    registerNode: registerNode(world),
-    removeNode: removeNode(world),
-    nodes: nodes(world),
-    lead: lead(world),
-    resign: resign(world),
-    leader: leader(world),
-    schedules: schedules(world),
-    scheduleChanges: scheduleChanges(world),
-    changeSchedules: changeSchedules(world),
-    tick: tick(world),
-    reboot: reboot(world),
-    runSchedules: runSchedules(world),
-    reject: reject(world),
-    rejected: rejected(world),
-    suspect: suspect(world),
-    takeRequests,
-    finishRequests,
-    holdRequests,
-    queues: queues(world),
-    changeQueue: changeQueue(world),
-    sortPartitions: sortPartitions(world),
-    nextStart: nextStart(world),
   };
 }

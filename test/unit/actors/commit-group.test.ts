@@ -263,6 +263,46 @@ describe('group commit', () => {
     expect(await next).toBe(0);
   });
 
+  describe('claims whose jobs began in the group', () => {
+    const told: string[] = [];
+    const claim = (name: string, isOwn: boolean): Waiting => ({
+      ...{ request: get(name), isOwn },
+      resolve: (jobs) => told.push(`${name}: ${JSON.stringify(jobs)}`),
+      reject: (error) => told.push(`${name}! ${String(error)}`),
+    });
+    const begun = async () => {
+      told.length = 0;
+      const world = setup();
+      for (const one of [claim('own', true), claim('other', false), claim('waiting', true)]) world.group.add(one);
+      await turn();
+      // The third has others as well, of which somebody was told long ago.
+      await world.fake.tellEarly([
+        { index: 0, jobs: [] },
+        { index: 1, jobs: [] },
+      ]);
+      return world;
+    };
+
+    test('are answered before it is durable where their worker is our own, and once', async () => {
+      const { fake, facts } = await begun();
+      expect(told).toEqual(['own: []']);
+      expect(facts).toEqual([]);
+      const fact = { what: 'started' } as JobFact;
+      fake.commit([0, 1, 2].map((answer) => ({ ok: true, answer, facts: [fact] })));
+      await turn();
+      expect(told).toEqual(['own: []', 'other: 1', 'waiting: 2']);
+      expect(facts).toHaveLength(3);
+    });
+
+    test('stay answered where nobody knows whether it is durable', async () => {
+      const { fake, failures } = await begun();
+      fake.fail(new Error('not synced'));
+      await turn();
+      expect(told).toEqual(['own: []', 'other! Error: not synced', 'waiting! Error: not synced']);
+      expect(failures).toHaveLength(1);
+    });
+  });
+
   test('facts are told before the answers, and completions ride along', async () => {
     const told: string[] = [];
     const extra: Waiting = { request: get('waiting claim'), resolve: () => told.push('claim'), reject: () => {} };

@@ -11,6 +11,7 @@ function setup() {
   const told: string[] = [];
   const claim = (worker: string, parts: { limit?: number; types?: string[] } = {}): WaitingClaim => ({
     options: { queue: 'q', worker, node: 'n', limit: 1, ...parts },
+    isOwn: true,
     answer: (found) => told.push(`${worker}: ${found.map(({ id }) => id).join(',')}`),
     refuse: (error) => told.push(`${worker}! ${String(error)}`),
   });

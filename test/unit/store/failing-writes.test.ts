@@ -75,6 +75,23 @@ it('settles by the row and not by a claim that was rolled back', async () => {
   expect((await driver.complete({ id: job.id, attempt: 1, run: 1 })).settled).toHaveLength(1);
 });
 
+it('tells nobody early of what began in a group that was done again, one by one', async () => {
+  const driver = new StoreDriver(here.open());
+  const job = newJob();
+  const told: unknown[] = [];
+  const broken = Object.assign(newJob(), { queue: null });
+  const replies = await driver.store.perform(
+    [
+      request('insert', { jobs: [job] }),
+      request('claim', { now: T0, queue: 'default', worker: 'worker-a', node: 'n', limit: 1 }),
+      request('insert', { jobs: [broken] }),
+    ],
+    async (claims) => void told.push(claims),
+  );
+  expect(replies).toMatchObject([{ ok: true }, { ok: true, answer: [{ id: job.id }] }, { ok: false }]);
+  expect(told).toEqual([]);
+});
+
 it('leaves no transaction open behind a failure', async () => {
   const driver = new StoreDriver(here.open({ pagesMax: 120 }));
   const large = Array.from({ length: 100 }, () => newJob({ args: { text: 'x'.repeat(9_000) } }));

@@ -1,0 +1,204 @@
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it, onTestFinished } from 'vitest';
+import type { ClaimedJob } from '../../../src/job/job.ts';
+import { systemRandom } from '../../../src/kernel/identity.ts';
+import type { BegunAnswer, JobStore, StoreReply, StoreRequest } from '../../../src/store/job-store.ts';
+import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
+import { newJob, request, StoreDriver, T0 } from '../../conformance/store/store-driver.ts';
+import { type Dice, diceOf } from '../../support/dice.ts';
+
+const ioFault = Object.assign(new Error('i/o error'), { code: 'EIO' });
+
+/** The files of a database. */
+const PARTS = ['', '-wal'];
+
+/** A machine whose disk has what was synced; what was only written is lost with the power. */
+class Machine {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'rota-power-'));
+  readonly #path = join(this.#folder, 'store.db');
+  /** What the disk has of each file. */
+  #disk = new Map<string, Buffer>();
+  store: JobStore;
+  syncFails = false;
+  syncs = 0;
+
+  constructor() {
+    onTestFinished(async () => {
+      await this.store.close();
+      rmSync(this.#folder, { recursive: true });
+    });
+    this.store = this.#open();
+    this.#sync();
+  }
+
+  /** What is written, whether it is on the disk or not. */
+  written(): unknown {
+    return this.#rowsOf((part, to) => {
+      if (existsSync(this.#path + part)) copyFileSync(this.#path + part, to);
+    });
+  }
+
+  /** What the disk has; of one file where that is said. */
+  onDisk(parts: readonly string[] = PARTS): unknown {
+    return this.#rowsOf((part, to) => {
+      const bytes = this.#disk.get(part);
+      if (bytes !== undefined && parts.includes(part)) writeFileSync(to, bytes);
+    });
+  }
+
+  async restart(): Promise<void> {
+    await this.store.close();
+    this.#sync();
+    this.store = this.#open();
+  }
+
+  /** The power comes back: the store is opened with what the disk had when it went. */
+  async powerUp(disk: ReadonlyMap<string, Buffer>): Promise<void> {
+    await this.store.close();
+    for (const part of PARTS) rmSync(this.#path + part, { force: true });
+    for (const [part, bytes] of disk) writeFileSync(this.#path + part, bytes);
+    this.#disk = new Map(disk);
+    this.store = this.#open();
+  }
+
+  get disk(): ReadonlyMap<string, Buffer> {
+    return new Map(this.#disk);
+  }
+
+  #open(): JobStore {
+    const syncFile = (): void => {
+      this.syncs += 1;
+      if (this.syncFails) throw ioFault;
+      this.#sync();
+    };
+    return openSqliteStore({ path: this.#path, random: systemRandom, syncFile });
+  }
+
+  #sync(): void {
+    const there = PARTS.filter((part) => existsSync(this.#path + part));
+    this.#disk = new Map(there.map((part) => [part, readFileSync(this.#path + part)]));
+  }
+
+  #rowsOf(copy: (part: string, to: string) => void): unknown {
+    const folder = mkdtempSync(join(this.#folder, 'copy-'));
+    const path = join(folder, 'store.db');
+    for (const part of PARTS) copy(part, path + part);
+    const db = new DatabaseSync(path);
+    const tables = db.prepare(`select name from sqlite_master where type = 'table' order by name`).all();
+    const rows = tables.map(({ name }) => [name, db.prepare(`select * from "${name}" order by 1, 2`).all()]);
+    db.close();
+    rmSync(folder, { recursive: true });
+    return rows;
+  }
+}
+
+const claimBy = (worker: string, limit: number): StoreRequest =>
+  request('claim', { now: T0, queue: 'default', worker, node: 'n', limit });
+
+/** Two workers and what they run, as far as they were told of it durably. */
+class Work {
+  readonly running: { worker: string; job: ClaimedJob }[] = [];
+  readonly #dice: Dice;
+
+  constructor(dice: Dice) {
+    this.#dice = dice;
+  }
+
+  /** A few requests of any kind. */
+  group(): StoreRequest[] {
+    const { below, one } = this.#dice;
+    const ended = this.running.splice(0, below(3));
+    const settled = ended.map(({ worker, job: { id, attempt, run } }) =>
+      request('settle', { now: T0, worker, outcomes: [{ id, attempt, run, outcome: 'complete', result: null }] }),
+    );
+    const jobs = Array.from({ length: below(6) }, () => newJob(below(3) === 0 ? { args: 'x'.repeat(9_000) } : {}));
+    const inserts = jobs.length > 0 ? [request('insert', { jobs })] : [];
+    const claims = Array.from({ length: below(3) }, () => claimBy(one(['a', 'b']), 1 + below(5)));
+    return [...settled, ...inserts, ...claims];
+  }
+
+  took(requests: readonly StoreRequest[], replies: readonly StoreReply[]): void {
+    for (const [index, reply] of replies.entries()) {
+      const asked = requests[index];
+      if (asked?.verb !== 'claim' || !reply.ok) continue;
+      for (const job of reply.answer as ClaimedJob[]) this.running.push({ worker: asked.worker, job });
+    }
+  }
+}
+
+/** Of the jobs that claims were told of early, those that the same group did not bring. */
+function notNew(requests: readonly StoreRequest[], claims: readonly BegunAnswer[]): string[] {
+  const inserted = requests.flatMap((one) => (one.verb === 'insert' ? one.jobs.map(({ id }) => id) : []));
+  return claims.flatMap(({ jobs }) => jobs.map(({ id }) => id)).filter((id) => !inserted.includes(id));
+}
+
+it.each([1, 2, 3, 4, 5, 6])('a power loss takes back nothing that was answered (seed %i)', async (seed) => {
+  const dice = diceOf(seed);
+  const machine = new Machine();
+  const work = new Work(dice);
+  let answered = machine.written();
+  const seen = { early: 0, losses: 0, failures: 0 };
+  for (let step = 0; step < 120; step += 1) {
+    const requests = work.group();
+    let lost: ReadonlyMap<string, Buffer> | undefined;
+    machine.syncFails = dice.below(15) === 0;
+    const done = machine.store.perform(requests, async (claims) => {
+      seen.early += 1;
+      expect(notNew(requests, claims)).toEqual([]);
+      expect(machine.onDisk(), 'what is told early is not yet durable').toEqual(answered);
+      if (dice.below(4) === 0) lost = machine.disk;
+    });
+    const replies = await done.catch((error: unknown) => error as Error & { code: string });
+    if (machine.syncFails && !Array.isArray(replies)) {
+      seen.failures += 1;
+      expect(replies).toMatchObject({ code: 'unavailable', cause: ioFault });
+      // Whoever asks again hears what became of it.
+      machine.syncFails = false;
+      await machine.store.perform([request('touch', { now: T0, workers: [] })]);
+    } else if (Array.isArray(replies)) work.took(requests, replies);
+    if (lost !== undefined) {
+      seen.losses += 1;
+      await machine.powerUp(lost);
+      expect(machine.written()).toEqual(answered);
+      // What ran then is gone, and nobody was told that it was there.
+      const again = await machine.store.perform(requests);
+      work.running.splice(0);
+      work.took(requests, again);
+    }
+    answered = machine.written();
+    expect(machine.onDisk()).toEqual(answered);
+    if (dice.below(20) === 0) await machine.restart();
+  }
+  expect(seen.early).toBeGreaterThan(10);
+  expect(seen.losses).toBeGreaterThan(1);
+  expect(seen.failures).toBeGreaterThan(1);
+});
+
+it('a group whose sync fails is in doubt, and in the database file itself before anything is done after it', async () => {
+  const machine = new Machine();
+  const driver = new StoreDriver(machine.store);
+  const job = newJob();
+  machine.syncFails = true;
+  await expect(driver.insert(job)).rejects.toMatchObject({ code: 'unavailable', cause: ioFault });
+  machine.syncFails = false;
+  expect(await driver.insert(newJob(), job)).toMatchObject([
+    { conflict: false },
+    { job: { id: job.id }, conflict: true },
+  ]);
+  expect(JSON.stringify(machine.onDisk([''])), 'without the log').toContain(job.id);
+});
+
+it('what only reads syncs nothing', async () => {
+  const machine = new Machine();
+  const driver = new StoreDriver(machine.store);
+  const job = newJob();
+  await driver.insert(job);
+  const { syncs } = machine;
+  await driver.do('get', { ids: [job.id] });
+  expect(machine.syncs).toBe(syncs);
+  await driver.claim();
+  expect(machine.syncs).toBe(syncs + 1);
+});
