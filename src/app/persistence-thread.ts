@@ -4,7 +4,7 @@ import { followingClock, systemClock } from '../kernel/clock.ts';
 import { createLogger, type LogLevel } from '../kernel/log.ts';
 import { PortBus } from '../messaging/local/port-bus.ts';
 import { Subjects } from '../messaging/subjects.ts';
-import { hostedThread } from '../supervisor/supervisor.ts';
+import { endHosted, hostedThread } from '../supervisor/supervisor.ts';
 import { openStore } from './open-store.ts';
 import type { StorePlace } from './settings.ts';
 
@@ -41,7 +41,8 @@ let persistence: Persistence | undefined;
 hostedThread({
   onStart: async () => {
     const given = clock.setTimeout(() => stopping.abort(), REACH_MS);
-    const store = await openStore(place, { clock, log, signal: stopping.signal });
+    // What a broken store has left in doubt, the next thread finds when it opens it.
+    const store = await openStore(place, { clock, log, signal: stopping.signal, onBroken: endHosted });
     clock.clearTimeout(given);
     persistence = new Persistence({ store, bus, subjects, clock, restMs: REST_MS, log, ...world });
     await persistence.start();

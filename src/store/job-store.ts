@@ -20,7 +20,8 @@ export interface JobStore {
    * Runs requests in order as one group, whose writes become durable together before this resolves (group commit). A
    * request that is refused answers for itself and changes nothing; the rest of the group stands.
    * @param onBegun see {@link OnBegun}; a store may never call it
-   * @throws RotaError `unavailable` when nothing of the group was written, or nobody knows whether it is durable
+   * @throws RotaError `unavailable` when nothing of the group was written, or nobody knows whether it is durable: then it
+   * has to be opened again before it does anything more
    */
   perform(requests: readonly StoreRequest[], onBegun?: OnBegun): Promise<StoreReply[]>;
   close(): Promise<void>;

@@ -1,4 +1,5 @@
 import { parentPort, type Transferable } from 'node:worker_threads';
+import { nextTurn } from '../kernel/clock.ts';
 import { isOfType } from './thread-host.ts';
 
 /** What the inside of a host does. */
@@ -57,6 +58,13 @@ export function hostedProcess(options: HostedOptions = {}): HostedProcess {
   if (!process.connected) lost();
   void begin(options, () => send({ type: 'ready' }));
   return { post: (message) => void send(message) };
+}
+
+/** Ends this thread or process with an error, once what is said in this turn is on its way. */
+export function endHosted(error: unknown): void {
+  nextTurn(() => {
+    throw error;
+  });
 }
 
 // A rejection of onStart or onShutdown is left to Node: unhandled, it ends the thread or process with an error.

@@ -32,6 +32,7 @@ export { holdUntil } from './cleanup.ts';
 export type { ExitReason } from './exit.ts';
 export { type HostControls, type Hosted, isHostReady } from './host.ts';
 export {
+  endHosted,
   type HostedOptions,
   type HostedProcess,
   type HostedThread,

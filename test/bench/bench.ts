@@ -20,7 +20,7 @@ const ROUNDS = Number(process.env.ROTA_BENCH_ROUNDS ?? 3);
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-console.log(`${STORE_WORK.jobs} jobs a round, ${ROUNDS} rounds, SQLite WAL with synchronous=FULL, medians\n`);
+console.log(`${STORE_WORK.jobs} jobs a round, ${ROUNDS} rounds, SQLite WAL, each commit synced, medians\n`);
 const raw: number[] = [];
 const store: number[] = [];
 const rounds: NodeRound[] = [];

@@ -132,7 +132,7 @@ const LIMIT = 3_000;
 export function rota(how: RotaProducer, { port, data, postgres }: RotaPlace): Entrant {
   const on = postgres === undefined ? 'SQLite' : 'PostgreSQL';
   const settings = { port, data, limit: LIMIT, ...(postgres === undefined ? {} : { store: postgres.url }) };
-  const synced = postgres === undefined ? 'each commit synced (WAL, synchronous FULL)' : POSTGRES_DURABILITY;
+  const synced = postgres === undefined ? 'each commit synced before it is answered (WAL)' : POSTGRES_DURABILITY;
   return {
     name: `Rota on ${on}, ${how}`,
     durability: `${synced}; completed jobs are kept, each end is announced over NATS`,

@@ -24,4 +24,11 @@ describe('kill -9 at a named point, life after life', () => {
     for (const fault of faults) await world.dieAt(fault);
     expect(await world.settle()).toEqual([]);
   });
+
+  test('a disk that does not sync costs the persistence thread alone, and no promise', async () => {
+    const world = await FaultyWorld.make();
+    for (const fault of ['disk:sync#20', 'disk:sync#35', 'disk:sync#50']) await world.outlive(fault, 'persistence');
+    await world.dieAt('disk:sync#40');
+    expect(await world.settle()).toEqual([]);
+  });
 });

@@ -74,8 +74,7 @@ export class Announcer {
   #catchUpAt = 0;
   /** What is under way, and whether it got through. */
   #loop: Promise<boolean> | undefined;
-  /** Started and not stopped. */
-  #runs = false;
+  #stopped = false;
   /** Where events are put together; empty in between. */
   readonly #lines = new LineWriter();
   /** The one at hand: an object for each would be garbage at once. */
@@ -92,7 +91,6 @@ export class Announcer {
 
   /** Begins with what an earlier life left untold. Before that it hears of nothing: who made it may not come to start. */
   start(): void {
-    this.#runs = true;
     this.#listen();
     if (this.#world.bus.state === 'up') this.#isUp();
     this.#armLook();
@@ -115,13 +113,6 @@ export class Announcer {
     return up;
   }
 
-  /** A group may be committed though it failed: what it has to tell is read back once the store is well. */
-  inDoubt(): void {
-    this.#behind = true;
-    this.#missed = true;
-    if (this.#loop === undefined) this.#arm(RETRY_MS);
-  }
-
   /** Resolves when nothing is left to tell, or the bus is down or failing. */
   async drain(): Promise<void> {
     this.#catchUpAt = 0;
@@ -133,7 +124,7 @@ export class Announcer {
   }
 
   stop(): void {
-    this.#runs = false;
+    this.#stopped = true;
     this.#unlisten();
     this.#world.clock.clearTimeout(this.#timer);
     this.#world.clock.clearTimeout(this.#lookTimer);
@@ -191,7 +182,7 @@ export class Announcer {
   }
 
   #run(): void {
-    if (this.#loop !== undefined || !this.#runs || this.#world.bus.state === 'down') return;
+    if (this.#loop !== undefined || this.#stopped || this.#world.bus.state === 'down') return;
     this.#loop = this.#tellAll()
       .then(
         () => undefined,
@@ -213,11 +204,11 @@ export class Announcer {
   #arm(ms: number): void {
     const { clock } = this.#world;
     clock.clearTimeout(this.#timer);
-    if (this.#runs) this.#timer = clock.setTimeout(() => this.#run(), Math.max(0, ms));
+    if (!this.#stopped) this.#timer = clock.setTimeout(() => this.#run(), Math.max(0, ms));
   }
 
   async #tellAll(): Promise<void> {
-    while (this.#runs && this.#world.bus.state === 'up') {
+    while (!this.#stopped && this.#world.bus.state === 'up') {
       // What is published already first: then it is not read back and told again.
       if (this.#fresh.length > 0) await this.#confirm();
       else if (this.#behind && this.#world.clock.monotonicMs() >= this.#catchUpAt) await this.#catchUp();

@@ -97,7 +97,6 @@ export class Persistence {
         // An outage is told once.
         log[this.#failing ? 'debug' : 'error']({ error: errorText(error) }, 'the store could not write a group');
         this.#failing = true;
-        this.#announcer.inDoubt();
       },
     });
     const outbox = {

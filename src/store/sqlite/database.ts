@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { errorText, RotaError } from '../../kernel/error.ts';
+import { RESULT, resultCode } from './fault-codes.ts';
 import { checkVersion, migrate } from './migrate.ts';
 
 /** Where a store lives and how far it may grow. */
@@ -17,11 +18,10 @@ const OWNER_WAIT_MS = 2_000;
 /**
  * Opens and migrates a database that this process owns alone until it is closed or dies.
  *
- * `synchronous = full` syncs the WAL at each commit: what was acknowledged survives power loss. (A store takes these syncs
- * over: see `LogSync`.) `locking_mode = exclusive` keeps out every other process (and spares the shared-memory file); the lock dies with its owner, so a
- * `kill -9` leaves nothing to clean up. The WAL is checkpointed at 4,000 pages (16 MiB) instead of 1,000: what is inserted,
- * claimed and ended meanwhile is written back once, which is worth 1.05 of the rate. The pages that SQLite itself keeps, 4
- * MiB of them, are no more than a few commits change: with 32 MiB the rate was the same under steady load.
+ * `synchronous = full` syncs the WAL at each commit: what was acknowledged survives power loss. A store takes these syncs over,
+ * see `LogSync`. `locking_mode = exclusive` keeps out every other process (and spares the shared-memory file); the lock dies
+ * with its owner, so a `kill -9` leaves nothing to clean up. The pages that SQLite itself keeps, 4 MiB of them, are no more
+ * than a few commits change: with 32 MiB the rate was the same under steady load.
  * @throws RotaError `unavailable` when another living process owns it, `invalid_config` when it cannot be a store
  */
 export function openDatabase(options: DatabaseOptions): DatabaseSync {
@@ -31,8 +31,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
     db = new DatabaseSync(path, { timeout: ownerWaitMs, enableForeignKeyConstraints: false });
     db.exec('pragma locking_mode = exclusive');
     checkVersion(db, path);
-    db.exec(`pragma journal_mode = wal; pragma synchronous = full;
-      pragma wal_autocheckpoint = 4000; pragma journal_size_limit = 67108864; pragma cache_size = -4096;
+    db.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -4096;
       pragma temp_store = memory`);
     migrate(db);
     if (pagesMax !== undefined) db.exec(`pragma max_page_count = ${Math.trunc(pagesMax)}`);
@@ -43,36 +42,6 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
     if (db?.isOpen) db.close();
     throw openError(path, thrown);
   }
-}
-
-/** SQLite's primary result codes that this adapter tells apart. See https://sqlite.org/rescode.html */
-const RESULT = {
-  perm: 3,
-  busy: 5,
-  locked: 6,
-  nomem: 7,
-  readonly: 8,
-  interrupt: 9,
-  ioerr: 10,
-  corrupt: 11,
-  full: 13,
-  cantopen: 14,
-  protocol: 15,
-  auth: 23,
-  notadb: 26,
-} as const;
-
-/** SQLite's primary result code of what was thrown, or undefined when SQLite did not throw it. */
-function resultCode(thrown: unknown): number | undefined {
-  const code = thrown instanceof Error && 'errcode' in thrown ? thrown.errcode : undefined;
-  // The upper bits say more about the same kind of failure.
-  return typeof code === 'number' ? code & 0xff : undefined;
-}
-
-/** Whether the world failed (disk, memory, lock) and not the request: then nothing of the group can be written. */
-export function isWorldFault(thrown: unknown): boolean {
-  const code = resultCode(thrown);
-  return code !== undefined && (Object.values(RESULT) as number[]).includes(code);
 }
 
 function openError(path: string, thrown: unknown): unknown {

@@ -1,71 +1,119 @@
-import { closeSync, fdatasyncSync, openSync } from 'node:fs';
-import type { DatabaseSync } from 'node:sqlite';
+import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { errorText, RotaError } from '../../kernel/error.ts';
+import { isDiskFull } from './fault-codes.ts';
 
-/** Makes what was written to an open file durable, or throws. */
-export type SyncFile = (fd: number) => void;
+/** What may be otherwise than usual. */
+export interface LogSyncOptions {
+  /** Makes what was written to an open file durable, or throws. Default: `fdatasync`. */
+  syncFile?: (fd: number) => void;
+  /** Hears that nobody knows what is durable: everything is refused from now on, until the store is opened again. */
+  onBroken?: (error: RotaError) => void;
+}
 
 /**
- * Syncs the write-ahead log of a database after each commit, in SQLite's place: what `synchronous = full` does inside of the
- * commit is a step of its own, so that something can be done before it. SQLite goes on to sync where it copies the log into the
- * database file, as `synchronous = normal` says.
+ * A longer log is copied into the database file, in bytes. SQLite does it at 4 MiB unless it is told otherwise; what is
+ * inserted, claimed and ended until this is written back once, which is worth 1.05 of the rate.
+ */
+const LOG_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * Syncs the write-ahead log of a database behind its commits, in SQLite's place: what `synchronous = full` does inside of a
+ * commit is a step of its own, so that something can be done before it. Behind the sync, and not inside of a commit either, it
+ * has SQLite copy a long log into the database file and begin a new one.
  *
- * After a sync that failed nobody knows what of the log is on the disk, and another one need not say it again: before anything
- * else is done the whole log is then copied into the database file.
+ * After a sync that failed nobody knows what of the log is on the disk, and the next one would not say it again: what the
+ * system still has in memory counts as written (https://wiki.postgresql.org/wiki/Fsync_Errors). So nothing is read or written
+ * any more until the store is opened anew, which copies what is whole of the log.
  */
 export class LogSync {
   readonly #db: DatabaseSync;
-  readonly #syncFile: SyncFile;
+  readonly #options: LogSyncOptions;
+  readonly #changesText: StatementSync;
   #fd: number | undefined;
-  #isInDoubt = false;
+  /** How many rows had been changed at the last sync. */
+  #synced: unknown;
+  #broken: RotaError | undefined;
 
-  private constructor(db: DatabaseSync, { fd, syncFile }: { fd: number; syncFile: SyncFile }) {
+  private constructor(db: DatabaseSync, fd: number, options: LogSyncOptions) {
     this.#db = db;
     this.#fd = fd;
-    this.#syncFile = syncFile;
+    this.#options = options;
+    this.#changesText = db.prepare('select total_changes() as rows');
   }
 
   /**
-   * Takes the syncs over.
+   * Takes the syncs over, and copies what an earlier owner left in the log.
    * @returns undefined for a database in memory
-   * @throws RotaError `invalid_config` when the log cannot be opened
+   * @throws RotaError `invalid_config` when the log cannot be opened or copied
    */
-  static of(db: DatabaseSync, syncFile: SyncFile = fdatasyncSync): LogSync | undefined {
+  static of(db: DatabaseSync, options: LogSyncOptions): LogSync | undefined {
     const file = db.location();
     if (file === null) return undefined;
+    let log: LogSync | undefined;
     try {
-      // For writing: without that some systems sync nothing. SQLite keeps its locks on the other file.
-      const fd = openSync(`${file}-wal`, 'r+');
-      db.exec('pragma synchronous = normal');
-      return new LogSync(db, { fd, syncFile });
+      // For writing: without that some systems sync nothing. SQLite's locks are on the other file.
+      log = new LogSync(db, openSync(`${file}-wal`, 'r+'), options);
+      db.exec(
+        `pragma synchronous = normal; pragma wal_autocheckpoint = 0; pragma journal_size_limit = ${LOG_BYTES_MAX}`,
+      );
+      log.#copy('truncate');
+      return log;
     } catch (thrown) {
-      throw new RotaError('invalid_config', `the log of ${file} cannot be opened: ${errorText(thrown)}`, {
+      log?.close();
+      throw new RotaError('invalid_config', `the log of ${file} is not usable: ${errorText(thrown)}`, {
         cause: thrown,
       });
     }
   }
 
-  /** Makes all that is committed durable. @throws when nobody knows whether it is */
+  /** @throws RotaError `unavailable` when nothing is to be read or written any more */
+  check(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
+  /** Makes all that is committed durable. @throws RotaError `unavailable` when nobody knows whether it is */
   sync(): void {
-    if (this.#fd === undefined) throw new RotaError('closed', 'the store was closed meanwhile');
+    if (this.#fd === undefined) throw new RotaError('unavailable', 'the store was closed while it wrote');
+    const changes = this.#changesText.get()?.rows;
+    if (changes === this.#synced) return;
     try {
-      this.#syncFile(this.#fd);
+      (this.#options.syncFile ?? fdatasyncSync)(this.#fd);
     } catch (thrown) {
-      this.#isInDoubt = true;
-      throw thrown;
+      throw this.#breaks(thrown);
+    }
+    this.#synced = changes;
+    if (fstatSync(this.#fd).size <= LOG_BYTES_MAX) return;
+    try {
+      this.#copy('passive');
+    } catch (thrown) {
+      // What is answered now is durable; what comes must not be built on what may not be.
+      this.#breaks(thrown);
     }
   }
 
-  /** Makes durable what a sync that failed has left in doubt. @throws when that fails too */
-  settleDoubt(): void {
-    if (!this.#isInDoubt) return;
-    const copied = this.#db.prepare('pragma wal_checkpoint(truncate)').get();
-    if (copied?.busy !== 0) throw new RotaError('unavailable', 'the log could not be copied into the database');
-    this.#isInDoubt = false;
+  close(): void {
+    const fd = this.#fd;
+    this.#fd = undefined;
+    if (fd !== undefined) closeSync(fd);
   }
 
-  close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
+  /**
+   * Copies the log into the database file and makes that durable: `truncate` empties its file, `passive` leaves it to be written
+   * over from the start, and the next commit to cut it to the size above. On a full disk the log goes on.
+   */
+  #copy(how: 'passive' | 'truncate'): void {
+    try {
+      this.#db.exec(`pragma wal_checkpoint(${how})`);
+    } catch (thrown) {
+      if (!isDiskFull(thrown)) throw thrown;
+    }
+  }
+
+  #breaks(cause: unknown): RotaError {
+    const message = `nobody knows whether it is stored, for the disk did not sync: ${errorText(cause)}`;
+    this.#broken = new RotaError('unavailable', message, { cause });
+    this.#options.onBroken?.(this.#broken);
+    return this.#broken;
   }
 }

@@ -5,11 +5,12 @@ import type { Random } from '../../kernel/identity.ts';
 import { BegunClaims } from '../begun-claims.ts';
 import type { BegunAnswer, JobStore, OnBegun, StoreReply, StoreRequest, StoreVerb } from '../job-store.ts';
 import { CountLedger } from './count-ledger.ts';
-import { type DatabaseOptions, isWorldFault, openDatabase } from './database.ts';
+import { type DatabaseOptions, openDatabase } from './database.ts';
+import { isWorldFault } from './fault-codes.ts';
 import { FirstRuns } from './first-runs.ts';
 import { FreshJobs } from './fresh-jobs.ts';
 import { JobPlaces } from './job-places.ts';
-import { LogSync, type SyncFile } from './log-sync.ts';
+import { LogSync, type LogSyncOptions } from './log-sync.ts';
 import { Outbox } from './outbox.ts';
 import { LINED_MAX } from './partition-lines.ts';
 import { QueueRules } from './queue-rules.ts';
@@ -27,10 +28,7 @@ export interface SqliteStoreSettings {
 }
 
 /** What {@link openSqliteStore} takes. */
-export interface SqliteStoreOptions extends DatabaseOptions, SqliteStoreSettings {
-  /** What makes the log durable behind each commit. Default: `fdatasync`. */
-  syncFile?: SyncFile;
-}
+export interface SqliteStoreOptions extends DatabaseOptions, SqliteStoreSettings, LogSyncOptions {}
 
 /**
  * Opens the embedded store: one SQLite file, owned by this process alone until {@link JobStore.close}.
@@ -38,15 +36,19 @@ export interface SqliteStoreOptions extends DatabaseOptions, SqliteStoreSettings
  */
 export function openSqliteStore(options: SqliteStoreOptions): JobStore {
   const db = openDatabase(options);
-  try {
-    const log = LogSync.of(db, options.syncFile);
-    const letGo = (): void => {
+  let log: LogSync | undefined;
+  const letGo = (): void => {
+    try {
       log?.close();
+    } finally {
       db.close();
-    };
+    }
+  };
+  try {
+    log = LogSync.of(db, options);
     return new SqliteStore(db, { ...options, log, letGo });
   } catch (thrown) {
-    db.close();
+    letGo();
     throw thrown;
   }
 }
@@ -84,11 +86,14 @@ class SqliteStore implements JobStore {
 
   async perform(requests: readonly StoreRequest[], onBegun?: OnBegun): Promise<StoreReply[]> {
     if (!this.#db.isOpen) throw new RotaError('unavailable', 'the store is closed');
-    attempt(() => this.#log?.settleDoubt());
+    this.#log?.check();
     const { replies, begun } = this.#write(requests);
     if (requests.every(isRead)) return replies;
-    if (begun.length > 0) await onBegun?.(begun);
-    attempt(() => this.#log?.sync());
+    try {
+      if (begun.length > 0) await onBegun?.(begun);
+    } finally {
+      this.#log?.sync();
+    }
     return replies;
   }
 
@@ -106,8 +111,11 @@ class SqliteStore implements JobStore {
     }
     // A request that SQLite or an assertion chokes on must not take its neighbours with it; so rare that the good case
     // pays nothing: the group is run again, each request on a savepoint of its own.
-    const replies = attempt(() => this.#group(requests, (request) => this.#answerAlone(request)));
-    return { replies, begun: [] };
+    try {
+      return { replies: this.#group(requests, (request) => this.#answerAlone(request)), begun: [] };
+    } catch (thrown) {
+      throw unavailable(thrown);
+    }
   }
 
   async close(): Promise<void> {
@@ -184,15 +192,6 @@ class SqliteStore implements JobStore {
 }
 
 const isRead = ({ verb }: StoreRequest): boolean => READS.has(verb);
-
-/** Does it, or else nothing can be done. @throws RotaError `unavailable` */
-function attempt<T>(step: () => T): T {
-  try {
-    return step();
-  } catch (thrown) {
-    throw unavailable(thrown);
-  }
-}
 
 function unavailable(cause: unknown): RotaError {
   return new RotaError('unavailable', `the store could not write: ${errorText(cause)}`, { cause });

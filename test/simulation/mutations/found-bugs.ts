@@ -68,7 +68,6 @@ export const FOUND_BUGS: readonly FoundBug[] = [
     edits: [
       { file: ANNOUNCER, mended: 'this.#listen();\n    if (this', broken: 'if (this' },
       { file: ANNOUNCER, mended: 'this.#world = world;', broken: 'this.#world = world;\n    this.#listen();' },
-      { file: ANNOUNCER, mended: 'stopped. */\n  #runs = false;', broken: 'stopped. */\n  #runs = true;' },
     ],
   },
   {

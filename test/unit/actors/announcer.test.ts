@@ -108,22 +108,6 @@ describe('announcing', () => {
     expect(world.outbox.size).toBe(0);
   });
 
-  test('reads back what a group that failed has to tell after all, also when it comes while that is read', async () => {
-    const [first, second] = [ended(1), ended(2)];
-    world.outbox.set(1, first);
-    world.announcer.inDoubt();
-    await world.clock.advance(1_000);
-    expect(world.published).toEqual(['job-1:1:completed:0:1']);
-    world.announcer.inDoubt();
-    const reading = world.clock.advance(1_000);
-    world.outbox.set(2, second);
-    world.announcer.inDoubt();
-    await reading;
-    await world.clock.advance(1_000);
-    expect(world.published).toEqual(['job-1:1:completed:0:1', 'job-2:1:completed:0:2']);
-    expect(world.outbox.size).toBe(0);
-  });
-
   test('gives each end an id of its own, also in one millisecond and without a run in between', async () => {
     const again = { ...ended(2), id: 'job-1' };
     world.flushFails = 1;
