@@ -43,6 +43,7 @@ export interface PeerRow {
 
 const IN_FLIGHT = 100;
 const PER_SECOND = 50;
+const LATENCY_PARTS = 6;
 /** Rounds by which the ways to run a system are compared; the first warms it up and does not count. */
 const TRIAL_ROUNDS = 3;
 const TRIAL_JOBS = 10_000;
@@ -121,7 +122,7 @@ interface RawRates {
 }
 
 async function measure(field: readonly Runner[], options: PeersOptions & { world: World }): Promise<RawRates> {
-  const { rounds = 6, jobs = STORE_WORK.jobs, singles = 2_000, timed = 200, say = () => {}, world } = options;
+  const { rounds = 6, jobs = STORE_WORK.jobs, singles = 2_000, timed = 600, say = () => {}, world } = options;
   const raw: RawRates = { sqlite: [], postgres: new Map(RAW_BATCHES.map((batch) => [batch, []])) };
   const loops = async (counts: boolean): Promise<void> => {
     const sqlite = rawSqliteRate({ ...STORE_WORK, jobs }).jobsPerSecond;
@@ -145,12 +146,12 @@ async function measure(field: readonly Runner[], options: PeersOptions & { world
     }
   }
   // In parts, for what disturbs one system for a while should not spoil all that is known of it.
-  for (let part = 0; part < 2; part += 1) {
-    say(`latency, part ${part + 1} of 2`);
+  for (let part = 0; part < LATENCY_PARTS; part += 1) {
+    say(`latency, part ${part + 1} of ${LATENCY_PARTS}`);
     for (const { contender, waitsMs } of inTurn(field, part)) {
       await quietMachine();
       await contender.waits(20, PER_SECOND);
-      waitsMs.push(...(await contender.waits(timed, PER_SECOND)));
+      waitsMs.push(...(await contender.waits(timed / LATENCY_PARTS, PER_SECOND)));
     }
   }
   return raw;

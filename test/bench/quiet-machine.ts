@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /** A machine is quiet that used no more than this part of its cores for {@link LOOK_MS}. */
 const BUSY_MAX = 0.08;
@@ -8,10 +10,12 @@ const LOOK_MS = 200;
 const WITHIN_MS = 3_000;
 
 /**
- * Resolves when nothing much has run for a fifth of a second, or after 3 seconds: what one system leaves to be done, as a
- * database that cleans up behind its load, is no work of the one that is measured next.
+ * Resolves when what was written is on the disk, and nothing much has run for a fifth of a second or it took 3 seconds: what
+ * one system leaves to be done, as a database that cleans up behind its load, is no work of the one that is measured next.
  */
 export async function quietMachine(): Promise<void> {
+  // Where there is no such program the disk is left alone.
+  await promisify(execFile)('sync').catch(() => {});
   const untilMs = performance.now() + WITHIN_MS;
   for (let before = coreTimes(); ; ) {
     await sleep(LOOK_MS);
