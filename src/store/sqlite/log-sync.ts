@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { errorText, RotaError } from '../../kernel/error.ts';
 import { isDiskFull } from './fault-codes.ts';
@@ -16,6 +16,7 @@ export interface LogSyncOptions {
  * inserted, claimed and ended until this is written back once, which is worth 1.05 of the rate.
  */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
+const REWRITTEN_BYTES = 1024 * 1024;
 
 /**
  * Syncs the write-ahead log of a database behind its commits, in SQLite's place: what `synchronous = full` does inside of a
@@ -24,7 +25,7 @@ const LOG_BYTES_MAX = 16 * 1024 * 1024;
  *
  * After a sync that failed nobody knows what of the log is on the disk, and the next one would not say it again: what the
  * system still has in memory counts as written (https://wiki.postgresql.org/wiki/Fsync_Errors). So nothing is read or written
- * any more until the store is opened anew, which copies what is whole of the log.
+ * any more until the store is opened anew, and whoever opens it writes what is there of the log once more.
  */
 export class LogSync {
   readonly #db: DatabaseSync;
@@ -35,35 +36,32 @@ export class LogSync {
   #synced: unknown;
   #broken: RotaError | undefined;
 
-  private constructor(db: DatabaseSync, fd: number, options: LogSyncOptions) {
+  private constructor(db: DatabaseSync, file: string, options: LogSyncOptions) {
     this.#db = db;
-    this.#fd = fd;
     this.#options = options;
     this.#changesText = db.prepare('select total_changes() as rows');
+    // For writing: without that some systems sync nothing. SQLite's locks are on the other file.
+    this.#fd = openSync(`${file}-wal`, 'r+');
   }
 
   /**
-   * Takes the syncs over, and copies what an earlier owner left in the log.
+   * Takes the syncs over, and makes what an earlier owner left in the log durable.
    * @returns undefined for a database in memory
-   * @throws RotaError `invalid_config` when the log cannot be opened or copied
+   * @throws RotaError `invalid_config` when the log cannot be opened, `unavailable` when the disk fails it
    */
   static of(db: DatabaseSync, options: LogSyncOptions): LogSync | undefined {
     const file = db.location();
     if (file === null) return undefined;
-    let log: LogSync | undefined;
+    const log = opened(() => new LogSync(db, file, options), file);
     try {
-      // For writing: without that some systems sync nothing. SQLite's locks are on the other file.
-      log = new LogSync(db, openSync(`${file}-wal`, 'r+'), options);
+      log.#rewrite();
       db.exec(
         `pragma synchronous = normal; pragma wal_autocheckpoint = 0; pragma journal_size_limit = ${LOG_BYTES_MAX}`,
       );
-      log.#copy('truncate');
       return log;
     } catch (thrown) {
-      log?.close();
-      throw new RotaError('invalid_config', `the log of ${file} is not usable: ${errorText(thrown)}`, {
-        cause: thrown,
-      });
+      log.close();
+      throw new RotaError('unavailable', `the disk fails the log of ${file}: ${errorText(thrown)}`, { cause: thrown });
     }
   }
 
@@ -78,14 +76,14 @@ export class LogSync {
     const changes = this.#changesText.get()?.rows;
     if (changes === this.#synced) return;
     try {
-      (this.#options.syncFile ?? fdatasyncSync)(this.#fd);
+      this.#syncFile(this.#fd);
     } catch (thrown) {
       throw this.#breaks(thrown);
     }
     this.#synced = changes;
     if (fstatSync(this.#fd).size <= LOG_BYTES_MAX) return;
     try {
-      this.#copy('passive');
+      this.#copy();
     } catch (thrown) {
       // What is answered now is durable; what comes must not be built on what may not be.
       this.#breaks(thrown);
@@ -98,13 +96,31 @@ export class LogSync {
     if (fd !== undefined) closeSync(fd);
   }
 
+  #syncFile(fd: number): void {
+    (this.#options.syncFile ?? fdatasyncSync)(fd);
+  }
+
+  /** Writes what is in the log over itself, for the disk may have less of it than the system says; that needs no space. */
+  #rewrite(): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    const chunk = Buffer.alloc(REWRITTEN_BYTES);
+    for (let at = 0; ; ) {
+      const bytes = readSync(fd, chunk, 0, chunk.length, at);
+      if (bytes === 0) break;
+      writeSync(fd, chunk, 0, bytes, at);
+      at += bytes;
+    }
+    this.#syncFile(fd);
+  }
+
   /**
-   * Copies the log into the database file and makes that durable: `truncate` empties its file, `passive` leaves it to be written
-   * over from the start, and the next commit to cut it to the size above. On a full disk the log goes on.
+   * Copies the log into the database file and makes that durable; it is then written over from its start, and cut to the size
+   * above. On a full disk the log goes on.
    */
-  #copy(how: 'passive' | 'truncate'): void {
+  #copy(): void {
     try {
-      this.#db.exec(`pragma wal_checkpoint(${how})`);
+      this.#db.exec('pragma wal_checkpoint(passive)');
     } catch (thrown) {
       if (!isDiskFull(thrown)) throw thrown;
     }
@@ -115,5 +131,15 @@ export class LogSync {
     this.#broken = new RotaError('unavailable', message, { cause });
     this.#options.onBroken?.(this.#broken);
     return this.#broken;
+  }
+}
+
+function opened(open: () => LogSync, file: string): LogSync {
+  try {
+    return open();
+  } catch (thrown) {
+    throw new RotaError('invalid_config', `the log of ${file} cannot be opened: ${errorText(thrown)}`, {
+      cause: thrown,
+    });
   }
 }

@@ -294,6 +294,26 @@ describe('group commit', () => {
       expect(facts).toHaveLength(3);
     });
 
+    test('are no failure of the group where answering them fails', async () => {
+      const { fake, facts, failures, group } = setup();
+      const deaf: Waiting = {
+        ...{ request: get('own'), isOwn: true, reject: () => told.push('rejected') },
+        resolve: () => {
+          throw new Error('deaf');
+        },
+      };
+      const unheard = new Promise((resolve) => process.once('unhandledRejection', resolve));
+      group.add(deaf);
+      const other = group.perform(get('other'));
+      await turn();
+      told.length = 0;
+      await fake.tellEarly([{ index: 0, jobs: [] }]);
+      fake.commit([0, 1].map((answer) => ({ ok: true, answer, facts: [{ what: 'started' } as JobFact] })));
+      expect(await other).toBe(1);
+      expect(await unheard).toMatchObject({ message: 'deaf' });
+      expect([told, failures, facts.length]).toEqual([[], [], 2]);
+    });
+
     test('stay answered where nobody knows whether it is durable', async () => {
       const { fake, failures } = await begun();
       fake.fail(new Error('not synced'));
