@@ -30,7 +30,7 @@ const REWRITTEN_BYTES = 1024 * 1024;
 export class LogSync {
   readonly #db: DatabaseSync;
   readonly #options: LogSyncOptions;
-  readonly #changesText: StatementSync;
+  readonly #changes: StatementSync;
   #fd: number | undefined;
   /** How many rows had been changed at the last sync. */
   #synced: unknown;
@@ -39,7 +39,7 @@ export class LogSync {
   private constructor(db: DatabaseSync, file: string, options: LogSyncOptions) {
     this.#db = db;
     this.#options = options;
-    this.#changesText = db.prepare('select total_changes() as rows');
+    this.#changes = db.prepare('select total_changes() as rows');
     // For writing: without that some systems sync nothing. SQLite's locks are on the other file.
     this.#fd = openSync(`${file}-wal`, 'r+');
   }
@@ -73,7 +73,7 @@ export class LogSync {
   /** Makes all that is committed durable. @throws RotaError `unavailable` when nobody knows whether it is */
   sync(): void {
     if (this.#fd === undefined) throw new RotaError('unavailable', 'the store was closed while it wrote');
-    const changes = this.#changesText.get()?.rows;
+    const changes = this.#changes.get()?.rows;
     if (changes === this.#synced) return;
     try {
       this.#syncFile(this.#fd);
@@ -108,8 +108,7 @@ export class LogSync {
     for (let at = 0; ; ) {
       const bytes = readSync(fd, chunk, 0, chunk.length, at);
       if (bytes === 0) break;
-      writeSync(fd, chunk, 0, bytes, at);
-      at += bytes;
+      at += writeSync(fd, chunk, 0, bytes, at);
     }
     this.#syncFile(fd);
   }
