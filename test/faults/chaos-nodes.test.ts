@@ -11,11 +11,11 @@ interface ListedNode {
   leader: boolean;
   refused: Record<string, number>;
 }
-type Placed = WireJob & {
+interface Placed extends WireJob {
   attemptedBy: { node: string } | null;
   finishedAt: string | null;
-  errors: { at: string; kind: string }[];
-};
+  errors: (WireJob['errors'][number] & { at: string })[];
+}
 
 const config = fileURLToPath(new URL('./chaos-config.ts', import.meta.url));
 /** Long enough that a fault comes while it runs. */
