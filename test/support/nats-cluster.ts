@@ -10,8 +10,21 @@ export interface TestNatsCluster {
   dispose(): Promise<void>;
 }
 
+/** Somebody else may take a port between its choice and its use. */
+const TRIES = 5;
+
 /** Starts a cluster. Resolves when it has elected a leader for JetStream. @param config lines for each of its servers */
 export async function startNatsCluster(size = 3, config = ''): Promise<TestNatsCluster> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await startOnFreePorts(size, config);
+    } catch (error) {
+      if (tries === TRIES || !String(error).includes('address already in use')) throw error;
+    }
+  }
+}
+
+async function startOnFreePorts(size: number, config: string): Promise<TestNatsCluster> {
   const ports: number[] = [];
   while (ports.length < size) {
     const port = await freePort();
