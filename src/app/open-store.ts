@@ -18,7 +18,8 @@ export interface OpenStoreWorld {
 
 /**
  * Opens the store of a node. Of the two adapters only the one that is wanted is loaded.
- * @throws RotaError `invalid_config` when it can be no store of ours, `unavailable` when another process owns the file
+ * @throws RotaError `invalid_config` when it can be no store of ours, `unavailable` when another process owns the file,
+ * or the disk fails it
  */
 export async function openStore(
   place: StorePlace,

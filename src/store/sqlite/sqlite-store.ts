@@ -32,7 +32,8 @@ export interface SqliteStoreOptions extends DatabaseOptions, SqliteStoreSettings
 
 /**
  * Opens the embedded store: one SQLite file, owned by this process alone until {@link JobStore.close}.
- * @throws RotaError `unavailable` when another living process owns it, `invalid_config` when it cannot be a store
+ * @throws RotaError `unavailable` when another living process owns it or the disk fails it, `invalid_config` when it cannot be
+ * a store
  */
 export function openSqliteStore(options: SqliteStoreOptions): JobStore {
   const db = openDatabase(options);
